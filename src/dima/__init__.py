@@ -1,0 +1,32 @@
+"""dima: learn the manifold data lie on; encode, decode, generate and refine on it.
+
+The names below load on first use, so that `import dima` stays light.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DIMA": "dima.model.dima",
+    "ManifoldAutoencoder": "dima.model.autoencoder",
+    "DMAP": "dima.manifold.dmap",
+    "GPLM": "dima.manifold.gplm",
+    "DDPM": "dima.latent.ddpm",
+    "load": "dima.model.persist",
+}
+
+__all__ = ["DDPM", "DIMA", "DMAP", "GPLM", "ManifoldAutoencoder", "errors", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("dima.errors")
+    if name not in _HOME:
+        raise AttributeError(f"module 'dima' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,73 @@
+"""The exception tree, and the one helper that words a message.
+
+    DimaError
+    |-- SettingError(ValueError)        a setting is unknown, out of range or contradicts another
+    |-- ShapeError(ValueError)          an array has the wrong number of axes or the wrong width
+    |-- DataError(ValueError)           the numbers themselves cannot be used (NaN, constant, too few rows ...)
+    |   `-- DataTypeError(TypeError)    the element type cannot be used (objects, complex numbers ...)
+    |-- NotFittedError(RuntimeError)    a method that needs `fit` was called before it
+    |-- ArtifactError(ValueError)       a saved model is damaged, foreign or newer than this library
+    |-- BackendError(ImportError)       an optional package or a device is not there
+    |-- NumericsError(ArithmeticError)  a computation did not converge or overflowed
+    `-- MemoryBudgetError(MemoryError)  a request would not fit into memory and was refused before it started
+"""
+
+__all__ = [
+    "ArtifactError",
+    "BackendError",
+    "DataError",
+    "DataTypeError",
+    "DimaError",
+    "MemoryBudgetError",
+    "NotFittedError",
+    "NumericsError",
+    "SettingError",
+    "ShapeError",
+    "sentence",
+]
+
+
+class DimaError(Exception):
+    """Base of every error dima raises on purpose."""
+
+
+class SettingError(DimaError, ValueError):
+    """A setting is unknown, out of its range, or contradicts another one."""
+
+
+class ShapeError(DimaError, ValueError):
+    """An array has the wrong number of axes or the wrong width."""
+
+
+class DataError(DimaError, ValueError):
+    """The numbers themselves cannot be used."""
+
+
+class DataTypeError(DataError, TypeError):
+    """The element type of an array cannot be used."""
+
+
+class NotFittedError(DimaError, RuntimeError):
+    """A method that needs `fit` was called before it."""
+
+
+class ArtifactError(DimaError, ValueError):
+    """A saved model is damaged, foreign, or written by a newer dima."""
+
+
+class BackendError(DimaError, ImportError):
+    """An optional package or a device is not there."""
+
+
+class NumericsError(DimaError, ArithmeticError):
+    """A computation did not converge, or overflowed."""
+
+
+class MemoryBudgetError(DimaError, MemoryError):
+    """A request would not fit into memory, and was refused before it started."""
+
+
+def sentence(owner: str, thing: str, rule: str, got: object, fix: str = "") -> str:
+    """Word a message: owner, thing, rule, the value got, and what to do."""
+    told = f"{owner}: {thing} must be {rule}; got {got}."
+    return f"{told} {fix}" if fix else told

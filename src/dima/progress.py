@@ -1,0 +1,66 @@
+"""Progress of a long loop: a bar with an estimate on a terminal, silence anywhere else.
+
+Training loops are generators that yield a `StepRecord`; whoever drives the loop decides what
+to do with the records. `track` is the ready answer for people at a terminal.
+"""
+
+import contextlib
+import contextvars
+import dataclasses
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["StepRecord", "quiet", "track"]
+
+T = TypeVar("T")
+
+_quiet: contextvars.ContextVar[bool] = contextvars.ContextVar("dima_quiet", default=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class StepRecord:
+    """Where a training loop stands: steps done, loss over the last chunk, seconds since the start."""
+
+    step: int
+    loss: float
+    seconds: float
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Show no bar inside this block, even on a terminal."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+    """Yield `items`, moving a bar of length `total` on a terminal's standard error.
+
+    A `StepRecord` moves the bar to its step and shows its loss; anything else moves it by one.
+    """
+    if _quiet.get() or not sys.stderr.isatty():
+        yield from items
+        return
+    # rich takes a tenth of a second to import: only a terminal pays for it.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total, note="")
+        for item in items:
+            if isinstance(item, StepRecord):
+                bar.update(task, completed=item.step, note=f"loss {item.loss:.4f}")
+            else:
+                bar.advance(task)
+            yield item
