@@ -15,9 +15,10 @@ _HOME = {
     "GPLM": "dima.manifold.gplm",
     "DDPM": "dima.latent.ddpm",
     "load": "dima.model.persist",
+    "save": "dima.model.persist",
 }
 
-__all__ = ["DDPM", "DIMA", "DMAP", "GPLM", "ManifoldAutoencoder", "errors", "load"]
+__all__ = ["DDPM", "DIMA", "DMAP", "GPLM", "ManifoldAutoencoder", "errors", "load", "save"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import contextlib
 import contextvars
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 __all__ = ["StepRecord", "quiet", "track"]
@@ -37,10 +37,13 @@ def quiet() -> Iterator[None]:
         _quiet.reset(token)
 
 
-def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
+def track(
+    items: Iterable[T], total: int, label: str, record: Callable[[T], StepRecord] | None = None
+) -> Iterator[T]:
     """Yield `items`, moving a bar of length `total` on a terminal's standard error.
 
-    A `StepRecord` moves the bar to its step and shows its loss; anything else moves it by one.
+    `record` says where an item stands: the bar moves to its step and shows its loss. Without it,
+    every item moves the bar by one.
     """
     if _quiet.get() or not sys.stderr.isatty():
         yield from items
@@ -59,8 +62,9 @@ def track(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total, note="")
         for item in items:
-            if isinstance(item, StepRecord):
-                bar.update(task, completed=item.step, note=f"loss {item.loss:.4f}")
-            else:
+            if record is None:
                 bar.advance(task)
+            else:
+                at = record(item)
+                bar.update(task, completed=at.step, note=f"loss {at.loss:.4f}")
             yield item

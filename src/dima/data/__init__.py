@@ -1,0 +1,1 @@
+"""Inputs: tables from files, generated sets with a known manifold, and splits."""

@@ -1,0 +1,111 @@
+"""Tables in text: .csv and .tsv, with or without a header, read as float64."""
+
+import array
+import csv
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from dima.data.table import Table, check_cells, told
+from dima.errors import DataError
+from dima.typing import Array
+
+__all__ = ["read_delimited", "write_csv"]
+
+_MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
+
+
+def read_delimited(path: Path, key: str | None, drop_text: bool) -> Table:
+    """Read a .csv or .tsv table in UTF-8, streaming: rows are held as numbers, never as text."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            lines = csv.reader(handle, delimiter=delimiter, strict=True)
+            rows = ((lines.line_num, row) for row in lines if row)
+            return _parse(path, rows, drop_text)
+    except UnicodeDecodeError as fault:
+        got = f"bytes that are not ({fault.reason})"
+        raise DataError(told(path, "text in UTF-8", got, "Save it as UTF-8.")) from fault
+    except csv.Error as fault:
+        fix = "Check its quotes and line ends."
+        raise DataError(told(path, "well-formed text", str(fault), fix)) from fault
+
+
+def write_csv(handle: IO[bytes], values: Array) -> None:
+    """Write an array (n, D) as text without a header, in the fewest digits that read back equal."""
+    numbers = values.astype(np.uint8) if values.dtype.kind == "b" else values
+    for row in numbers:
+        handle.write((",".join(row.astype(str).tolist()) + "\n").encode())
+
+
+def _parse(path: Path, rows: Iterator[tuple[int, list[str]]], drop_text: bool) -> Table:
+    """Numbers of all rows; a missing cell or a word becomes NaN and is judged at the end."""
+    opening = list(itertools.islice(rows, 2))
+    has_header = bool(opening) and _is_header([row for _, row in opening])
+    names = opening.pop(0)[1] if has_header else None
+    if not opening:
+        raise DataError(told(path, "a table with at least one row", "no row", "Pass data."))
+    width = len(names or opening[0][1])
+    cells = array.array("d")
+    text: dict[int, str] = {}
+    for number, (line, row) in enumerate(itertools.chain(opening, rows), start=1):
+        if len(row) != width:
+            got = f"{len(row)} on line {line}"
+            fix = f"Repair line {line}, or quote the cells that hold the separator."
+            raise DataError(told(path, f"a table of {width} cells a row", got, fix))
+        try:
+            # float() would read the label "12_3" as 123: a row with one goes cell by cell.
+            is_plain = "_" not in "".join(row)
+            cells.extend([*map(float, row)] if is_plain else _numbers(row, number, text))
+        except ValueError:
+            cells.extend(_numbers(row, number, text))
+    values = np.frombuffer(cells, np.float64).reshape(-1, width)
+    if names and not names[0].strip() and _numbers_rows(values):
+        names[0], text[0] = "(row numbers)", ""
+        return check_cells(path, names, values, text, drop_text or len(text) == 1)
+    return check_cells(path, names, values, text, drop_text)
+
+
+def _is_header(opening: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row holds names: a word over a number, only words, or bare positions."""
+    first = [cell.strip() for cell in opening[0]]
+    below = opening[1] if len(opening) > 1 else []
+    named = [cell for cell in first if cell]
+    is_count = len(named) > 2 and named == [str(axis) for axis in range(len(named))]
+    if is_count and any("." in cell for cell in below):
+        return True  # 0, 1 ... D-1 over fractions: a data frame whose columns had no names
+    words = [_is_word(cell) for cell in first]
+    over = zip(words, below, strict=False)
+    if any(is_word and not math.isnan(_number(cell)) for is_word, cell in over):
+        return True
+    return any(words) and sum(words) == len(named)
+
+
+def _number(cell: str) -> float:
+    """The number in a cell, NaN where there is none."""
+    try:
+        return math.nan if "_" in cell else float(cell)
+    except ValueError:
+        return math.nan
+
+
+def _is_word(cell: str) -> bool:
+    return math.isnan(_number(cell)) and cell.strip().lower() not in _MISSING
+
+
+def _numbers(row: Sequence[str], number: int, text: dict[int, str]) -> list[float]:
+    """Numbers of one row; the first word met in each column is noted in `text`."""
+    for axis, cell in enumerate(row):
+        if axis not in text and _is_word(cell):
+            text[axis] = f"{cell.strip()[:20]!r} in row {number}"
+    return [_number(cell) for cell in row]
+
+
+def _numbers_rows(values: Array) -> bool:
+    """Whether a nameless first column only numbers the rows, as data frames write it."""
+    first = values[:, 0]
+    return values.shape[1] > 1 and first[0] in (0, 1) and bool(np.all(np.diff(first) == 1))

@@ -1,0 +1,101 @@
+"""Tables of numbers in and out of files, by suffix: .npy, .npz, .csv, .tsv and .parquet."""
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from dima.data.delimited import read_delimited, write_csv
+from dima.data.npy import read_npy, read_npz, write_npy
+from dima.data.parquet import read_parquet
+from dima.data.table import Table, check_array, told
+from dima.errors import DataError, MemoryBudgetError
+from dima.typing import Array
+
+__all__ = ["Table", "save_table", "table"]
+
+_READERS: dict[str, Callable[[Path, str | None, bool], Table]] = {
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".csv": read_delimited,
+    ".tsv": read_delimited,
+    ".parquet": read_parquet,
+}
+_WRITERS: dict[str, Callable[[IO[bytes], Array], None]] = {".npy": write_npy, ".csv": write_csv}
+_NPZ_SPEC = re.compile(r"(?P<path>.*\.npz):(?P<key>.+)", re.IGNORECASE | re.DOTALL)
+
+
+def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
+    """Read a table (n, D) of numbers.
+
+    Args:
+        path_or_spec: a .npy file (memory-mapped, never loaded whole), .npz as `file.npz:key` (the
+            key may be left out when there is one array), .csv or .tsv (UTF-8, with or without a
+            header, read as float64), or .parquet (needs pyarrow).
+        drop_text: leave out columns that do not hold numbers instead of refusing the file; their
+            names are in `Table.left_out`. A nameless first column that only numbers the rows is
+            always left out.
+
+    Raises:
+        DataError: the file is missing, damaged, empty, ragged or of an unknown kind, or it has
+            missing cells or columns that are not numbers.
+        DataTypeError: the elements are objects, text, records, dates or complex numbers.
+        ShapeError: the array does not have two axes.
+        BackendError: a .parquet file, and pyarrow is not installed.
+        MemoryBudgetError: the table does not fit into memory.
+    """
+    spec = os.fspath(path_or_spec)
+    match = _NPZ_SPEC.fullmatch(spec)
+    path, key = (Path(match["path"]), match["key"]) if match else (Path(spec), None)
+    if path.is_dir():
+        raise DataError(told(path, "a file", "a folder", "Name a file in it."))
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        got = f"the suffix {path.suffix!r}"
+        raise DataError(told(path, "of a known kind", got, f"It can be {', '.join(_READERS)}."))
+    if not path.is_file():
+        raise DataError(told(path, "a file that exists", "none there", "Check the path."))
+    if path.stat().st_size == 0:
+        raise DataError(told(path, "a file with data in it", "0 bytes", "Write it again."))
+    try:
+        return read(path, key, drop_text)
+    except OSError as fault:
+        fix = "Check its permissions."
+        raise DataError(told(path, "a file that can be read", fault.strerror, fix)) from fault
+    except MemoryError as fault:
+        fix = "Save it as .npy, which is read from disk as needed."
+        raise MemoryBudgetError(told(path, "small enough for memory", "more", fix)) from fault
+
+
+def save_table(path: str | Path, values: Array) -> None:
+    """Write a table (n, D) as .npy or .csv, by suffix; the file appears whole or not at all.
+
+    A .csv is written without a header and holds numbers only, so no cell in it can be taken for a
+    formula by a spreadsheet. What is written reads back equal.
+
+    Raises:
+        DataError: the suffix is unknown, the folder is missing, or the array is empty.
+        DataTypeError: the elements are not real numbers.
+        ShapeError: the array does not have two axes.
+    """
+    path, values = Path(path), np.asarray(values)
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        got = f"the suffix {path.suffix!r}"
+        raise DataError(told(path, "of a kind to write", got, f"It can be {', '.join(_WRITERS)}."))
+    if not path.parent.is_dir():
+        raise DataError(told(path, "in a folder that exists", "none there", "Create it first."))
+    check_array(path, values.shape, values.dtype)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as handle:
+            write(handle, values)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

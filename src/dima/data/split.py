@@ -1,0 +1,36 @@
+"""Train and test rows, as a pure function of the number of rows, the share and a seed."""
+
+import numpy as np
+
+from dima.errors import SettingError, sentence
+from dima.typing import Array
+
+__all__ = ["train_test"]
+
+
+def train_test(n: int, test_fraction: float, seed: int) -> tuple[Array, Array]:
+    """Split n rows at random into two sets that share none.
+
+    Args:
+        n: rows, at least 2.
+        test_fraction: share of the rows held out, 0 < share < 1; at least one row goes each way.
+        seed: same seed, same split.
+
+    Returns:
+        train_idx (n - n_test,) and test_idx (n_test,), int64 in random order: the first rows of
+        either are a random subset of it, however the data were sorted.
+
+    Raises:
+        SettingError: a value is out of its range.
+    """
+    if n < 2:
+        raise SettingError(sentence("train_test", "n", "at least 2", n, "Pass more rows."))
+    if not 0.0 < test_fraction < 1.0:
+        fix = "Pass for example 0.2 to hold out a fifth."
+        told = sentence("train_test", "test_fraction", "between 0 and 1", test_fraction, fix)
+        raise SettingError(told)
+    if seed < 0:
+        raise SettingError(sentence("train_test", "seed", "0 or more", seed, "Pass 0."))
+    n_test = min(max(round(n * test_fraction), 1), n - 1)
+    order = np.random.default_rng(seed).permutation(n)
+    return order[n_test:], order[:n_test]

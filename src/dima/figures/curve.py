@@ -1,0 +1,93 @@
+"""Lines over steps: the loss of a training run, the eigenvalues of a diffusion map."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from dima.errors import DataError, ShapeError, sentence
+from dima.figures.style import ACCENT, blank, dress
+from dima.typing import Array, ArrayLike
+
+__all__ = ["loss", "spectrum"]
+
+# Beyond this ratio of largest to smallest a linear axis hides the small end.
+_LOG_RATIO = 30.0
+_STEPS = (1, 2, 5, 10)
+
+
+def spectrum(eigenvalues: ArrayLike, title: str = "") -> Figure:
+    """Eigenvalues (d,) by rank; the axis starts at 0 unless they span more than a factor of 30.
+
+    Raises:
+        ShapeError: not one axis.
+        DataError: empty, or not finite.
+    """
+    values = _line("spectrum", "eigenvalues", eigenvalues)
+    rank = np.arange(1, len(values) + 1)
+    figure = blank(6.4, 3.4)
+    plane = figure.add_subplot()
+    dress(plane, title, ("rank", "eigenvalue"))
+    plane.grid(visible=False, axis="x")
+    plane.plot(rank, values, color=ACCENT, linewidth=1.2, alpha=0.45)
+    size = 6.0 if len(values) <= 40 else 3.0
+    plane.plot(rank, values, "o", color=ACCENT, markersize=size, clip_on=False)
+    plane.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=_STEPS))
+    plane.set_xlim(1.0 - 0.025 * max(len(values), 20), len(values) + 0.025 * max(len(values), 20))
+    if _needs_log(values):
+        plane.set_yscale("log")
+    else:
+        plane.set_ylim(min(0.0, values.min()), max(values.max() * 1.05, 1e-12))
+    return figure
+
+
+def loss(steps: ArrayLike, losses: ArrayLike, title: str = "") -> Figure:
+    """Loss over training steps, both (n,); a long noisy run also gets its running mean.
+
+    Raises:
+        ShapeError: not one axis, or of different lengths.
+        DataError: empty, or not finite.
+    """
+    at, values = _line("loss", "steps", steps), _line("loss", "losses", losses)
+    if len(at) != len(values):
+        fix = "Pass one loss for each step."
+        raise ShapeError(sentence("loss", "losses", f"({len(at)},)", values.shape, fix))
+    figure = blank(6.4, 3.4)
+    plane = figure.add_subplot()
+    dress(plane, title, ("training step", "loss"))
+    plane.grid(visible=False, axis="x")
+    window = len(values) // 25
+    if window > 1:
+        plane.plot(at, values, color=ACCENT, linewidth=0.8, alpha=0.3)
+        plane.plot(at, _running_mean(values, window), color=ACCENT, linewidth=1.8)
+    else:
+        marker = "o" if len(values) <= 12 else ""
+        plane.plot(at, values, color=ACCENT, linewidth=1.8, marker=marker, markersize=4)
+    if _needs_log(values):
+        plane.set_yscale("log")
+    plane.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=_STEPS))
+    plane.xaxis.set_major_formatter(lambda step, _: f"{step:,.0f}")
+    return figure
+
+
+def _line(owner: str, name: str, given: ArrayLike) -> Array:
+    values = np.asarray(given, dtype=np.float64)
+    if values.ndim != 1:
+        fix = "Pass one number for each place."
+        raise ShapeError(sentence(owner, name, "shape (n,)", f"shape {values.shape}", fix))
+    if len(values) == 0 or not np.isfinite(values).all():
+        got = "NaN or infinity" if len(values) else "none"
+        raise DataError(sentence(owner, name, "finite numbers", got, "Pass at least one."))
+    return values
+
+
+def _needs_log(values: Array) -> bool:
+    return bool(values.min() > 0.0 and values.max() > _LOG_RATIO * values.min())
+
+
+def _running_mean(values: Array, window: int) -> Array:
+    """Mean of the last `window` values at each place, of all so far at the start."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - window, 0)
+    mean: Array = (sums[ends] - sums[starts]) / (ends - starts)
+    return mean

@@ -1,0 +1,167 @@
+"""Pictures of images: many in a grid, or versions of the same ones in labelled rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from dima.errors import DataError, SettingError, ShapeError, sentence
+from dima.figures.style import FAINT, INK, MUTED, TEXT_SIZE, TITLE_SIZE, blank
+from dima.typing import Array, ArrayLike
+
+__all__ = ["images", "rows"]
+
+# All lengths on the page are inches.
+_TILE = 0.6
+_GAP = 0.07
+_MARGIN = 0.12
+_HEADING = 0.36
+_LABEL = 0.17
+_LETTER = 0.08
+
+
+class _Page(NamedTuple):
+    """A figure whose plane counts inches from the top left, and where its tiles stand."""
+
+    figure: Figure
+    plane: Axes
+    left: float
+    top: float
+    pitch: float  # from the top of a row to that of the next
+    tall: float
+
+
+def images(
+    images: ArrayLike,
+    n_columns: int,
+    title: str = "",
+    labels: Sequence[object] | None = None,
+) -> Figure:
+    """Images (n, h, w) in a grid, row by row; one value range for all, larger is darker.
+
+    Args:
+        images: (n, h, w).
+        n_columns: images in a row.
+        title: above the grid.
+        labels: one for each image, written above it.
+
+    Raises:
+        ShapeError: images are not (n, h, w), or labels are not as many.
+        DataError: there is no image, or no finite pixel.
+        SettingError: n_columns is below 1.
+    """
+    pixels = _checked("images", images)
+    if n_columns < 1:
+        fix = "Pass for example 10."
+        raise SettingError(sentence("images", "n_columns", "at least 1", n_columns, fix))
+    if labels is not None and len(labels) != len(pixels):
+        fix = "Pass one label for each image."
+        raise ShapeError(sentence("images", "labels", f"{len(pixels)}", len(labels), fix))
+    limits = _range("images", pixels)
+    n_columns = min(n_columns, len(pixels))
+    n_rows = -(-len(pixels) // n_columns)
+    above = 0.0 if labels is None else _LABEL
+    page = _page((n_rows, n_columns), pixels.shape[1:], title, above=above)
+    for place, image in enumerate(pixels):
+        row, column = divmod(place, n_columns)
+        x, y = _draw(page, image, (row, column), limits)
+        if labels is not None:
+            label = str(labels[place])
+            page.plane.text(x + _TILE / 2, y - 0.04, label, ha="center", fontsize=8, color=MUTED)
+    return page.figure
+
+
+def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
+    """Labelled rows of images, one column a sample: originals, reconstructions and so on.
+
+    The value range is that of the first row, so that rows compare honestly: what goes beyond it is
+    clipped, and a faded row looks faded.
+
+    Args:
+        rows: label of the row, and its images (n, h, w); all of one shape.
+        title: above the rows.
+
+    Raises:
+        ShapeError: a row is not (n, h, w), or has another shape than the first.
+        DataError: there is no row, no image, or no finite pixel in the first row.
+    """
+    if not rows:
+        raise DataError(sentence("rows", "rows", "at least one", "none", "Pass images."))
+    pixels = {label: _checked("rows", row) for label, row in rows.items()}
+    first = next(iter(pixels.values()))
+    for label, row in pixels.items():
+        if row.shape != first.shape:
+            fix = "Pass the same samples in each row."
+            raise ShapeError(sentence("rows", repr(label), f"shape {first.shape}", row.shape, fix))
+    limits = _range("rows", first)
+    aside = _LETTER * max(map(len, pixels)) + _MARGIN
+    page = _page((len(pixels), len(first)), first.shape[1:], title, aside=aside)
+    for place, (label, row) in enumerate(pixels.items()):
+        for column, image in enumerate(row):
+            _draw(page, image, (place, column), limits)
+        at = (page.left - _MARGIN, page.top + place * page.pitch + page.tall / 2)
+        page.plane.text(*at, label, ha="right", va="center", fontsize=TEXT_SIZE, color=INK)
+    return page.figure
+
+
+def _checked(owner: str, images: ArrayLike) -> Array:
+    pixels = np.asarray(images, dtype=np.float64)
+    if pixels.ndim != 3:
+        fix = "Reshape them with X.reshape(len(X), h, w)."
+        raise ShapeError(sentence(owner, "images", "shape (n, h, w)", pixels.shape, fix))
+    if pixels.size == 0:
+        raise DataError(sentence(owner, "images", "at least one", pixels.shape, "Pass data."))
+    return pixels
+
+
+def _range(owner: str, pixels: Array) -> tuple[float, float]:
+    finite = pixels[np.isfinite(pixels)]
+    if finite.size == 0:
+        raise DataError(sentence(owner, "pixels", "finite", "none that is", "Pass numbers."))
+    return float(finite.min()), float(finite.max())
+
+
+def _page(
+    grid: tuple[int, int],
+    image: tuple[int, ...],
+    title: str,
+    *,
+    above: float = 0.0,
+    aside: float = 0.0,
+) -> _Page:
+    """An empty page for a grid (rows, columns) of tiles, with room above and left of them."""
+    tall = _TILE * image[0] / image[1]
+    pitch = tall + _GAP + above
+    left, top = _MARGIN + aside, _MARGIN + above + (_HEADING if title else 0.0)
+    # A title that is wider than the tiles must still fit; its letters are larger and bold.
+    wide = max(left + grid[1] * (_TILE + _GAP), 1.5 * _LETTER * len(title)) + _MARGIN
+    high = top + grid[0] * pitch - above + _MARGIN
+    figure = blank(wide, high, has_layout=False)
+    plane = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0.0, wide), ylim=(high, 0.0))
+    plane.set_axis_off()
+    at = (_MARGIN, _MARGIN + 0.16)
+    plane.text(*at, title, fontsize=TITLE_SIZE, weight="bold", color=INK)
+    return _Page(figure, plane, left, top, pitch, tall)
+
+
+def _draw(
+    page: _Page, image: Array, at: tuple[int, int], limits: tuple[float, float]
+) -> tuple[float, float]:
+    """Draw one image into the tile (row, column); return the tile's top left corner."""
+    x, y = page.left + at[1] * (_TILE + _GAP), page.top + at[0] * page.pitch
+    page.plane.imshow(
+        image,
+        cmap="gray_r",
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(x, x + _TILE, y + page.tall, y),
+        interpolation="nearest",
+        aspect="auto",
+    )
+    # Images often end in paper white: a hairline says where.
+    frame = Rectangle((x, y), _TILE, page.tall, fill=False, edgecolor=FAINT, linewidth=0.6)
+    page.plane.add_patch(frame)
+    return x, y

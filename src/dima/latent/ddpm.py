@@ -1,0 +1,237 @@
+"""`DDPM`: a diffusion model of vectors - fit, sample, refine.
+
+    x_t = alpha_t x_0 + sigma_t noise;   a network learns v = alpha_t noise - sigma_t x_0 on standardised data
+
+Sources: Ho, Jain and Abbeel 2020; v: Salimans and Ho 2022.
+"""
+
+import logging
+import operator
+from typing import Annotated, Any, Literal, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from msgspec import Meta
+from sklearn.base import BaseEstimator
+
+from dima import settings
+from dima.data import check
+from dima.errors import NumericsError, SettingError, sentence
+from dima.latent import border, denoiser, sample, train
+from dima.noise import schedule as schedules
+from dima.noise import solver as solvers
+from dima.progress import track
+from dima.typing import Array, ArrayLike, Arrays, Float32
+
+__all__ = ["DDPM"]
+
+_log = logging.getLogger("dima")
+
+_BLOCKS = 3  # residual blocks
+_TOGETHER = 16384  # samples walked at a time
+
+
+class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
+    """Denoising diffusion model of points in a few to some dozens of dimensions.
+
+    Attributes:
+        losses_: (chunks, 2) training steps done and mean loss over the last of them.
+        parameters_: the averaged (EMA) network that samples.
+    """
+
+    def __init__(
+        self,
+        T: Annotated[int, Meta(ge=1, description="noising steps of the chain")] = 200,
+        *,
+        hidden_dim: Annotated[int, Meta(ge=1, description="width of the network")] = 128,
+        t_embed_dim: Annotated[int, Meta(ge=2, description="width of the noise-level embedding")] = 64,
+        n_iter: Annotated[int, Meta(ge=0, description="training steps")] = 10_000,
+        batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
+        learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
+        ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
+        beta_max: Annotated[float, Meta(gt=0, lt=1, description="cap on each step's added variance")] = 0.999,
+        eps: Annotated[float, Meta(ge=0, lt=1, description="least share of signal variance kept")] = 1e-5,
+        verbose_every: Annotated[
+            int, Meta(ge=0, description="log the loss every so many steps; 0 never")
+        ] = 0,
+        target: Annotated[
+            Literal["v", "eps", "x0"], Meta(description="what the network predicts")
+        ] = "v",
+        schedule: Annotated[
+            Literal["cosine", "linear"], Meta(description="how noise grows along the chain")
+        ] = "cosine",
+        device: Annotated[
+            Literal["auto", "cpu", "gpu"], Meta(description="where it trains; auto is the CPU")
+        ] = "auto",
+        seed: Annotated[int, Meta(ge=0, description="seed of parameters, batches and noise")] = 0,
+    ) -> None:
+        self.T = T
+        self.hidden_dim = hidden_dim
+        self.t_embed_dim = t_embed_dim
+        self.n_iter = n_iter
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.ema_decay = ema_decay
+        self.beta_max = beta_max
+        self.eps = eps
+        self.verbose_every = verbose_every
+        self.target = target
+        self.schedule = schedule
+        self.device = device
+        self.seed = seed
+
+    def fit(self, Z: ArrayLike, y: None = None) -> Self:
+        """Train on points `Z` (n, d); on a terminal a bar shows the loss and the time left.
+
+        Raises:
+            SettingError: a setting is out of range.
+            DataError: the points cannot be used.
+            BackendError: device="gpu" and JAX finds none.
+            NumericsError: the loss became infinite.
+        """
+        settings.check(type(self).__name__, type(self), self.get_params(deep=False))
+        Z = check.points(self, Z, reset=True)
+        self._mean, spread = Z.mean(axis=0, dtype=np.float64), Z.std(axis=0, dtype=np.float64)
+        # An axis that never varies, up to rounding, is left at its mean instead of being blown up.
+        varies = spread > 1e-7 * np.abs(self._mean)
+        self._scale = np.where(varies, spread, 1.0)
+        self._varies = varies
+        with jax.default_device(border.device(self.device)):
+            self._train(jnp.asarray(self._standard(Z)))
+        return self
+
+    def sample(
+        self,
+        n: int,
+        solver: str = "ddim",
+        steps: int | None = 50,
+        eta: float | None = None,
+        seed: int = 0,
+    ) -> Float32:
+        """Draw `n` new points (n, d).
+
+        Args:
+            n: number of points.
+            solver: "ddim" (deterministic given its start) or "ddpm" (ancestral).
+            steps: evaluations of the network, at most T; None for all T.
+            eta: share of fresh noise, 0 to 1; the solver's own if None.
+            seed: equal seeds draw equal points, whatever `n`.
+
+        Raises:
+            SettingError: n, steps, eta or solver is out of range.
+        """
+        check.fitted(self, "parameters_")
+        _at_least("n", n, 0)
+        path = self._path()
+        grid = schedules.trailing(path.T, path.T if steps is None else steps)
+        table = solvers.build(solver, path.alpha[grid], path.sigma[grid], eta)
+        drawn = [self._walk(table, None, seed, rows) for rows in _parts(n)]
+        return np.concatenate(drawn) if drawn else np.empty((0, len(self._mean)), np.float32)
+
+    def refine(
+        self,
+        Z: ArrayLike,
+        t_start: int = 10,
+        add_noise: bool = True,
+        solver: str = "ddpm",
+        seed: int = 0,
+    ) -> Float32:
+        """Pull points towards the learned distribution by the last `t_start` reverse steps.
+
+        Args:
+            Z: points (b, d).
+            t_start: level to start from, 0 (leave as they are) to T; higher forgets more of `Z`.
+            add_noise: noise the points up to that level first; otherwise they are taken to carry
+                that much noise already.
+            solver: "ddpm" or "ddim".
+            seed: seed of the noise.
+
+        Raises:
+            SettingError: t_start is not in 0..T.
+        """
+        check.fitted(self, "parameters_")
+        Z = check.points(self, Z, reset=False)
+        if not 0 <= t_start <= self.T:
+            raise SettingError(sentence("DDPM.refine", "t_start", f"in 0..T = {self.T}", t_start))
+        if t_start == 0:
+            return np.asarray(Z, np.float32)
+        path = self._path()
+        grid = np.arange(t_start, -1, -1)
+        table = solvers.build(solver, path.alpha[grid], path.sigma[grid])
+        start = self._standard(Z) * np.float32(table.alpha[0])
+        noise = float(table.sigma[0]) if add_noise else 0.0
+        drawn = [self._walk(table, (start[rows], noise), seed, rows) for rows in _parts(len(Z))]
+        return np.concatenate(drawn)
+
+    def to_device(self, device: str) -> Self:
+        """Move the fitted network to "cpu" or "gpu"; "auto" is the CPU.
+
+        Raises:
+            BackendError: there is no such device.
+        """
+        check.fitted(self, "parameters_")
+        self.device = device
+        self.parameters_ = jax.device_put(self.parameters_, border.device(device))
+        return self
+
+    def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
+        """Settings and arrays that `from_arrays` makes an equal model of."""
+        check.fitted(self, "parameters_")
+        arrays = {f"net/{name}": np.asarray(value) for name, value in self.parameters_.items()}
+        arrays |= {"mean": self._mean, "scale": self._scale, "varies": self._varies, "losses": self.losses_}
+        return {"given": self.get_params(deep=False)}, arrays
+
+    @classmethod
+    def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
+        """The model that `to_arrays` described."""
+        self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
+        net = {name[4:]: jnp.asarray(value) for name, value in arrays.items() if name.startswith("net/")}
+        self.parameters_, self.losses_ = net, arrays["losses"]
+        self._mean, self._scale, self._varies = arrays["mean"], arrays["scale"], arrays["varies"]
+        self.n_features_in_ = len(self._mean)
+        return self
+
+    def _train(self, data: jax.Array) -> None:
+        batch = min(self.batch_size, len(data))
+        plan = train.Plan(self.n_iter, batch, self.learning_rate, self.ema_decay, self.target)
+        first, run = jax.random.split(jax.random.key(self.seed))
+        net = denoiser.init(first, data.shape[1], self.hidden_dim, self.t_embed_dim, _BLOCKS)
+        state = train.start(plan, net)
+        losses: list[tuple[int, float]] = []
+        levels = self._path().log_snr[1:]
+        chunks = train.run(plan, state, data, levels, run, self.verbose_every)
+        for state, record in track(chunks, self.n_iter, "training the prior", operator.itemgetter(1)):
+            losses.append((record.step, record.loss))
+            if self.verbose_every:
+                _log.info("DDPM: step %d of %d, loss %.4f", record.step, self.n_iter, record.loss)
+        self.parameters_, self.losses_ = state.ema, np.asarray(losses).reshape(-1, 2)
+        if not np.isfinite(self.losses_).all():
+            fix = "Lower learning_rate."
+            raise NumericsError(sentence("DDPM", "the loss", "finite", "an infinite one", fix))
+
+    def _path(self) -> schedules.Path:
+        return schedules.path(self.schedule, self.T, self.beta_max, self.eps)
+
+    def _standard(self, Z: Array) -> Float32:
+        return ((Z - self._mean) / self._scale).astype(np.float32)
+
+    def _walk(
+        self, table: solvers.SolverTable, start: tuple[Array, float] | None, seed: int, part: slice
+    ) -> Float32:
+        """Samples number part.start .. part.stop: from noise alone, or from given states plus noise."""
+        keys = sample.sample_keys(seed, part.start, part.stop)
+        noise = sample.standard_normal(keys, 0, len(self._mean))
+        x = noise * table.start_std if start is None else jnp.asarray(start[0]) + start[1] * noise
+        solved = sample.solve(self.parameters_, self.target, sample.rows(table), x, keys)
+        standard = np.where(self._varies, np.asarray(solved, np.float64), 0.0)
+        return (standard * self._scale + self._mean).astype(np.float32)
+
+
+def _parts(n: int) -> list[slice]:
+    return [slice(start, min(start + _TOGETHER, n)) for start in range(0, n, _TOGETHER)]
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int | np.integer) or value < least:
+        raise SettingError(sentence("DDPM", name, f"a whole number, at least {least}", repr(value)))

@@ -1,0 +1,137 @@
+"""Training the vector denoiser: a generator that runs whole chunks of steps inside one `lax.scan`.
+
+Every draw is a function of (seed, step): `fold_in(key, step)` gives the batch, the levels and the
+noise, so that a run continued from a state equals one that never stopped.
+"""
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from dima.latent.denoiser import Parameters, apply
+from dima.noise import target as targets
+from dima.progress import StepRecord
+from dima.typing import Array
+
+__all__ = ["Plan", "State", "run", "start"]
+
+_WARM_UP = 100  # steps in which the learning rate rises
+_SHARE = 4  # points that share a level where the batch size allows
+_CHUNK = 500  # steps of one compiled scan; the bar moves this often
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is fixed for a training run; hashable, so that equal plans share one compilation."""
+
+    n_iter: int
+    batch_size: int
+    learning_rate: float
+    ema_decay: float
+    target: str
+
+    @property
+    def share(self) -> int:
+        """Points of a batch that share a noise level; a divisor of the batch size."""
+        return math.gcd(self.batch_size, _SHARE)
+
+
+class State(NamedTuple):
+    """Everything that training changes; together with (plan, seed) it determines the rest of the run."""
+
+    step: jax.Array
+    parameters: Parameters
+    ema: Parameters
+    optimiser: Any
+
+
+def start(plan: Plan, parameters: Parameters) -> State:
+    """The state before the first step."""
+    return State(jnp.zeros((), jnp.int32), parameters, parameters, _optimiser(plan).init(parameters))
+
+
+def run(
+    plan: Plan, state: State, data: jax.Array, log_snr: Array, key: jax.Array, every: int = 0
+) -> Iterator[tuple[State, StepRecord]]:
+    """Train to `plan.n_iter` steps, yielding after every chunk.
+
+    Args:
+        plan: what is fixed.
+        state: where to begin; `start` or the state of an earlier run.
+        data: (n, d) standardised points.
+        log_snr: (T,) lambda of the training levels, falling; levels between them are drawn too.
+        key: random key of the run.
+        every: steps between records; 0 for the default of 500.
+    """
+    began = time.perf_counter()
+    levels = jnp.asarray(log_snr, jnp.float32)
+    while (step := int(state.step)) < plan.n_iter:
+        length = min(every or _CHUNK, plan.n_iter - step)
+        state, losses = _chunk(plan, length, state, data, levels, key)
+        loss = float(np.mean(losses))
+        yield state, StepRecord(step + length, loss, time.perf_counter() - began)
+
+
+def _optimiser(plan: Plan) -> optax.GradientTransformation:
+    warm_up = min(_WARM_UP, plan.n_iter // 10)
+    rate = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, warm_up, max(plan.n_iter, 1))
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+
+
+class _Draws(NamedTuple):
+    """The random numbers of consecutive steps, one leading axis over the steps."""
+
+    rows: jax.Array
+    noise: jax.Array
+    shift: jax.Array
+
+
+def _draw(plan: Plan, shape: tuple[int, int], key: jax.Array) -> _Draws:
+    n, d = shape
+    which, shift, added = jax.random.split(key, 3)
+    rows = jax.random.randint(which, (plan.batch_size,), 0, n)
+    return _Draws(rows, jax.random.normal(added, (plan.batch_size, d)), jax.random.uniform(shift))
+
+
+@functools.partial(jax.jit, static_argnames=("plan", "length"))
+def _chunk(
+    plan: Plan, length: int, state: State, data: jax.Array, levels: jax.Array, key: jax.Array
+) -> tuple[State, jax.Array]:
+    def step(state: State, draws: _Draws) -> tuple[State, jax.Array]:
+        loss, gradient = jax.value_and_grad(_loss)(state.parameters, plan, data, levels, draws)
+        updates, optimiser = _optimiser(plan).update(gradient, state.optimiser)
+        parameters = optax.apply_updates(state.parameters, updates)
+        # The average forgets the start as fast as it can afford (k-diffusion's inverse power 2/3).
+        decay = jnp.minimum(plan.ema_decay, 1 - (2.0 + state.step) ** (-2 / 3))
+        ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, parameters)
+        return State(state.step + 1, parameters, ema, optimiser), loss
+
+    # All of the chunk's draws at once: both cores share them, and the loop is spared small kernels.
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, state.step + jnp.arange(length))
+    draws = jax.vmap(lambda own: _draw(plan, data.shape, own))(keys)
+    return jax.lax.scan(step, state, draws)
+
+
+def _loss(
+    parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array, draws: _Draws
+) -> jax.Array:
+    """Mean squared error of the target at stratified levels, uniform along the schedule."""
+    x0, noise = data[draws.rows], draws.noise
+    # One level in each of as many equal strata: the law of uniform draws with less variance. Points
+    # that share a level share its embedding, a third of the work.
+    count = plan.batch_size // plan.share
+    u = (jnp.arange(count) + draws.shift) / count
+    log_snr = jnp.interp(u * (len(levels) - 1), jnp.arange(len(levels)), levels)
+    alpha = jnp.repeat(jnp.sqrt(jax.nn.sigmoid(2 * log_snr)), plan.share)[:, None]
+    sigma = jnp.repeat(jnp.sqrt(jax.nn.sigmoid(-2 * log_snr)), plan.share)[:, None]
+    answer = apply(parameters, alpha * x0 + sigma * noise, log_snr)
+    wanted = targets.predicted(plan.target, x0, noise, alpha, sigma)
+    return jnp.square(answer - wanted).mean()

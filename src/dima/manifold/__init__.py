@@ -1,0 +1,1 @@
+"""The manifold engine: diffusion-map coordinates of vectors, and the kernel decoder back (NumPy/SciPy)."""

@@ -1,0 +1,99 @@
+"""Neighbours -> symmetric affinities -> density normalisation -> the Markov chain's symmetric conjugate.
+
+    K_ij = exp(-sharpness d2_ij / bandwidth),  K_ii = 1
+    q_i  = sum_j K_ij w_j,     Kt_ij = K_ij / (q_i q_j)^density_power
+    s_i  = sum_j Kt_ij w_j,    P_ij  = Kt_ij w_j / s_i,    A = S^-1/2 W^1/2 Kt W^1/2 S^-1/2
+
+w_i counts how many times row i stands in the data, so that copies weigh like the copies they are.
+Source: Coifman and Lafon 2006, section 3.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy import sparse
+
+from dima.manifold.neighbors import Neighbors
+from dima.typing import Array, Float64
+
+__all__ = ["MarkovGraph", "log_affinity", "markov"]
+
+_TINY = np.finfo(np.float32).tiny
+
+
+@dataclasses.dataclass(frozen=True)
+class MarkovGraph:
+    """The normalised graph: affinities between distinct rows and what stands on the diagonal.
+
+    Attributes:
+        off_ii: (n, n) sparse Kt without its diagonal.
+        self_i: (n,) the diagonal of Kt.
+        weight_i: (n,) multiplicity w of each row.
+        density_i: (n,) q, the kernel density estimate.
+        degree_i: (n,) s, the row sums of Kt W.
+    """
+
+    off_ii: sparse.csr_array
+    self_i: Float64
+    weight_i: Float64
+    density_i: Float64
+    degree_i: Float64
+
+    @property
+    def stationary_i(self) -> Float64:
+        """(n,) stationary distribution of the chain; sums to one."""
+        mass = self.degree_i * self.weight_i
+        return mass / mass.sum()
+
+    def conjugate(self) -> tuple[sparse.csr_array, Float64]:
+        """A of the module's formula, as (its off-diagonal part, its diagonal)."""
+        scale = np.sqrt(self.weight_i / self.degree_i)
+        return _scaled(self.off_ii, scale), scale**2 * self.self_i
+
+    def without_self(self, values_ix: Float64) -> Float64:
+        """(n, d) averages P values in which no row may look at itself (other copies it may)."""
+        copies = (self.self_i * (self.weight_i - 1))[:, None]
+        weighted = self.off_ii @ (self.weight_i[:, None] * values_ix) + copies * values_ix
+        mass = self.off_ii @ self.weight_i + copies[:, 0]
+        return weighted / np.maximum(mass, np.finfo(np.float64).tiny)[:, None]
+
+
+def log_affinity(near: Neighbors, bandwidth: float, sharpness: float, sym: str) -> sparse.csr_array:
+    """Log-affinities (n, n) of the neighbour graph made symmetric, without the diagonal.
+
+    "max" keeps an edge when either end names the other, "mean" halves the edges only one end names.
+    """
+    n, k = near.ids.shape
+    rows = np.repeat(np.arange(n, dtype=np.int32), k)
+    others = near.ids.ravel() != rows
+    # Distances stay above zero, or a sparse maximum would drop the edge.
+    d2 = np.maximum(near.d2.ravel()[others], _TINY)
+    index = (rows[others], near.ids.ravel()[others])
+    directed = sparse.coo_array((d2, index), shape=(n, n)).tocsr()
+    both = directed.maximum(directed.T.tocsr())
+    log_k = both.astype(np.float64)
+    log_k.data *= -sharpness / bandwidth
+    if sym == "mean":
+        named = directed.astype(bool).astype(np.int8)
+        ends = (named + named.T.tocsr()).tocsr()
+        ends.sort_indices()
+        log_k.sort_indices()
+        log_k.data += np.log(ends.data / 2.0)
+    return log_k
+
+
+def markov(log_k: sparse.csr_array, weight_i: Float64, density_power: float) -> MarkovGraph:
+    """Normalise affinities by density and to a Markov chain."""
+    off = log_k.copy()
+    off.data = np.exp(log_k.data)
+    density = off @ weight_i + weight_i
+    scale = density**-density_power
+    off = _scaled(off, scale)
+    diagonal = scale**2
+    return MarkovGraph(off, diagonal, weight_i, density, off @ weight_i + diagonal * weight_i)
+
+
+def _scaled(matrix: sparse.csr_array, scale: Array) -> sparse.csr_array:
+    """diag(scale) matrix diag(scale), sharing the pattern."""
+    data = matrix.data * np.repeat(scale, np.diff(matrix.indptr)) * scale[matrix.indices]
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -1,0 +1,68 @@
+"""Inducing points: which training latents carry the decoder. A strategy is one function of a registry.
+
+Each takes `(Z_ix (n, d), m, seed)` and returns m distinct row numbers.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dima.manifold.kernel import squared_distances
+from dima.typing import Array, Float64
+
+__all__ = ["STRATEGIES"]
+
+_SAMPLE_PER_CENTRE = 20  # rows k-means looks at for every centre; more change the centres little
+_CENTRES = 64  # compared with all rows at a time, so that the block of distances stays small
+
+
+def kmeans_medoids(Z_ix: Float64, m: int, seed: int) -> Array:
+    """The training latents nearest to the centres of k-means; gaps are filled farthest-first."""
+    # scikit-learn's k-means is imported by those who cluster only.
+    from sklearn.cluster import MiniBatchKMeans
+
+    rng = np.random.default_rng(seed)
+    sample = rng.permutation(len(Z_ix))[: max(_SAMPLE_PER_CENTRE * m, 10_000)]
+    means = MiniBatchKMeans(
+        m, n_init=1, init="random", max_iter=20, batch_size=4096, random_state=seed, reassignment_ratio=0.0
+    )
+    centres = means.fit(Z_ix[sample]).cluster_centers_
+    parts = np.array_split(centres, 1 + m // _CENTRES)
+    return _filled(Z_ix, np.unique(np.concatenate([_nearest(Z_ix, part) for part in parts])), m)
+
+
+def fps(Z_ix: Float64, m: int, seed: int) -> Array:
+    """Farthest-point sampling (Gonzalez 1985), from the row nearest to the mean."""
+    start = _nearest(Z_ix, Z_ix.mean(axis=0, keepdims=True))
+    return _filled(Z_ix, start, m)
+
+
+def random_subset(Z_ix: Float64, m: int, seed: int) -> Array:
+    """A uniformly random subset."""
+    return np.sort(np.random.default_rng(seed).permutation(len(Z_ix))[:m])
+
+
+STRATEGIES: dict[str, Callable[[Float64, int, int], Array]] = {
+    "kmeans_medoids": kmeans_medoids,
+    "fps": fps,
+    "random_subset": random_subset,
+}
+
+
+def _nearest(Z_ix: Float64, centres: Float64) -> Array:
+    return squared_distances(centres, Z_ix).argmin(axis=1)
+
+
+def _filled(Z_ix: Float64, chosen: Array, m: int) -> Array:
+    """Add the rows farthest from those chosen until there are m."""
+    gap = np.full(len(Z_ix), np.inf)
+    for part in np.array_split(chosen, 1 + len(chosen) // _CENTRES):
+        np.minimum(gap, squared_distances(Z_ix[part], Z_ix).min(axis=0), out=gap)
+    gap[chosen] = -1  # never chosen twice, even among equal rows
+    added = list(chosen)
+    while len(added) < m:
+        farthest = int(gap.argmax())
+        added.append(farthest)
+        np.minimum(gap, ((Z_ix - Z_ix[farthest]) ** 2).sum(axis=1), out=gap)
+        gap[farthest] = -1
+    return np.sort(np.asarray(added))

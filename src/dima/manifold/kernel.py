@@ -1,0 +1,41 @@
+"""The decoder's kernel and the features it becomes once whitened over the inducing points.
+
+    phi(z) = Lambda^-1/2 V' k(Z_m, z)   with   K_mm = V Lambda V'
+
+Directions whose eigenvalue is rounding noise are dropped, so that nothing here needs a jitter to be
+solvable, and inner products of features are the Nystrom approximation of the kernel.
+Source: Williams and Seeger 2001.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.linalg
+
+from dima.typing import Array, Float64
+
+__all__ = ["affinity", "blocks", "squared_distances", "whitening"]
+
+
+def squared_distances(A: Array, B: Array) -> Float64:
+    """Squared Euclidean distances (a, b) between the rows of `A` (a, d) and `B` (b, d)."""
+    d2 = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * A @ B.T
+    return np.maximum(d2, 0, out=d2)
+
+
+def affinity(d2: Float64, bandwidth: float) -> Float64:
+    """Gaussian kernel exp(-d2 / bandwidth)."""
+    return np.exp(d2 / -bandwidth)
+
+
+def whitening(K_mm: Float64, jitter: float) -> Float64:
+    """(m, r) matrix W with W' K_mm W = 1 on the r directions above `jitter` times the largest eigenvalue."""
+    values, vectors = scipy.linalg.eigh(K_mm)
+    kept = values > jitter * values[-1]
+    whitened: Float64 = vectors[:, kept] / np.sqrt(values[kept])
+    return whitened
+
+
+def blocks(n: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of at most `size` rows."""
+    yield from (slice(start, min(start + size, n)) for start in range(0, n, size))

@@ -1,0 +1,125 @@
+"""Leave-one-out error of ridge regression in closed form, and the bandwidth and ridge that make it least.
+
+With whitened features Phi (n, r) and Phi'Phi = Q diag(g) Q', the prediction left out at row i is
+
+    y_i - yhat_-i = (y_i - yhat_i) / (1 - h_i),   h_i = sum_j (Phi Q)_ij^2 / (g_j + ridge)
+
+so one eigendecomposition serves every ridge. Source: Allen 1974 (PRESS); Golub, Heath and Wahba 1979.
+"""
+
+import dataclasses
+
+import numpy as np
+import scipy.linalg
+
+from dima.manifold.kernel import affinity, squared_distances, whitening
+from dima.typing import Array, Float64
+
+__all__ = ["Choice", "Search", "choose", "leave_one_out"]
+
+_ROWS = 3000  # training rows the search looks at; the final fit uses all
+_CENTRES = 768  # inducing points the search uses at the most
+_OUTPUTS = 64  # leading output directions that stand for all columns in the search
+_RIDGES = np.logspace(-8, 1, 10)
+_FACTORS = 2.0 ** np.arange(-4, 7, 2)  # coarse grid of bandwidths around the median distance
+_REFINED = 2.0 ** np.array([-1.0, 1.0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The settings with the least leave-one-out error.
+
+    Attributes:
+        bandwidth: kernel bandwidth.
+        ridge: ridge.
+        error: leave-one-out squared error over the variance of the targets.
+        curve: rows (bandwidth, ridge, error) of everything that was tried.
+    """
+
+    bandwidth: float
+    ridge: float
+    error: float
+    curve: Float64
+
+
+def leave_one_out(Phi: Float64, Y: Float64, ridges: Array) -> Float64:
+    """Leave-one-out squared error (len(ridges),), summed over the columns of `Y` (n, D), mean per row.
+
+    Args:
+        Phi: features (n, r).
+        Y: targets (n, D), centred by the caller.
+        ridges: ridges to score.
+    """
+    g, Q = scipy.linalg.eigh(Phi.T @ Phi)
+    rotated = Phi @ Q
+    B = rotated.T @ Y
+    squares = rotated**2
+    errors = []
+    for ridge in ridges:
+        shrunk = 1 / (np.maximum(g, 0) + ridge)
+        # h = 1 would mean that the row alone fixes its own prediction; the bound keeps that a large
+        # error, not a division by zero.
+        slack = np.maximum(1 - squares @ shrunk, 1e-10)
+        residual = Y - rotated @ (shrunk[:, None] * B)
+        errors.append(float(((residual**2).sum(axis=1) / slack**2).mean()))
+    return np.asarray(errors)
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is fixed beforehand, and where the search starts.
+
+    Attributes:
+        bandwidth: a fixed bandwidth, or None to search.
+        ridge: a fixed ridge, or None to search.
+        scale: the bandwidth the grid is centred on.
+        jitter: share of the largest eigenvalue below which inducing directions are dropped.
+        seed: seed of the rows and centres that are looked at.
+    """
+
+    bandwidth: float | None
+    ridge: float | None
+    scale: float
+    jitter: float
+    seed: int
+
+
+def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Search) -> Choice:
+    """Choose the bandwidth and ridge with the least leave-one-out error.
+
+    Args:
+        Z_ix: latents (n, d) of the training rows, self-excluded so that they carry the error of new rows.
+        R_iX: targets (n, D).
+        mu_X: (D,) what is subtracted from the targets.
+        Z_mx: inducing points (m, d).
+        search: what is fixed and where to start.
+    """
+    rng = np.random.default_rng(search.seed)
+    rows = np.sort(rng.permutation(len(Z_ix))[:_ROWS])
+    centres = Z_mx[np.sort(rng.permutation(len(Z_mx))[:_CENTRES])]
+    targets = _leading(R_iX[rows] - mu_X)
+    d2_mm, d2_im = squared_distances(centres, centres), squared_distances(Z_ix[rows], centres)
+    ridges = _RIDGES if search.ridge is None else np.array([search.ridge])
+    total = max(float((targets**2).sum() / len(rows)), np.finfo(float).tiny)
+
+    def tried(width: float) -> Float64:
+        Phi = affinity(d2_im, width) @ whitening(affinity(d2_mm, width), search.jitter)
+        errors = leave_one_out(Phi, targets, ridges) / total
+        return np.column_stack([np.full(len(ridges), width), ridges, errors])
+
+    widths = search.scale * _FACTORS if search.bandwidth is None else [search.bandwidth]
+    curve = np.vstack([tried(width) for width in widths])
+    if search.bandwidth is None:
+        best = curve[curve[:, 2].argmin(), 0]
+        curve = np.vstack([curve, *[tried(best * factor) for factor in _REFINED]])
+    width, ridge, error = curve[curve[:, 2].argmin()]
+    return Choice(float(width), float(ridge), float(error), curve)
+
+
+def _leading(Y: Float64) -> Float64:
+    """The columns rotated so that few hold nearly all: leave-one-out error depends on Y Y' alone."""
+    if Y.shape[1] <= _OUTPUTS:
+        return Y
+    _, vectors = scipy.linalg.eigh(Y.T @ Y, subset_by_index=[Y.shape[1] - _OUTPUTS, Y.shape[1] - 1])
+    rotated: Float64 = Y @ vectors
+    return rotated

@@ -1,0 +1,97 @@
+"""Leading eigenpairs of the Markov graph, with its exactly known ones taken out first.
+
+Every connected component contributes the eigenvalue one with a known eigenvector, sqrt(pi) on that
+component. They are deflated, so that a solver never has to find a multiple eigenvalue, and come
+back as contrasts between components.
+"""
+
+import numpy as np
+import scipy.linalg
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+from dima.errors import NumericsError, sentence
+from dima.manifold.graph import MarkovGraph
+from dima.typing import Float64, Int32
+
+__all__ = ["diffusion_modes", "fix_signs"]
+
+_DENSE_ROWS = 3000
+_TOLERANCE = 1e-10
+
+
+def diffusion_modes(graph: MarkovGraph, n_modes: int, seed: int) -> tuple[Float64, Float64, int]:
+    """Eigenvalues (n_modes,), right eigenvectors (n, n_modes) of P, and the number of components.
+
+    The constant mode is left out. Modes are orthonormal under the stationary distribution, in
+    falling order, with fixed signs. Fewer come back when the graph has fewer.
+    """
+    n_components, labels = connected_components(graph.off_ii, directed=False)
+    stationary = graph.stationary_i
+    contrasts = _contrasts(labels, stationary, n_components)[:, :n_modes]
+    wanted = min(n_modes - contrasts.shape[1], len(labels) - n_components)
+    values, vectors = np.ones(contrasts.shape[1]), contrasts
+    if wanted > 0:
+        off, diagonal = graph.conjugate()
+        solve = _dense if len(labels) <= _DENSE_ROWS else _lanczos
+        found, conjugate_modes = solve(off, diagonal, labels, np.sqrt(stationary), wanted, seed)
+        modes = fix_signs(conjugate_modes / np.sqrt(stationary)[:, None])
+        values, vectors = np.concatenate([values, found]), np.hstack([vectors, modes])
+    return values, vectors, n_components
+
+
+def fix_signs(vectors_ix: Float64) -> Float64:
+    """Make each column's third moment positive; a symmetric column's largest entry positive."""
+    cubes = (vectors_ix**3).sum(axis=0)
+    size = (np.abs(vectors_ix) ** 3).sum(axis=0)
+    largest = np.take_along_axis(vectors_ix, np.abs(vectors_ix).argmax(axis=0)[None], axis=0)[0]
+    leading = np.where(np.abs(cubes) > 1e-6 * size, cubes, largest)
+    return vectors_ix * np.where(leading < 0, -1.0, 1.0)
+
+
+def _contrasts(labels: Int32, stationary: Float64, n_components: int) -> Float64:
+    """Orthonormal step functions that tell components apart, the larger components first."""
+    indicators = np.eye(n_components)[labels][:, np.argsort(-np.bincount(labels), kind="stable")]
+    basis = np.hstack([np.ones((len(labels), 1)), indicators[:, : n_components - 1]])
+    root = np.sqrt(stationary)[:, None]
+    orthonormal, _ = np.linalg.qr(root * basis)
+    return fix_signs((orthonormal / root)[:, 1:])
+
+
+def _dense(
+    off: sparse.csr_array, diagonal: Float64, labels: Int32, root: Float64, wanted: int, _seed: int
+) -> tuple[Float64, Float64]:
+    n = len(labels)
+    dense = off.toarray()
+    dense[np.diag_indices(n)] += diagonal
+    # Deflated pairs move to -1, below everything wanted, not to 0, where true modes may lie.
+    known = np.zeros((n, labels.max() + 1))
+    known[np.arange(n), labels] = root
+    known /= np.linalg.norm(known, axis=0)
+    dense -= 2 * known @ known.T
+    values, vectors = scipy.linalg.eigh(dense, subset_by_index=[n - wanted, n - 1])
+    return values[::-1], vectors[:, ::-1]
+
+
+def _lanczos(
+    off: sparse.csr_array, diagonal: Float64, labels: Int32, root: Float64, wanted: int, seed: int
+) -> tuple[Float64, Float64]:
+    mass = np.bincount(labels, weights=root**2)
+
+    def deflated(x: Float64) -> Float64:
+        flat = x.ravel()
+        known = np.bincount(labels, weights=root * flat) / mass
+        return off @ flat + diagonal * flat - 2 * root * known[labels]
+
+    n = len(labels)
+    operator = LinearOperator((n, n), matvec=deflated, dtype=np.float64)
+    start = np.random.default_rng(seed).standard_normal(n)
+    try:
+        values, vectors = eigsh(operator, k=wanted, which="LA", v0=start, tol=_TOLERANCE)
+    except ArpackNoConvergence as stopped:
+        fix = "Lower d, raise k or raise eps."
+        got = f"{len(stopped.eigenvalues)} of {wanted}"
+        raise NumericsError(sentence("DMAP", "eigenpairs", "converged", got, fix)) from None
+    order = np.argsort(-values)
+    return values[order], vectors[:, order]

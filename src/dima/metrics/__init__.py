@@ -1,0 +1,1 @@
+"""Figures of merit: how well rows are rebuilt, sampled, and laid out."""

@@ -1,0 +1,115 @@
+"""How well a latent layout keeps what is known of the manifold: chart, neighbours, classes."""
+
+import numpy as np
+
+from dima.errors import DataError, ShapeError, sentence
+from dima.metrics.distance import check_neighbours, pair, row_blocks, rows, squared_distances
+from dima.typing import Array, ArrayLike, Float64
+
+__all__ = ["affine_readout", "nearest_neighbour_accuracy", "neighbour_preservation"]
+
+
+def affine_readout(Z: ArrayLike, chart: ArrayLike) -> float:
+    """Relative error of the best affine map from a latent to the true chart.
+
+    Args:
+        Z: latent (n, d).
+        chart: true coordinates (n, c) of the same rows.
+
+    Returns:
+        Frobenius norm of what the map misses over that of the centred chart: 0 .. 1, 0 is perfect,
+        1 is no better than the mean. Meaningful for n well above d only.
+
+    Source: arXiv 2603.28037 (there "relF").
+
+    Raises:
+        ShapeError: Z and the chart have different numbers of rows.
+        DataError: the chart is constant, or there are no more rows than unknowns.
+    """
+    Z, chart = rows("affine_readout", "Z", Z), rows("affine_readout", "chart", chart)
+    _check_same_rows("affine_readout", ("Z", len(Z)), ("chart", len(chart)))
+    if len(Z) <= Z.shape[1] + 1:
+        rule, fix = f"more than d + 1 = {Z.shape[1] + 1}", "Pass more rows."
+        raise DataError(sentence("affine_readout", "rows", rule, len(Z), fix))
+    goal = chart - chart.mean(axis=0)
+    scale = np.linalg.norm(goal)
+    if scale == 0.0:
+        fix = "Pass coordinates that vary."
+        raise DataError(sentence("affine_readout", "chart", "spread out", "one point", fix))
+    centred = Z - Z.mean(axis=0)
+    spread = np.linalg.norm(centred, axis=0)
+    centred /= np.where(spread > 0.0, spread, 1.0)
+    map_zc = np.linalg.lstsq(centred, goal, rcond=None)[0]
+    return float(np.linalg.norm(goal - centred @ map_zc) / scale)
+
+
+def neighbour_preservation(X: ArrayLike, Z: ArrayLike, k: int = 10) -> float:
+    """Mean share of each row's k nearest neighbours that are the same in X and in Z.
+
+    Args:
+        X: rows (n, D).
+        Z: their latents (n, d).
+        k: neighbours, a row itself not counted; below n.
+
+    Returns:
+        0 .. 1; 1 is perfect, k / (n - 1) is chance.
+
+    Source: Lee and Verleysen 2009, "Quality assessment of dimensionality reduction", Q_NX(k).
+
+    Raises:
+        ShapeError: X and Z have different numbers of rows.
+        SettingError: k is not below n.
+    """
+    X, Z = rows("neighbour_preservation", "X", X), rows("neighbour_preservation", "Z", Z)
+    _check_same_rows("neighbour_preservation", ("X", len(X)), ("Z", len(Z)))
+    check_neighbours("neighbour_preservation", k, len(X))
+    in_X, in_Z = _neighbours(X, k), _neighbours(Z, k)
+    common = sum(
+        int(np.count_nonzero(in_X[block, :, None] == in_Z[block, None, :]))
+        for block in row_blocks(len(X), k * k)
+    )
+    return common / in_X.size
+
+
+def nearest_neighbour_accuracy(
+    Z_train: ArrayLike, y_train: ArrayLike, Z_test: ArrayLike, y_test: ArrayLike
+) -> float:
+    """Accuracy of giving each test row the label of its nearest training row.
+
+    Args:
+        Z_train: latents (n, d).
+        y_train: their labels (n,).
+        Z_test: latents (b, d).
+        y_test: their labels (b,).
+
+    Returns:
+        0 .. 1; 1 is best, the share of the largest class is what a constant achieves.
+
+    Source: Cover and Hart 1967, "Nearest neighbor pattern classification".
+
+    Raises:
+        ShapeError: the widths differ, or labels and rows differ in number.
+    """
+    owner = "nearest_neighbour_accuracy"
+    train, test = pair(owner, Z_train, Z_test, ("Z_train", "Z_test"))
+    known, truth = np.ravel(y_train), np.ravel(y_test)
+    _check_same_rows(owner, ("Z_train", len(train)), ("y_train", len(known)))
+    _check_same_rows(owner, ("Z_test", len(test)), ("y_test", len(truth)))
+    nearest = np.concatenate([squared.argmin(1) for _, squared in squared_distances(test, train)])
+    return float(np.mean(known[nearest] == truth))
+
+
+def _check_same_rows(owner: str, first: tuple[str, int], second: tuple[str, int]) -> None:
+    if first[1] != second[1]:
+        rule = f"of {first[1]} rows, as {first[0]}"
+        fix = "Pass one row for each sample in both."
+        raise ShapeError(sentence(owner, second[0], rule, second[1], fix))
+
+
+def _neighbours(X: Float64, k: int) -> Array:
+    """Positions (n, k) of each row's nearest other rows, in no order."""
+    found = np.empty((len(X), k), np.intp)
+    for block, squared in squared_distances(X, X):
+        squared[np.arange(len(squared)), np.arange(block.start, block.stop)] = np.inf
+        found[block] = np.argpartition(squared, k - 1, axis=1)[:, :k]
+    return found

@@ -1,0 +1,257 @@
+"""Whether two sets of rows come from one distribution: distances, tests, and coverage."""
+
+import numpy as np
+
+from dima.errors import DataError, SettingError, sentence
+from dima.metrics.distance import check_neighbours, pair, row_blocks, squared_distances
+from dima.typing import ArrayLike, Float64
+
+__all__ = ["c2st", "density_coverage", "energy_distance", "mmd", "precision_recall", "sliced_w2"]
+
+_MEDIAN_ROWS = 2000
+_C2ST_ROWS = 2000
+
+
+def sliced_w2(X: ArrayLike, Y: ArrayLike, n_projections: int = 256, seed: int = 0) -> float:
+    """Sliced 2-Wasserstein distance: root mean square of 1-D W2 over random directions.
+
+    Each 1-D distance is exact, for unequal sizes too: both quantile functions are steps, and the
+    integral of their squared difference is a finite sum.
+
+    Args:
+        X: rows (n, D).
+        Y: rows (m, D).
+        n_projections: random directions, uniform on the sphere.
+        seed: of the directions.
+
+    Returns:
+        A number >= 0 in the units of X. Two samples of one distribution are not at 0: compare
+        with the same number between training and held-out rows (the floor). Two sets that differ
+        by a shift s alone are at about |s| / sqrt(D).
+
+    Source: Bonneel, Rabin, Peyre, Pfister 2015, "Sliced and Radon Wasserstein barycenters".
+    """
+    X, Y = pair("sliced_w2", X, Y, ("X", "Y"))
+    if n_projections < 1:
+        fix = "Pass for example 256."
+        raise SettingError(sentence("sliced_w2", "n_projections", "at least 1", n_projections, fix))
+    directions = np.random.default_rng(seed).standard_normal((n_projections, X.shape[1]))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    weights, step_x, step_y = _common_steps(len(X), len(Y))
+    total = 0.0
+    for block in row_blocks(n_projections, len(weights)):
+        along_x = np.sort(directions[block] @ X.T, axis=1)[:, step_x]
+        along_y = np.sort(directions[block] @ Y.T, axis=1)[:, step_y]
+        along_x -= along_y
+        total += float(np.sum(np.square(along_x, out=along_x) @ weights))
+    return float(np.sqrt(total / n_projections))
+
+
+def energy_distance(X: ArrayLike, Y: ArrayLike) -> float:
+    """Energy distance: sqrt(2 E|x - y| - E|x - x'| - E|y - y'|).
+
+    Args:
+        X: rows (n, D).
+        Y: rows (m, D).
+
+    Returns:
+        A number >= 0 in the square root of the units of X (as `scipy.stats.energy_distance`, which
+        it equals at D = 1); 0 for equal sets. Compare with the floor between held-out rows.
+
+    Source: Szekely and Rizzo 2013, "Energy statistics: a class of statistics based on distances".
+    """
+    X, Y = pair("energy_distance", X, Y, ("X", "Y"))
+    squared = 2.0 * _mean_distance(X, Y) - _mean_distance(X, X) - _mean_distance(Y, Y)
+    return float(np.sqrt(max(squared, 0.0)))
+
+
+def mmd(
+    X: ArrayLike,
+    Y: ArrayLike,
+    bandwidth: float | None = None,
+    n_permutations: int = 0,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Unbiased squared maximum mean discrepancy with kernel exp(-|x - y|^2 / (2 bandwidth^2)).
+
+    Every permutation is read off one pass over one Gram matrix, in blocks: with a 0/1 column for
+    each relabelling, the three sums of the statistic are quadratic forms in it.
+
+    Args:
+        X: rows (n, D), n >= 2.
+        Y: rows (m, D), m >= 2.
+        bandwidth: of the kernel; None takes the median distance of the pooled rows.
+        n_permutations: relabellings for the p-value; 0 for none.
+        seed: of the relabellings.
+
+    Returns:
+        MMD^2, about 0 (and as often below as above) for one distribution, at most 2; and p, the
+        share of relabellings at least as far apart, NaN without relabellings. A small p says that
+        the two differ.
+
+    Source: Gretton, Borgwardt, Rasch, Scholkopf, Smola 2012, "A kernel two-sample test", eq. 3.
+    """
+    X, Y = pair("mmd", X, Y, ("X", "Y"))
+    n, m = len(X), len(Y)
+    if min(n, m) < 2:
+        got = f"{n} and {m}"
+        raise DataError(sentence("mmd", "rows", "at least 2 in each set", got, "Pass more rows."))
+    pooled = np.concatenate([X, Y])
+    width = _median_distance(pooled, seed) if bandwidth is None else bandwidth
+    if not width > 0.0:
+        fix = "Pass None for the median distance."
+        raise SettingError(sentence("mmd", "bandwidth", "above 0", bandwidth, fix))
+    in_x = _relabellings(n, m, n_permutations, seed)
+    within_x, total_x, total = np.zeros(in_x.shape[1]), np.zeros(in_x.shape[1]), 0.0
+    for block, squared in squared_distances(pooled, pooled):
+        squared *= -0.5 / width**2
+        kernel = np.exp(squared, out=squared)
+        within_x += np.einsum("ip,ip->p", in_x[block], kernel @ in_x)
+        row_sums = kernel.sum(axis=1)
+        total_x += row_sums @ in_x[block]
+        total += float(row_sums.sum())
+    between = total_x - within_x
+    within_y = total - total_x - between
+    # The diagonal of ones is no pair of two rows.
+    statistic = (within_x - n) / (n * (n - 1)) + (within_y - m) / (m * (m - 1))
+    statistic -= 2.0 * between / (n * m)
+    observed, others = float(statistic[0]), statistic[1:]
+    # Equal relabellings may differ by rounding: they count as at least as far.
+    far = int(np.count_nonzero(others >= observed - 1e-12))
+    return observed, (1 + far) / (1 + n_permutations) if n_permutations else float("nan")
+
+
+def c2st(X: ArrayLike, Y: ArrayLike, seed: int = 0, folds: int = 5) -> float:
+    """Classifier two-sample test: how well a classifier tells the two sets apart.
+
+    The better cross-validated accuracy of a linear classifier (logistic regression) and one that
+    sees nonlinear differences (a support vector machine with an RBF kernel), both on standardised
+    columns. Both sets are cut at random to one size, at most 2,000 rows.
+
+    Args:
+        X: rows (n, D).
+        Y: rows (m, D).
+        seed: of the cut and of the folds.
+        folds: of the cross-validation.
+
+    Returns:
+        An accuracy from about 0.5 (indistinguishable) to 1 (told apart every time). With n rows in
+        each set chance alone moves it by about 0.35 / sqrt(n), and the better of two lies a
+        little above 0.5.
+
+    Source: Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests".
+    """
+    # scikit-learn takes half a second to import, and no other metric needs it.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    X, Y = pair("c2st", X, Y, ("X", "Y"))
+    size = min(len(X), len(Y), _C2ST_ROWS)
+    if not 2 <= folds <= size:
+        fix = "Lower folds or pass more rows."
+        raise SettingError(sentence("c2st", "folds", f"from 2 to {size} rows", folds, fix))
+    random = np.random.default_rng(seed)
+    chosen = [rows[random.permutation(len(rows))[:size]] for rows in (X, Y)]
+    pooled, labels = np.concatenate(chosen), np.repeat([0, 1], size)
+    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    classifiers = (LogisticRegression(max_iter=1000), SVC(C=10.0))
+    scores = [
+        cross_val_score(make_pipeline(StandardScaler(), classifier), pooled, labels, cv=split)
+        for classifier in classifiers
+    ]
+    return float(max(np.mean(score) for score in scores))
+
+
+def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> tuple[float, float]:
+    """Improved precision and recall.
+
+    A set's region is the union of balls around its rows, each out to the row's k-th neighbour.
+
+    Args:
+        real: rows (n, D), n > k.
+        fake: rows (m, D), m > k.
+        k: neighbours, a row itself not counted.
+
+    Returns:
+        precision, the share of fakes in the real region (are they plausible?), and recall, the
+        share of real rows in the fakes' region (is everything covered?). Each is 0 .. 1, 1 is
+        best; two samples of one distribution are well below 1 in high dimension, so compare with
+        held-out rows.
+
+    Source: Kynkaanniemi, Karras, Laine, Lehtinen, Aila 2019, arXiv 1904.06991, eq. 1-2.
+    """
+    real, fake = pair("precision_recall", real, fake, ("real", "fake"))
+    check_neighbours("precision_recall", k, min(len(real), len(fake)))
+    real_radius, fake_radius = _squared_radius(real, k), _squared_radius(fake, k)
+    plausible, covered = np.zeros(len(fake), bool), np.zeros(len(real), bool)
+    for block, squared in squared_distances(real, fake):
+        plausible |= (squared <= real_radius[block, None]).any(axis=0)
+        covered[block] = (squared <= fake_radius).any(axis=1)
+    return float(plausible.mean()), float(covered.mean())
+
+
+def density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5) -> tuple[float, float]:
+    """Density and coverage: precision and recall made robust to outliers.
+
+    Args:
+        real: rows (n, D), n > k.
+        fake: rows (m, D).
+        k: neighbours, a row itself not counted.
+
+    Returns:
+        density, how many real balls a fake lies in, over k: 0 .. n/k, about 1 for one distribution
+        (more where fakes crowd the middle); and coverage, the share of real balls that hold a fake:
+        0 .. 1, about 1 - 2^-k for one distribution and n = m.
+
+    Source: Naeem, Oh, Uh, Choi, Yoo 2020, arXiv 2002.09797, sec. 3.
+    """
+    real, fake = pair("density_coverage", real, fake, ("real", "fake"))
+    check_neighbours("density_coverage", k, len(real))
+    radius, inside, covered = _squared_radius(real, k), 0, np.zeros(len(real), bool)
+    for block, squared in squared_distances(real, fake):
+        within = squared <= radius[block, None]
+        inside += int(np.count_nonzero(within))
+        covered[block] = within.any(axis=1)
+    return inside / (k * len(fake)), float(covered.mean())
+
+
+def _common_steps(n: int, m: int) -> tuple[Float64, Float64, Float64]:
+    """Where the quantile functions of n and m rows are both constant: widths, and rank in each.
+
+    Levels are counted in whole units of 1 / (n m), so that no step is lost to rounding.
+    """
+    edges = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
+    starts = np.concatenate([[0], edges[:-1]])
+    return (edges - starts) / (n * m), starts // m, starts // n
+
+
+def _mean_distance(X: Float64, Y: Float64) -> float:
+    sums = [np.sqrt(squared, out=squared).sum() for _, squared in squared_distances(X, Y)]
+    return float(np.sum(sums)) / (len(X) * len(Y))
+
+
+def _median_distance(rows: Float64, seed: int) -> float:
+    """Median distance of different rows, from at most 2,000 of them; 1 where all rows are equal."""
+    few = np.random.default_rng(seed).permutation(len(rows))[:_MEDIAN_ROWS]
+    positive = [squared[squared > 0.0] for _, squared in squared_distances(rows[few], rows[few])]
+    found = np.concatenate(positive)
+    return float(np.sqrt(np.median(found))) if found.size else 1.0
+
+
+def _relabellings(n: int, m: int, count: int, seed: int) -> Float64:
+    """Columns (n + m, 1 + count) with ones for the rows called X: the true labels come first."""
+    truth = np.repeat([1.0, 0.0], [n, m])
+    random = np.random.default_rng(seed)
+    return np.column_stack([truth, *(random.permutation(truth) for _ in range(count))])
+
+
+def _squared_radius(rows: Float64, k: int) -> Float64:
+    """Squared distance of each row to its k-th nearest other row."""
+    radius = np.empty(len(rows))
+    for block, squared in squared_distances(rows, rows):
+        squared.partition(k, axis=1)  # position 0 is the row itself, at distance zero
+        radius[block] = squared[:, k]
+    return radius

@@ -1,0 +1,160 @@
+"""`DIMA`: the thin form of `ManifoldAutoencoder` whose constructor fits; latents are JAX arrays."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from dima.errors import ShapeError, sentence
+from dima.model import persist
+from dima.model.autoencoder import ManifoldAutoencoder
+from dima.typing import Array, ArrayLike
+
+__all__ = ["DIMA"]
+
+
+class DIMA:
+    """Diffusion-map encoder, kernel decoder and latent diffusion prior, fitted on construction.
+
+    Args:
+        R_iX: training rows (n, D).
+        d: latent dimension; half of D, at most 32, if not given.
+        dmap_kwargs: settings of `DMAP`.
+        gplm_kwargs: settings of `GPLM`.
+        ddpm_kwargs: settings of `DDPM`.
+        ddpm_device: "auto", "cpu" or "gpu": where the prior lives.
+        seed: seed of every part.
+
+    Attributes:
+        model: the `ManifoldAutoencoder` behind it.
+
+    Raises:
+        SettingError: a setting is unknown or out of range.
+        DataError: the rows cannot be used.
+        BackendError: ddpm_device="gpu" and JAX finds none.
+    """
+
+    def __init__(
+        self,
+        R_iX: ArrayLike,
+        d: int | None = None,
+        *,
+        dmap_kwargs: Mapping[str, Any] | None = None,
+        gplm_kwargs: Mapping[str, Any] | None = None,
+        ddpm_kwargs: Mapping[str, Any] | None = None,
+        ddpm_device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        prior = {"device": ddpm_device} | dict(ddpm_kwargs or {})
+        self.model = ManifoldAutoencoder(d, dmap_kwargs, gplm_kwargs, prior, seed).fit(R_iX)
+
+    @classmethod
+    def of(cls, model: ManifoldAutoencoder) -> Self:
+        """The DIMA around a fitted model."""
+        self = cls.__new__(cls)
+        self.model = model
+        return self
+
+    def encode(self, X: ArrayLike) -> Any:
+        """Normalised latents (b, d), a `jax.Array`, of rows `X` (b, D)."""
+        return self._jax(self.model.transform(X))
+
+    def decode(
+        self,
+        Z: ArrayLike,
+        refine: bool = False,
+        t_start: int = 10,
+        add_noise: bool = True,
+        seed: int = 0,
+    ) -> Array:
+        """Rows (b, D) of normalised latents `Z` (b, d).
+
+        Args:
+            Z: latents from `encode` or `sample(decode=False)`.
+            refine: let the prior pull `Z` onto the learned latents first.
+            t_start: level refinement starts from, 0 to T.
+            add_noise: noise `Z` up to that level before the reverse steps.
+            seed: seed of that noise.
+        """
+        if refine:
+            Z = self.model.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
+        return self.model.inverse_transform(Z)
+
+    def sample(self, n: int, decode: bool = True, **sampling: Any) -> Any:
+        """Draw `n` rows (n, D), NumPy, or with `decode=False` their latents (n, d), a `jax.Array`.
+
+        Args:
+            n: number of samples.
+            decode: whether to decode.
+            **sampling: solver, steps, eta, seed as in `ManifoldAutoencoder.sample`.
+        """
+        drawn = self.model.sample(n, decode=decode, **sampling)
+        return drawn if decode else self._jax(drawn)
+
+    def __call__(self, values: ArrayLike) -> Any:
+        """Encode rows or decode latents, told apart by their last axis.
+
+        Raises:
+            ShapeError: D equals d, or the last axis is neither.
+        """
+        D, d = self.model.n_features_in_, self.model.dmap_.eigenvalues_.shape[0]
+        width = np.shape(values)[-1] if np.ndim(values) else 0
+        if D == d:
+            fix = "Call encode or decode by name."
+            raise ShapeError(sentence("DIMA", "D and d", "different to be told apart", f"both {D}", fix))
+        if width not in (D, d):
+            rule = f"as wide as the data ({D}) or the latents ({d})"
+            raise ShapeError(sentence("DIMA", "the array", rule, f"shape {np.shape(values)}"))
+        return self.encode(values) if width == D else self.decode(values)
+
+    def save_local(self, path: str | Path, config_path: str | Path) -> None:
+        """Write the model as one file, complete on its own, with a readable copy of its settings.
+
+        Raises:
+            ArtifactError: the target cannot be written.
+        """
+        persist.save_single(self.model, path, config_path)
+
+    @classmethod
+    def load_local(cls, path: str | Path, ddpm_device: str = "auto") -> Self:
+        """Open what `save_local` wrote.
+
+        Raises:
+            ArtifactError: the file is damaged, or is another kind of model.
+        """
+        return cls._opened(persist.load(path), ddpm_device, str(path))
+
+    def upload_to_huggingface(self, repo_id: str, hf_token: str | None = None) -> str:
+        """Upload the model folder to the hub repository `repo_id` ("user/model") and return its address.
+
+        The token is neither stored nor printed; without one, the login of this machine is used.
+
+        Raises:
+            BackendError: huggingface_hub is not installed or the hub refuses.
+        """
+        return persist.upload(self.model, repo_id, hf_token)
+
+    @classmethod
+    def load_from_huggingface(cls, repo_id: str, ddpm_device: str = "auto", hf_token: str | None = None) -> Self:
+        """Download and open a model from the hub.
+
+        Raises:
+            BackendError: huggingface_hub is not installed or the hub refuses.
+            ArtifactError: what came is damaged, or another kind of model.
+        """
+        return cls._opened(persist.download(repo_id, hf_token), ddpm_device, repo_id)
+
+    @classmethod
+    def _opened(cls, model: Any, ddpm_device: str, where: str) -> Self:
+        persist.require(model, ManifoldAutoencoder, where)
+        if model.prior_ is not None:
+            model.prior_.to_device(ddpm_device)
+        return cls.of(model)
+
+    def _jax(self, values: Array) -> Any:
+        # JAX stays out of this module: a model's own engine hands its arrays over.
+        from dima.latent import border
+
+        device = "auto" if self.model.prior_ is None else self.model.prior_.device
+        return border.to_jax(values, device)

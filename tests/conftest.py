@@ -1,0 +1,42 @@
+"""What every test stands on: seeded draws, no network beyond this machine."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pytest
+
+# Derandomised: the same examples on every machine. No deadline: a shared machine is no clock.
+hypothesis.settings.register_profile("dima", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("dima")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Seeded draws; each test gets the same ones, in whatever order the tests run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_network() -> Iterator[None]:
+    """Refuse to connect anywhere but to this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address[0]):
+            raise AssertionError(f"a test tried to reach {address[0]!r}; tests use no network")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,79 @@
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from close import assert_close
+from data.files import X, refused, write
+from dima.data import read
+from dima.errors import DataError, DataTypeError, MemoryBudgetError, ShapeError
+
+TABLES = arrays(
+    st.sampled_from([np.float64, np.float32, np.float16, np.int64, np.uint8, np.bool_]),
+    array_shapes(min_dims=2, max_dims=2, max_side=5),
+    elements=None,
+).filter(lambda values: values.dtype.kind != "f" or np.isfinite(values).all())
+
+
+def test_no_such_file(tmp_path):
+    refused(tmp_path / "x.npy", DataError, "exists")
+    refused(tmp_path, DataError, "a folder")
+    refused(tmp_path / "x.pkl", DataError, "'.pkl'", ".npy, .npz, .csv, .tsv, .parquet")
+    (tmp_path / "x.csv").touch()
+    refused(tmp_path / "x.csv", DataError, "0 bytes")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [(PermissionError(13, "no"), DataError), (MemoryError(), MemoryBudgetError)]
+)
+def test_faults_of_the_machine_become_sentences(tmp_path, monkeypatch, fault, kind):
+    def broken(*_):
+        raise fault
+
+    monkeypatch.setitem(read._READERS, ".csv", broken)
+    refused(write(tmp_path / "x.csv", "1"), kind)
+
+
+@given(TABLES, st.sampled_from([".npy", ".csv"]))
+def test_what_is_written_reads_back_equal(tmp_path_factory, values, suffix):
+    path = tmp_path_factory.mktemp("saved") / f"x{suffix}"
+    read.save_table(path, values)
+    found = read.table(path).values
+    kept = found if suffix == ".npy" else found.astype(values.dtype)
+    if values.dtype == np.int64 and suffix == ".csv":
+        assert_close(found, values.astype(np.float64))
+    else:
+        assert_close(kept, values)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("x.xlsx", X, DataError),
+        ("none/x.npy", X, DataError),
+        ("x.npy", X[0], ShapeError),
+        ("x.npy", X[:0], DataError),
+        ("x.npy", X.astype(object), DataTypeError),
+    ],
+)
+def test_save_refuses(tmp_path, name, values, kind):
+    with pytest.raises(kind, match="must be"):
+        read.save_table(tmp_path / name, values)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    read.save_table(tmp_path / "x.npy", X)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        read.save_table(tmp_path / "x.npy", 2 * X)
+    assert_close(read.table(tmp_path / "x.npy").values, X)
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,76 @@
+"""The README and the guides tell the truth: their Python runs, their commands exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from house.rules import ROOT
+
+TEST_COMMAND = "python -m pip install -c constraints.txt '.[all,test]' && python -m pytest"
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+PAGES = ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/guide/*.md"))]
+
+
+def _blocks(text, language):
+    """Fenced blocks of a language, kept on its line of the page by blank lines."""
+    for fence in FENCE.finditer(text):
+        if fence[1] == language:
+            yield "\n" * text.count("\n", 0, fence.start(2)) + fence[2]
+
+
+def _page(name):
+    path = ROOT / name
+    if not path.is_file():
+        pytest.fail(f"{name} is missing; the pages a newcomer reads are part of the tests")
+    return path.read_text("utf-8")
+
+
+def _verbs(text):
+    """Verb -> flags, of every `dima ...` command in the sh blocks."""
+    verbs = {}
+    for block in _blocks(text, "sh"):
+        for command in re.split(r"&&|\||;|\n", block.replace("\\\n", " ")):
+            words = shlex.split(command, comments=True)
+            if words[:1] == ["dima"] and len(words) > 1 and not words[1].startswith("-"):
+                flags = {word.split("=")[0] for word in words if word.startswith("--")}
+                verbs.setdefault(words[1], set()).update(flags)
+    return verbs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_python_blocks_run_in_order(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for block in _blocks(_page(name), "python"):
+        exec(compile(block, name, "exec"), namespace)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_exist_with_their_flags(name):
+    for verb, flags in _verbs(_page(name)).items():
+        code = "from dima.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, verb, "--help"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{name}: dima {verb} --help: {done.stderr or done.stdout}"
+        unknown = {flag for flag in flags if flag not in done.stdout}
+        assert not unknown, f"{name}: `dima {verb}` does not know {sorted(unknown)}"
+
+
+def test_readme_holds_the_test_command():
+    lines = [line for block in _blocks(_page("README.md"), "sh") for line in block.splitlines()]
+    assert TEST_COMMAND in lines, "the command .ci/run takes from the README is not in an sh block"
+
+
+def test_blocks_keep_their_line_numbers():
+    (block,) = _blocks("one\n\n```python\nx = 1\n```\n```sh\nls\n```\n", "python")
+    assert block.splitlines() == ["", "", "", "x = 1"]
+
+
+def test_verbs_are_read_through_operators_and_continuations():
+    page = "```sh\nls && dima demo\ndima fit a.npy \\\n  --dmap.alpha=1 # why\ndima --help\n```\n"
+    assert _verbs(page) == {"demo": set(), "fit": {"--dmap.alpha"}}

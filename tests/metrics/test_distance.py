@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+
+from close import assert_close
+from dima.errors import DataError, DataTypeError, ShapeError
+from dima.metrics import distance
+
+
+@given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 9), st.floats(-1e6, 1e6))
+def test_distances_against_scipy(seed, n, m, far):
+    random = np.random.default_rng(seed)
+    X, Y = random.standard_normal((n, 3)) + far, random.standard_normal((m, 3)) + far
+    found = np.concatenate([squared for _, squared in distance.squared_distances(X, Y)])
+    assert_close(found, cdist(X, Y) ** 2, rtol=1e-6, atol=1e-8)
+
+
+def test_equal_rows_are_at_zero():
+    X = np.random.default_rng(0).standard_normal((40, 700)) * 1e3
+    ((_, squared),) = distance.squared_distances(X, X)
+    assert (np.diag(squared) == 0.0).all()
+    assert (squared[~np.eye(40, dtype=bool)] > 0.0).all()
+
+
+@pytest.mark.parametrize(("n", "width"), [(1, 1), (10, 3), (10, 10**9)])
+def test_blocks_cover_every_row_once(monkeypatch, n, width):
+    monkeypatch.setattr(distance, "_BLOCK_NUMBERS", 12)
+    blocks = list(distance.row_blocks(n, width))
+    assert [row for block in blocks for row in range(block.start, block.stop)] == list(range(n))
+    assert all(block.stop - block.start <= max(12 // width, 1) for block in blocks)
+
+
+@pytest.mark.parametrize(
+    ("X", "kind", "word"),
+    [
+        (np.ones(3), ShapeError, "two axes"),
+        (np.ones((0, 3)), DataError, "empty"),
+        (np.array([[1.0, np.nan], [1, 2]]), DataError, "1 of 2 rows"),
+        (np.array([["a"]]), DataTypeError, "dtype"),
+    ],
+)
+def test_rows_that_are_refused(X, kind, word):
+    with pytest.raises(kind, match=word):
+        distance.rows("metric", "X", X)
+
+
+def test_pairs_of_different_width():
+    with pytest.raises(ShapeError, match="Y must be of the same width as X, 2 columns; got 3"):
+        distance.pair("metric", np.ones((4, 2)), np.ones((4, 3)), ("X", "Y"))
