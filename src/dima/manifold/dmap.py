@@ -145,6 +145,13 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         check.fitted(self, "eigenvalues_")
         return self._self_excluded_u[self._rows.row_i]
 
+    @property
+    def training_rows_(self) -> Float64:
+        """(n, D) the training rows in the data's units, as the map keeps them: to float32."""
+        check.fitted(self, "eigenvalues_")
+        rows = self._rows
+        return rows.R_uX[rows.row_i] * rows.scale + rows.mean_X
+
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Settings and arrays that `from_arrays` makes an equal map of."""
         check.fitted(self, "eigenvalues_")
