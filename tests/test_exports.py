@@ -31,9 +31,7 @@ def test_front_door_opens(name):
 
 
 def test_front_door_offers_what_the_quickstart_uses():
-    assert {"DIMA", "ManifoldAutoencoder", "DMAP", "GPLM", "DDPM", "load", "errors"} <= {
-        *dima.__all__
-    }
+    assert {"DIMA", "ManifoldAutoencoder", "DMAP", "GPLM", "DDPM", "load", "errors"} <= {*dima.__all__}
 
 
 def test_front_door_names_itself_like_its_home():

@@ -25,7 +25,8 @@ def __getattr__(name: str) -> Any:
     if name == "errors":
         return importlib.import_module("dima.errors")
     if name not in _HOME:
-        raise AttributeError(f"module 'dima' has no attribute {name!r}; it offers {', '.join(__all__)}")
+        offered = ", ".join(__all__)
+        raise AttributeError(f"module 'dima' has no attribute {name!r}; it offers {offered}")
     return getattr(importlib.import_module(_HOME[name]), name)
 
 

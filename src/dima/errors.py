@@ -1,15 +1,15 @@
 """The exception tree, and the one helper that words a message.
 
-    DimaError
-    |-- SettingError(ValueError)        a setting is unknown, out of range or contradicts another
-    |-- ShapeError(ValueError)          an array has the wrong number of axes or the wrong width
-    |-- DataError(ValueError)           the numbers themselves cannot be used (NaN, constant, too few rows ...)
-    |   `-- DataTypeError(TypeError)    the element type cannot be used (objects, complex numbers ...)
-    |-- NotFittedError(RuntimeError)    a method that needs `fit` was called before it
-    |-- ArtifactError(ValueError)       a saved model is damaged, foreign or newer than this library
-    |-- BackendError(ImportError)       an optional package or a device is not there
-    |-- NumericsError(ArithmeticError)  a computation did not converge or overflowed
-    `-- MemoryBudgetError(MemoryError)  a request would not fit into memory and was refused before it started
+DimaError
+|-- SettingError(ValueError)        a setting is unknown, out of range or contradicts another
+|-- ShapeError(ValueError)          an array has the wrong number of axes or the wrong width
+|-- DataError(ValueError)           the numbers themselves cannot be used (NaN, constant, too few rows ...)
+|   `-- DataTypeError(TypeError)    the element type cannot be used (objects, complex numbers ...)
+|-- NotFittedError(RuntimeError)    a method that needs `fit` was called before it
+|-- ArtifactError(ValueError)       a saved model is damaged, foreign or newer than this library
+|-- BackendError(ImportError)       an optional package or a device is not there
+|-- NumericsError(ArithmeticError)  a computation did not converge or overflowed
+`-- MemoryBudgetError(MemoryError)  a request would not fit into memory and was refused before it started
 """
 
 __all__ = [

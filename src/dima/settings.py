@@ -115,7 +115,8 @@ def _plain(value: Any) -> Any:
 
 
 def _fault(owner: str, setting: Setting, got: Any, told: str) -> str:
-    rule = told.removeprefix("Expected ").split(", got")[0].split(" - at")[0].replace("`", "").replace("null", "None")
+    rule = told.removeprefix("Expected ").split(", got")[0].split(" - at")[0]
+    rule = rule.replace("`", "").replace("null", "None")
     choices = _choices(setting.type)
     if choices and isinstance(got, str):
         rule = "one of " + ", ".join(repr(choice) for choice in choices)

@@ -39,9 +39,7 @@ def _closure(requirements, seen):
         brought = map(Requirement, importlib.metadata.requires(name) or [])
         extras = ["", *need.extras]
         wanted = [
-            r
-            for r in brought
-            if not r.marker or any(r.marker.evaluate({"extra": extra}) for extra in extras)
+            r for r in brought if not r.marker or any(r.marker.evaluate({"extra": extra}) for extra in extras)
         ]
         _closure(wanted, seen)
     return seen

@@ -53,9 +53,7 @@ def test_python_blocks_run_in_order(name, tmp_path, monkeypatch):
 def test_commands_exist_with_their_flags(name):
     for verb, flags in _verbs(_page(name)).items():
         code = "from dima.cli import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", code, verb, "--help"], capture_output=True, text=True
-        )
+        done = subprocess.run([sys.executable, "-c", code, verb, "--help"], capture_output=True, text=True)
         assert done.returncode == 0, f"{name}: dima {verb} --help: {done.stderr or done.stdout}"
         unknown = {flag for flag in flags if flag not in done.stdout}
         assert not unknown, f"{name}: `dima {verb}` does not know {sorted(unknown)}"

@@ -58,11 +58,7 @@ BAD = {
 
 GOOD = {
     "page": HEAD + "x = 1\n" * 299,
-    "body": HEAD
-    + 'def f():\n    """Said\n'
-    + "\n" * 50
-    + '    at length."""\n'
-    + "    x = 1\n" * 40,
+    "body": HEAD + 'def f():\n    """Said\n' + "\n" * 50 + '    at length."""\n' + "    x = 1\n" * 40,
     "frameworks": HEAD + "import jaxtyping\nimport torch\n",
     "imports": HEAD + "from matplotlib.figure import Figure\nimport pickleball\n",
     "calls": HEAD + "import numpy as np\nnp.load('a', allow_pickle=False)\nmodel.eval()\n",

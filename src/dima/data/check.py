@@ -1,5 +1,6 @@
 """The guard at every door: turn what a user passes into finite, real, two-dimensional numbers."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,10 @@ import numpy as np
 from dima.errors import DataError, DataTypeError, DimaError, NotFittedError, ShapeError, sentence
 from dima.typing import Array
 
-__all__ = ["fitted", "points", "targets"]
+__all__ = ["feature_names", "fitted", "matrix", "points", "remember", "targets"]
 
 _NARROW = 2  # bytes; float16, int8, uint8 and int16 fit float32 without loss
+_REAL = "fiub"  # kinds of element type that are real numbers
 
 
 def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
@@ -23,9 +25,9 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
         (n, D) float32 or float64, finite; the caller's own memory where no conversion is needed.
 
     Raises:
-        DataTypeError: objects, text or complex numbers.
+        DataTypeError: text, dates, complex numbers, or objects that are no numbers.
         ShapeError: not two axes, no columns, or another width than in `fit`.
-        DataError: NaN or infinity, or fewer than `min_rows` rows.
+        DataError: NaN or infinity, masked values, or fewer than `min_rows` rows.
     """
     # scikit-learn takes half a second to import; reading and writing tables must not pay for it.
     from sklearn.utils.validation import validate_data
@@ -34,52 +36,116 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
     if getattr(X, "ndim", 2) == 1:
         fix = "Reshape your data: X[None] for one row, X[:, None] for one column."
         raise ShapeError(f"{owner}: Expected 2D array, got 1D array instead. {fix}")
+    _refuse_unreal(owner, X, "X", _REAL + "cO")  # of the last two, scikit-learn says more
     itemsize = getattr(getattr(X, "dtype", None), "itemsize", 8)
     wanted = [np.float32, np.float64] if itemsize <= _NARROW else [np.float64, np.float32]
+    rules = {"dtype": wanted, "ensure_all_finite": False, "ensure_min_samples": min_rows}
     try:
-        checked = validate_data(
-            estimator, X, reset=reset, dtype=wanted, ensure_all_finite=False, ensure_min_samples=min_rows
-        )
+        checked = validate_data(estimator, X, reset=reset, **rules)
     except (ValueError, TypeError) as fault:
         raise _reworded(owner, fault) from None
-    _refuse_nonfinite(owner, checked)
+    _refuse_nonfinite(owner, checked, "X")
     return np.asarray(checked)
 
 
 def targets(estimator: Any, y: Any, n: int, name: str = "y") -> Array:
-    """Check regression targets: (n,) or (n, D) real finite numbers, one row for each of `n` points."""
+    """Check regression targets: (n,) or (n, D) real finite numbers, a row for each of `n` points.
+
+    Raises:
+        DataTypeError: text, dates, complex numbers, or objects that are no numbers.
+        ShapeError: another shape, or no columns.
+        DataError: None, NaN or infinity, or masked values.
+    """
     owner = type(estimator).__name__
     if y is None:
-        raise DataError(f"{owner}: requires y to be passed, but the target y is None.")
-    values = np.asarray(y)
-    if values.dtype.kind not in "fiub":
-        try:
-            values = values.astype(np.float64)
-        except (TypeError, ValueError):
-            rule, fix = "real numbers", "Convert it first."
-            raise DataTypeError(sentence(owner, name, rule, f"dtype {values.dtype}", fix)) from None
-    if values.ndim not in (1, 2) or len(values) != n:
-        fix = f"Pass one row of {name} for each row of X."
-        got = f"shape {values.shape}"
-        raise ShapeError(sentence(owner, name, f"of shape ({n},) or ({n}, D)", got, fix))
-    if values.dtype.kind != "f" or values.dtype.itemsize <= _NARROW:
-        values = values.astype(np.float32 if values.dtype.itemsize <= _NARROW else np.float64)
+        raise DataError(f"{owner}: requires {name} to be passed, but the target {name} is None.")
+    values = _real(owner, y, name)
+    if values.ndim not in (1, 2) or len(values) != n or values.size == 0:
+        rule, got = f"of shape ({n},) or ({n}, D)", f"shape {values.shape}"
+        raise ShapeError(sentence(owner, name, rule, got, f"Pass one row of {name} for each of X."))
     _refuse_nonfinite(owner, values, name)
     return values
+
+
+def matrix(estimator: Any, values: Any, width: int, name: str) -> Array:
+    """Check an array that is not the data: (any number of rows, `width`) real finite numbers.
+
+    Raises:
+        DataTypeError: text, dates, complex numbers, or objects that are no numbers.
+        ShapeError: another shape, or no rows.
+        DataError: NaN or infinity, or masked values.
+    """
+    owner = type(estimator).__name__
+    checked = _real(owner, values, name)
+    if checked.ndim != 2 or checked.shape[1] != width or len(checked) == 0:
+        rule = f"of shape (at least 1, {width})"
+        raise ShapeError(sentence(owner, name, rule, f"shape {checked.shape}"))
+    _refuse_nonfinite(owner, checked, name)
+    return checked
 
 
 def fitted(estimator: Any, attribute: str) -> None:
     """Raise a `NotFittedError`, which is scikit-learn's too, unless `fit` has set `attribute`."""
     if hasattr(estimator, attribute):
         return
+    owner = type(estimator).__name__
+    fix = f"Call {owner}.fit first."
+    raise _not_fitted()(sentence(owner, "the estimator", "fitted", "one without fit", fix))
+
+
+def feature_names(estimator: Any) -> list[str] | None:
+    """Column names `fit` saw, as a plain list; None if the columns had none."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def remember(estimator: Any, width: int, names: list[str] | None) -> None:
+    """Make a restored estimator know the width, and the column names if any, `fit` had seen."""
+    estimator.n_features_in_ = width
+    if names is not None:
+        estimator.feature_names_in_ = np.asarray(names, dtype=object)
+
+
+@functools.cache
+def _not_fitted() -> type[NotFittedError]:
+    """Our error and scikit-learn's in one class, so that either name catches it."""
+    # Only who asks an unfitted estimator pays for the import.
     from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 
-    both = type("NotFittedError", (NotFittedError, SklearnNotFittedError), {})
-    fix = f"Call {type(estimator).__name__}.fit first."
-    raise both(sentence(type(estimator).__name__, "the estimator", "fitted", "one without fit", fix))
+    def reduced(fault: Exception) -> tuple[Any, ...]:
+        return NotFittedError, fault.args  # what a worker process can send home
+
+    return type("NotFittedError", (NotFittedError, SklearnNotFittedError), {"__reduce__": reduced})
 
 
-def _refuse_nonfinite(owner: str, values: Array, name: str = "X") -> None:
+def _real(owner: str, values: Any, name: str) -> Array:
+    """Real numbers as float32 or float64."""
+    _refuse_unreal(owner, values, name, _REAL + "O")
+    array = np.asarray(values)
+    _refuse_unreal(owner, array, name, _REAL + "O")  # a list shows its type only now
+    if array.dtype in (np.float32, np.float64):
+        return array
+    try:
+        return array.astype(np.float32 if array.dtype.itemsize <= _NARROW else np.float64)
+    except (TypeError, ValueError):
+        raise _unreal(owner, name, array.dtype) from None
+
+
+def _refuse_unreal(owner: str, values: Any, name: str, kinds: str) -> None:
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind not in kinds:
+        raise _unreal(owner, name, dtype)
+    if np.ma.is_masked(values):
+        fix = "Drop or impute those rows."
+        raise DataError(sentence(owner, name, "free of masked values", "some", fix))
+
+
+def _unreal(owner: str, name: str, dtype: Any) -> DataTypeError:
+    told = sentence(owner, name, "real numbers", f"dtype {dtype}", "Convert it first.")
+    return DataTypeError(told)
+
+
+def _refuse_nonfinite(owner: str, values: Array, name: str) -> None:
     # One pass over memory decides the common case; the sum may overflow, so only then look closer.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
@@ -87,7 +153,8 @@ def _refuse_nonfinite(owner: str, values: Array, name: str = "X") -> None:
     broken = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not broken.any():
         return
-    got = f"NaN or inf in {int(broken.sum())} of {len(values)} rows, the first being row {int(broken.argmax())}"
+    first = f"the first being row {int(broken.argmax())}"
+    got = f"NaN or inf in {int(broken.sum())} of {len(values)} rows, {first}"
     raise DataError(sentence(owner, name, "finite", got, "Drop or impute those rows."))
 
 

@@ -22,13 +22,14 @@ from dima.latent import border, denoiser, sample, train
 from dima.noise import schedule as schedules
 from dima.noise import solver as solvers
 from dima.progress import track
-from dima.typing import Array, ArrayLike, Arrays, Float32
+from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
 
 __all__ = ["DDPM"]
 
 _log = logging.getLogger("dima")
 
 _BLOCKS = 3  # residual blocks
+_STEPS = {"ddim": 50}  # evaluations beyond which a solver gains little; others take all T
 _TOGETHER = 16384  # samples walked at a time
 
 
@@ -40,18 +41,29 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         parameters_: the averaged (EMA) network that samples.
     """
 
-    def __init__(
+    parameters_: denoiser.Parameters
+    losses_: Float64
+
+    def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         T: Annotated[int, Meta(ge=1, description="noising steps of the chain")] = 200,
         *,
         hidden_dim: Annotated[int, Meta(ge=1, description="width of the network")] = 128,
-        t_embed_dim: Annotated[int, Meta(ge=2, description="width of the noise-level embedding")] = 64,
+        t_embed_dim: Annotated[
+            int, Meta(ge=2, description="width of the noise-level embedding")
+        ] = 64,
         n_iter: Annotated[int, Meta(ge=0, description="training steps")] = 10_000,
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
-        ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
-        beta_max: Annotated[float, Meta(gt=0, lt=1, description="cap on each step's added variance")] = 0.999,
-        eps: Annotated[float, Meta(ge=0, lt=1, description="least share of signal variance kept")] = 1e-5,
+        ema_decay: Annotated[
+            float, Meta(ge=0, lt=1, description="decay of the parameter average")
+        ] = 0.999,
+        beta_max: Annotated[
+            float, Meta(gt=0, lt=1, description="cap on each step's added variance")
+        ] = 0.999,
+        eps: Annotated[
+            float, Meta(ge=0, lt=1, description="least share of signal variance kept")
+        ] = 1e-5,
         verbose_every: Annotated[
             int, Meta(ge=0, description="log the loss every so many steps; 0 never")
         ] = 0,
@@ -105,7 +117,7 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         self,
         n: int,
         solver: str = "ddim",
-        steps: int | None = 50,
+        steps: int | None = None,
         eta: float | None = None,
         seed: int = 0,
     ) -> Float32:
@@ -114,7 +126,7 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         Args:
             n: number of points.
             solver: "ddim" (deterministic given its start) or "ddpm" (ancestral).
-            steps: evaluations of the network, at most T; None for all T.
+            steps: evaluations of the network, at most T; if None, 50 for "ddim" and T for "ddpm".
             eta: share of fresh noise, 0 to 1; the solver's own if None.
             seed: equal seeds draw equal points, whatever `n`.
 
@@ -124,7 +136,9 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         check.fitted(self, "parameters_")
         _at_least("n", n, 0)
         path = self._path()
-        grid = schedules.trailing(path.T, path.T if steps is None else steps)
+        steps = min(_STEPS.get(solver, path.T), path.T) if steps is None else steps
+        _at_least("steps", steps, 1)
+        grid = schedules.trailing(path.T, steps)
         table = solvers.build(solver, path.alpha[grid], path.sigma[grid], eta)
         drawn = [self._walk(table, None, seed, rows) for rows in _parts(n)]
         return np.concatenate(drawn) if drawn else np.empty((0, len(self._mean)), np.float32)
@@ -152,10 +166,11 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         """
         check.fitted(self, "parameters_")
         Z = check.points(self, Z, reset=False)
-        if not 0 <= t_start <= self.T:
+        _at_least("t_start", t_start, 0)
+        if t_start > self.T:
             raise SettingError(sentence("DDPM.refine", "t_start", f"in 0..T = {self.T}", t_start))
         if t_start == 0:
-            return np.asarray(Z, np.float32)
+            return Z.astype(np.float32)
         path = self._path()
         grid = np.arange(t_start, -1, -1)
         table = solvers.build(solver, path.alpha[grid], path.sigma[grid])
@@ -171,22 +186,31 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
             BackendError: there is no such device.
         """
         check.fitted(self, "parameters_")
-        self.device = device
         self.parameters_ = jax.device_put(self.parameters_, border.device(device))
+        self.set_params(device=device)
         return self
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Settings and arrays that `from_arrays` makes an equal model of."""
         check.fitted(self, "parameters_")
         arrays = {f"net/{name}": np.asarray(value) for name, value in self.parameters_.items()}
-        arrays |= {"mean": self._mean, "scale": self._scale, "varies": self._varies, "losses": self.losses_}
+        arrays |= {
+            "mean": self._mean,
+            "scale": self._scale,
+            "varies": self._varies,
+            "losses": self.losses_,
+        }
         return {"given": self.get_params(deep=False)}, arrays
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The model that `to_arrays` described."""
         self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
-        net = {name[4:]: jnp.asarray(value) for name, value in arrays.items() if name.startswith("net/")}
+        net = {
+            name[4:]: jnp.asarray(value)
+            for name, value in arrays.items()
+            if name.startswith("net/")
+        }
         self.parameters_, self.losses_ = net, arrays["losses"]
         self._mean, self._scale, self._varies = arrays["mean"], arrays["scale"], arrays["varies"]
         self.n_features_in_ = len(self._mean)
@@ -197,24 +221,26 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         plan = train.Plan(self.n_iter, batch, self.learning_rate, self.ema_decay, self.target)
         first, run = jax.random.split(jax.random.key(self.seed))
         net = denoiser.init(first, data.shape[1], self.hidden_dim, self.t_embed_dim, _BLOCKS)
-        state = train.start(plan, net)
-        losses: list[tuple[int, float]] = []
+        state, records = train.start(plan, net), []
         levels = self._path().log_snr[1:]
         chunks = train.run(plan, state, data, levels, run, self.verbose_every)
-        for state, record in track(chunks, self.n_iter, "training the prior", operator.itemgetter(1)):
-            losses.append((record.step, record.loss))
+        for latest, record in track(chunks, self.n_iter, "training the prior", operator.itemgetter(1)):
+            state = latest
+            records.append((record.step, record.loss))
             if self.verbose_every:
                 _log.info("DDPM: step %d of %d, loss %.4f", record.step, self.n_iter, record.loss)
-        self.parameters_, self.losses_ = state.ema, np.asarray(losses).reshape(-1, 2)
-        if not np.isfinite(self.losses_).all():
+        history = np.asarray(records, np.float64).reshape(-1, 2)
+        if not np.isfinite(history).all():
             fix = "Lower learning_rate."
             raise NumericsError(sentence("DDPM", "the loss", "finite", "an infinite one", fix))
+        self.parameters_, self.losses_ = state.ema, history
 
     def _path(self) -> schedules.Path:
         return schedules.path(self.schedule, self.T, self.beta_max, self.eps)
 
     def _standard(self, Z: Array) -> Float32:
-        return ((Z - self._mean) / self._scale).astype(np.float32)
+        standard: Float32 = ((Z - self._mean) / self._scale).astype(np.float32)
+        return standard
 
     def _walk(
         self, table: solvers.SolverTable, start: tuple[Array, float] | None, seed: int, part: slice
@@ -225,7 +251,8 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         x = noise * table.start_std if start is None else jnp.asarray(start[0]) + start[1] * noise
         solved = sample.solve(self.parameters_, self.target, sample.rows(table), x, keys)
         standard = np.where(self._varies, np.asarray(solved, np.float64), 0.0)
-        return (standard * self._scale + self._mean).astype(np.float32)
+        points: Float32 = (standard * self._scale + self._mean).astype(np.float32)
+        return points
 
 
 def _parts(n: int) -> list[slice]:

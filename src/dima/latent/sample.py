@@ -47,7 +47,9 @@ def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw) -> jax.Array:
         draw: row number -> standard normal draws of the shape of `x`.
     """
 
-    def step(state: tuple[jax.Array, ...], at: tuple[Rows, jax.Array]) -> tuple[tuple[jax.Array, ...], None]:
+    def step(
+        state: tuple[jax.Array, ...], at: tuple[Rows, jax.Array]
+    ) -> tuple[tuple[jax.Array, ...], None]:
         row, i = at
         anchor, x, *history = state
         history = [denoise(x, row), *history[:-1]]
@@ -62,23 +64,29 @@ def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="target")
-def solve(parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: jax.Array) -> jax.Array:
+def solve(
+    parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: jax.Array
+) -> jax.Array:
     """Walk the table with the trained denoiser; `keys` (b,) are the samples' own."""
 
     def denoise(x: jax.Array, row: Rows) -> jax.Array:
         # The network knows unit-variance states only; other paths are the same up to this scale.
         scale = jnp.hypot(row.alpha, row.sigma)
         answer = apply(parameters, x / scale, row.log_snr[None])
-        return targets.clean(target, x / scale, answer, row.alpha / scale, row.sigma / scale)
+        level = row.alpha / scale, row.sigma / scale
+        estimate: jax.Array = targets.clean(target, x / scale, answer, *level)
+        return estimate
 
     return walk(table, denoise, x, lambda i: standard_normal(keys, i + 1, x.shape[1]))
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
 def sample_keys(seed: int, start: int, stop: int) -> jax.Array:
     """Keys of the samples numbered start..stop."""
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(start, stop))
 
 
+@functools.partial(jax.jit, static_argnums=2)
 def standard_normal(keys: jax.Array, i: jax.Array | int, d: int) -> jax.Array:
     """Draw number `i` (b, d) of each of the samples that own `keys` (b,)."""
     return jax.vmap(lambda key: jax.random.normal(jax.random.fold_in(key, i), (d,)))(keys)

@@ -55,7 +55,9 @@ class State(NamedTuple):
 
 def start(plan: Plan, parameters: Parameters) -> State:
     """The state before the first step."""
-    return State(jnp.zeros((), jnp.int32), parameters, parameters, _optimiser(plan).init(parameters))
+    return State(
+        jnp.zeros((), jnp.int32), parameters, parameters, _optimiser(plan).init(parameters)
+    )
 
 
 def run(
@@ -94,7 +96,7 @@ class _Draws(NamedTuple):
     shift: jax.Array
 
 
-def _draw(plan: Plan, shape: tuple[int, int], key: jax.Array) -> _Draws:
+def _draw(plan: Plan, shape: tuple[int, ...], key: jax.Array) -> _Draws:
     n, d = shape
     which, shift, added = jax.random.split(key, 3)
     rows = jax.random.randint(which, (plan.batch_size,), 0, n)

@@ -1,35 +1,32 @@
-"""`DMAP`: diffusion-map coordinates, and the same row rule for points that were not in the training set.
+"""`DMAP`: diffusion-map coordinates, of the training rows and by the same row rule of new ones.
 
     psi_x(a) = 1/lambda_x sum_j P_aj psi_jx,      R_ax = lambda_x^t psi_x(a)
 
-A row a is linked to every training row j with d_aj <= max(r_a, r_j), where r is the distance to the
-k-th nearest training row. In sample this is the graph made symmetric by "max", so a query that
-approaches a training row approaches its coordinates.
+with P the Markov chain of `graph`, its eigenpairs of `spectrum` and the row rule of `nystrom`.
 """
 
-import warnings
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from msgspec import Meta
-from scipy import sparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from dima import settings
 from dima.data import check
 from dima.errors import DataError, SettingError, sentence
 from dima.manifold import graph, spectrum
-from dima.manifold.neighbors import Neighbors, brute, knn
+from dima.manifold.caution import caution
+from dima.manifold.neighbors import Neighbors, knn
+from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
-from dima.typing import Array, ArrayLike, Arrays, Float64
+from dima.typing import ArrayLike, Arrays, Float64
 
 __all__ = ["DMAP"]
 
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
 _MOST = 512  # neighbours beyond which memory grows and the error hardly falls
-_FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row is near
-_TIES = 1 + 1e-5  # float32 rows carry no finer distances; ties of gridded data must not break by rounding
+_NARROWEST = 1e-250  # bandwidth over sharpness below which exponents overflow
 
 
 class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # untyped base
@@ -47,12 +44,16 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
     Source: Coifman and Lafon 2006, sections 2 and 3; Nystrom extension: Bengio et al. 2004.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         d: Annotated[int, Meta(ge=1, description="latent dimension")] = 2,
         *,
         k: Annotated[
-            int, Meta(ge=2, description="neighbours of a row, itself counted; 2 d log2(n), 16 to 512, if not given")
+            int,
+            Meta(
+                ge=2,
+                description="neighbours of a row, itself counted; 2 d log2(n), 16 to 512, if not given",
+            ),
         ]
         | None = None,
         beta: Annotated[float, Meta(gt=0, description="kernel sharpness in exp(-beta d2/eps)")] = 1.0,
@@ -90,22 +91,28 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
     def fit(self, R_iX: ArrayLike, y: None = None) -> Self:
         """Learn the coordinates of the training rows `R_iX` (n, D).
 
+        Warns when the neighbour graph falls into parts.
+
         Raises:
             SettingError: a setting is out of range, or k is larger than the number of distinct rows.
             DataError: the rows cannot be used, or carry fewer than d coordinates.
         """
-        settings.check(type(self).__name__, type(self), self.get_params(deep=False))
+        given = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         checked = check.points(self, R_iX, reset=True, min_rows=2)
         rows = DistinctRows.of(checked, "DMAP")
-        self.k_ = self._neighbours(len(rows.R_uX), len(checked))
-        near = knn(rows.R_uX, rows.R_uX, self.k_, self.ann_backend)
-        self._rows, self._radius2_u = rows, near.d2[:, -1].astype(np.float64)
-        self.eps_ = self._bandwidth(near) * rows.scale**2
-        log_k = graph.log_affinity(near, self.eps_ / rows.scale**2, self.beta, self.sym)
-        markov = graph.markov(log_k, rows.weight_u, self.alpha)
+        k = _neighbours(given, len(rows.R_uX), len(checked))
+        near = knn(rows.R_uX, rows.R_uX, k, given["ann_backend"])
+        bandwidth = _bandwidth(given, near, rows.scale)
+        log_k = graph.log_affinity(near, bandwidth, given["beta"], given["sym"])
+        markov = graph.markov(log_k, rows.weight_u, given["alpha"])
+        values, modes, self.n_components_ = _modes(given, markov)
+        self._given, self._rows, self.k_ = given, rows, k
+        self.eps_, self._radius2_u = bandwidth * rows.scale**2, near.d2[:, -1].astype(np.float64)
         self._log_density_u = np.log(markov.density_i)
-        self._solve(markov)
-        self._self_excluded_u = self._powered(self._extend(markov.without_self(self._psi_ux)))
+        self.eigenvalues_, self._psi_ux = values, modes
+        self._rule = self._row_rule()
+        others = graph.others_only(log_k, rows.weight_u, self._rule.log_weight_u)
+        self._self_excluded_ux = self._extended(graph.row_means(others, modes))
         return self
 
     def fit_transform(self, R_iX: ArrayLike, y: None = None) -> Float64:
@@ -115,7 +122,7 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
     def transform(self, R_aX: ArrayLike) -> Float64:
         """Diffusion coordinates (b, d) of rows `R_aX` (b, D); of training rows, exactly `embedding_`.
 
-        Warns when rows lie far from all training rows: their coordinates are then those of the nearest.
+        Warns when rows lie far from all training rows: their coordinates are those of the nearest.
 
         Cost: O(b n D) time, O(block) memory.
 
@@ -127,11 +134,15 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         checked = check.points(self, R_aX, reset=False)
         standard = self._rows.standard(checked)
         known = self._rows.find(standard)
-        psi = self._psi_ux[known]
+        coordinates = self._powered(self._psi_ux)[known]
         new = np.flatnonzero(known < 0)
         if len(new):
-            psi[new] = self._extend(self._averages(standard[new]))
-        return self._powered(psi)
+            means, far = self._rule.means(standard[new], self._psi_ux)
+            coordinates[new] = self._extended(means)
+            if far:
+                told = f"DMAP: {far} of {len(checked)} rows lie far from all training rows"
+                caution(f"{told}; they take the coordinates of the nearest ones.")
+        return coordinates
 
     @property
     def embedding_(self) -> Float64:
@@ -143,14 +154,18 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
     def self_excluded_(self) -> Float64:
         """(n, d) coordinates of the training rows as if each had been new."""
         check.fitted(self, "eigenvalues_")
-        return self._self_excluded_u[self._rows.row_i]
+        return self._self_excluded_ux[self._rows.row_i]
 
     @property
     def training_rows_(self) -> Float64:
-        """(n, D) the training rows in the data's units, as the map keeps them: to float32."""
+        """(n, D) the training rows in the data's units, as the map keeps them."""
         check.fitted(self, "eigenvalues_")
-        rows = self._rows
-        return rows.R_uX[rows.row_i] * rows.scale + rows.mean_X
+        return self._rows.training()
+
+    def kept(self, R_aX: ArrayLike) -> Float64:
+        """Rows (b, D) rounded as the map rounds its training rows, to compare the two."""
+        check.fitted(self, "eigenvalues_")
+        return self._rows.kept(check.points(self, R_aX, reset=False))
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Settings and arrays that `from_arrays` makes an equal map of."""
@@ -165,118 +180,101 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
             "radius2_u": self._radius2_u,
             "log_density_u": self._log_density_u,
             "psi_ux": self._psi_ux,
-            "self_excluded_ux": self._self_excluded_u,
+            "self_excluded_ux": self._self_excluded_ux,
             "eigenvalues": self.eigenvalues_,
         }
         fitted = {"k": self.k_, "eps": self.eps_, "n_components": self.n_components_}
-        return {"given": self.get_params(deep=False), "fitted": fitted}, {
+        names = check.feature_names(self)
+        return {"given": self._given, "fitted": fitted, "feature_names": names}, {
             name: np.asarray(value) for name, value in arrays.items()
         }
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The map that `to_arrays` described."""
-        self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
-        self._rows = DistinctRows(
-            arrays["mean_X"], float(arrays["scale"]), arrays["R_uX"], arrays["row_i"], arrays["weight_u"]
-        )
+        named = settings.accept(cls.__name__, cls, saved["given"])
+        given, fitted = settings.check(cls.__name__, cls, named), saved["fitted"]
+        self = cls(**given)
+        parts = ("mean_X", "scale", "R_uX", "row_i", "weight_u")
+        mean_X, scale, R_uX, row_i, weight_u = (arrays[name] for name in parts)
+        self._given = given
+        self._rows = DistinctRows(mean_X, float(scale), R_uX, row_i, weight_u)
         self._radius2_u, self._log_density_u = arrays["radius2_u"], arrays["log_density_u"]
-        self._psi_ux, self._self_excluded_u = arrays["psi_ux"], arrays["self_excluded_ux"]
+        self._psi_ux, self._self_excluded_ux = arrays["psi_ux"], arrays["self_excluded_ux"]
         self.eigenvalues_ = arrays["eigenvalues"]
-        self.k_, self.eps_ = saved["fitted"]["k"], saved["fitted"]["eps"]
-        self.n_components_ = saved["fitted"]["n_components"]
-        self.n_features_in_ = self._rows.R_uX.shape[1]
+        self.k_, self.eps_, self.n_components_ = fitted["k"], fitted["eps"], fitted["n_components"]
+        self._rule = self._row_rule()
+        check.remember(self, R_uX.shape[1], saved.get("feature_names"))
         return self
 
     @property
     def _n_features_out(self) -> int:
         return int(self._psi_ux.shape[1])
 
-    def _neighbours(self, n_distinct: int, n: int) -> int:
-        if self.k is None:
-            wanted = int(np.ceil(2 * self.d * np.log2(n)))
-            return min(n_distinct, max(_FEWEST, min(_MOST, wanted)))
-        if self.k > n_distinct:
-            rule = f"at most the number of distinct rows = {n_distinct}"
-            raise SettingError(sentence("DMAP", "k", rule, self.k, "Lower k or pass more rows."))
-        return self.k
+    def _row_rule(self) -> RowRule:
+        rows, given = self._rows, self._given
+        return RowRule(
+            R_uX=rows.R_uX,
+            radius2_u=self._radius2_u,
+            log_weight_u=np.log(rows.weight_u) - given["alpha"] * self._log_density_u,
+            k=self.k_,
+            rate=given["beta"] / (self.eps_ / rows.scale**2),
+            halved=given["sym"] == "mean",
+        )
 
-    def _bandwidth(self, near: Neighbors) -> float:
-        """Bandwidth in the units of the standardised rows."""
-        if self.eps is not None:
-            return self.eps / self._rows.scale**2
-        return self.eps_mul * float(np.median(near.d2[:, 1:]))
-
-    def _solve(self, markov: graph.MarkovGraph) -> None:
-        n_modes = self.d if self.drop_trivial else self.d - 1
-        values, modes, self.n_components_ = spectrum.diffusion_modes(markov, n_modes, self.seed)
-        self._refuse_rank(values, n_modes)
-        if self.n_components_ > 1:
-            told = f"DMAP: the neighbour graph falls into {self.n_components_} parts"
-            rest = f"the first {self.n_components_ - 1} coordinates tell them apart. Raise k to join them."
-            warnings.warn(f"{told}; {rest}", stacklevel=3)
-        if not self.drop_trivial:
-            values, modes = np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes])
-        self.eigenvalues_, self._psi_ux = values, modes
-
-    def _refuse_rank(self, values: Float64, n_modes: int) -> None:
-        rank = int((values > _SMALLEST_EIGENVALUE).sum())
-        if rank >= n_modes:
-            return
-        most = rank if self.drop_trivial else rank + 1
-        rule = f"at most the number of positive eigenvalues = {most}"
-        raise DataError(sentence("DMAP", "d", rule, self.d, "Lower d, lower eps or pass more rows."))
-
-    def _averages(self, standard_aX: Array) -> Float64:
-        """Row averages P psi (b, d) over the training rows each query is linked to."""
-        rows = self._rows
-        means = np.empty((len(standard_aX), self._psi_ux.shape[1]))
-        far = 0
-        for block, d2 in brute.distances(rows.R_uX, standard_aX):
-            linked = self._links(d2)
-            nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
-            rate = self.beta * rows.scale**2 / self.eps_
-            far += int((rate * nearest > _FAR).sum())
-            weights = self._weights(linked, rate)
-            means[block] = weights @ self._psi_ux / weights.sum(axis=1)[:, None]
-        if far:
-            told = f"DMAP: {far} of {len(standard_aX)} rows lie far from all training rows"
-            warnings.warn(f"{told}; they take the coordinates of the nearest ones.", stacklevel=4)
-        return means
-
-    def _links(self, d2: Float64) -> sparse.csr_array:
-        """Squared distances (b, u) kept where the row rule links query and training row."""
-        own = np.partition(d2, self.k_ - 1, axis=1)[:, self.k_ - 1 : self.k_]
-        linked = d2 <= np.maximum(own, self._radius2_u) * _TIES
-        counts = linked.sum(axis=1)
-        indptr = np.concatenate([[0], np.cumsum(counts)])
-        columns = np.nonzero(linked)[1].astype(np.int32)
-        return sparse.csr_array((d2[linked], columns, indptr), shape=d2.shape)
-
-    def _weights(self, linked: sparse.csr_array, rate: float) -> sparse.csr_array:
-        """Unnormalised transition weights; the largest of a row is one, so that nothing underflows."""
-        rows = self._rows
-        log_w = -rate * linked.data
-        log_w += (np.log(rows.weight_u) - self.alpha * self._log_density_u)[linked.indices]
-        if self.sym == "mean":
-            log_w += self._one_sided(linked)
-        counts = np.diff(linked.indptr)
-        log_w -= np.repeat(np.maximum.reduceat(log_w, linked.indptr[:-1]), counts)
-        return sparse.csr_array((np.exp(log_w), linked.indices, linked.indptr), shape=linked.shape)
-
-    def _one_sided(self, linked: sparse.csr_array) -> Float64:
-        """log 1/2 for links that only one of the two ends would make."""
-        counts = np.diff(linked.indptr)
-        order = np.lexsort((linked.data, np.repeat(np.arange(len(counts)), counts)))
-        kth = linked.data[order][linked.indptr[:-1] + self.k_ - 1]
-        by_query = linked.data <= np.repeat(kth, counts) * _TIES
-        by_row = linked.data <= self._radius2_u[linked.indices] * _TIES
-        return np.where(by_query & by_row, 0.0, -np.log(2.0))
-
-    def _extend(self, means: Float64) -> Float64:
-        return means / self.eigenvalues_
+    def _extended(self, means: Float64) -> Float64:
+        """Coordinates of rows that see these averages."""
+        return self._powered(means / self.eigenvalues_)
 
     def _powered(self, psi: Float64) -> Float64:
-        return psi * self.eigenvalues_**self.t
+        coordinates: Float64 = psi * self.eigenvalues_ ** self._given["t"]
+        return coordinates
 
 
+def _neighbours(given: dict[str, Any], n_distinct: int, n: int) -> int:
+    k: int | None = given["k"]
+    if k is None:
+        wanted = int(np.ceil(2 * given["d"] * np.log2(n)))
+        return min(n_distinct, max(_FEWEST, min(_MOST, wanted)))
+    if k > n_distinct:
+        rule = f"at most the number of distinct rows = {n_distinct}"
+        raise SettingError(sentence("DMAP", "k", rule, k, "Lower k or pass more rows."))
+    return k
+
+
+def _bandwidth(given: dict[str, Any], near: Neighbors, scale: float) -> float:
+    """Bandwidth in the units of the standardised rows."""
+    median = given["eps_mul"] * float(np.median(near.d2[:, 1:]))
+    bandwidth: float = median if given["eps"] is None else given["eps"] / scale**2
+    if bandwidth > _NARROWEST * given["beta"]:
+        return bandwidth
+    if given["eps"] is None:
+        fix = "Drop rows that lie far from all others, or give eps."
+        got = f"{median:.3g} spreads"
+        raise DataError(sentence("DMAP", "median neighbour distance", "above zero", got, fix))
+    rule, got = "large enough for exp(-beta d2/eps) to be seen", f"{given['eps']:.3g}"
+    raise SettingError(sentence("DMAP", "eps", rule, got, "Raise eps or lower beta."))
+
+
+def _modes(given: dict[str, Any], markov: graph.MarkovGraph) -> tuple[Float64, Float64, int]:
+    """Eigenvalues, right eigenvectors and the number of components of the graph."""
+    n_modes = given["d"] - (not given["drop_trivial"])
+    values, modes, n_components = spectrum.diffusion_modes(markov, n_modes, given["seed"])
+    _refuse_rank(given, values, n_modes)
+    if n_components > 1:
+        told = f"DMAP: the neighbour graph falls into {n_components} parts"
+        apart = min(n_components - 1, n_modes)
+        caution(f"{told}; {apart} of the coordinates tell them apart. Raise k or eps to join them.")
+    if given["drop_trivial"]:
+        return values, modes, n_components
+    return np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes]), n_components
+
+
+def _refuse_rank(given: dict[str, Any], values: Float64, n_modes: int) -> None:
+    rank = int((values > _SMALLEST_EIGENVALUE).sum())
+    if rank >= n_modes:
+        return
+    most = rank + (not given["drop_trivial"])
+    rule = f"at most the number of positive eigenvalues = {most}"
+    fix = "Lower d, lower eps or pass more rows."
+    raise DataError(sentence("DMAP", "d", rule, given["d"], fix))

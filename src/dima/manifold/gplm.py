@@ -9,32 +9,32 @@ streamed over the rows, so that neither an (n, m) nor a (b, k, D) array ever exi
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import scipy.linalg
 from msgspec import Meta
-from scipy import sparse
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from dima import settings
 from dima.data import check
-from dima.errors import SettingError, ShapeError, sentence
-from dima.manifold import press
-from dima.manifold.inducing import STRATEGIES
-from dima.manifold.kernel import affinity, blocks, squared_distances, whitening
+from dima.errors import SettingError, sentence
+from dima.manifold import inducing, local, press
+from dima.manifold.caution import caution
+from dima.manifold.kernel import affinity, blocks, excited, squared_distances, whitening
 from dima.manifold.neighbors import knn
+from dima.manifold.scale import LatentScale
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["GPLM"]
 
 _MOST = 1024  # inducing points taken when m is not given
-_SOLVE_BYTES = 64 * 2**20
-_LOCAL_RIDGE = 1e-9  # of a local system with unit diagonal: enough to be solvable, too little to smooth
+_NARROWEST = 1e-250  # bandwidth below which exponents overflow
+_FAR = 30.0  # exponent d2 / bandwidth beyond which no inducing point is near
 
 
 class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # untyped base
     """Gaussian-process latent mapping: the kernel decoder.
 
     Attributes:
-        eps_: kernel bandwidth used, in squared units of the (whitened) latents.
+        eps_: kernel bandwidth used, in squared units of the latents (of the whitened ones with
+            `whiten_latent`).
         sigma2_: ridge used.
         m_: inducing points used.
         rank_: directions of the inducing kernel above rounding noise.
@@ -46,7 +46,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
     Source: Rasmussen and Williams 2006, section 8.3.1 (subset of regressors).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         m: Annotated[int, Meta(ge=1, description="inducing points; min(n, 1024) if not given")] | None = None,
         *,
@@ -60,15 +60,18 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             float, Meta(ge=0, lt=1, description="inducing directions below this share are dropped")
         ] = 1e-11,
         eps: Annotated[
-            float, Meta(gt=0, description="bandwidth, squared latent units; by leave-one-out if not given")
+            float,
+            Meta(gt=0, description="bandwidth, squared latent units; by leave-one-out if not given"),
         ]
         | None = None,
         k_eps: Annotated[
-            int, Meta(ge=1, description="bandwidth = median d2 to this many neighbours, not leave-one-out")
+            int,
+            Meta(ge=1, description="bandwidth = median d2 to this many neighbours, not leave-one-out"),
         ]
         | None = None,
         pred_k: Annotated[
-            int, Meta(ge=1, description="decode from this many nearest inducing points; all if not given")
+            int,
+            Meta(ge=1, description="decode from this many nearest inducing points; all if not given"),
         ]
         | None = None,
         whiten_latent: Annotated[bool, Meta(description="scale each latent axis to unit variance")] = False,
@@ -93,35 +96,42 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.ann_backend = ann_backend
         self.seed = seed
 
-    def fit(self, R_ix: ArrayLike, R_iX: ArrayLike, Z_mx: ArrayLike | None = None) -> Self:
-        """Learn the map from latents `R_ix` (n, d) to data `R_iX` (n, D) or (n,).
+    def fit(self, R_ix: ArrayLike, y: ArrayLike, Z_mx: ArrayLike | None = None) -> Self:
+        """Learn the map from latents `R_ix` (n, d) to data `y` (n, D) or (n,).
 
         Args:
             R_ix: latents; from `DMAP.self_excluded_` for errors that hold for new rows.
-            R_iX: data.
+            y: data, R_iX elsewhere; the name is the one scikit-learn asks for.
             Z_mx: inducing points (m, d) in the units of `R_ix`, with inducing="given" only.
 
         Raises:
-            SettingError: a setting is out of range, or m or pred_k too large.
-            ShapeError: rows of latents and data differ in number.
+            SettingError: a setting is out of range, contradicts another, or m, k_eps or pred_k is
+                too large.
+            ShapeError: rows of latents and data differ in number, or Z_mx is not d wide.
+            DataError: latents, data or inducing points cannot be used.
         """
         settings.check(type(self).__name__, type(self), self.get_params(deep=False))
+        _refuse_contradiction(self.inducing, Z_mx, self.eps, self.k_eps)
         latents = check.points(self, R_ix, reset=True, min_rows=2)
-        targets = check.targets(self, R_iX, len(latents))
+        targets = check.targets(self, y, len(latents))
         self._flat = targets.ndim == 1
+        self._values_mX: Float64 | None = None
         targets = targets.reshape(len(latents), -1)
-        self._learn_scale(latents)
-        Z_ix = self._scaled(latents)
+        self._scale = LatentScale.of(latents, whiten=self.whiten_latent, owner="GPLM")
+        Z_ix = self._scale.scaled(latents)
         self.mu_X_ = targets.mean(axis=0, dtype=np.float64) * float(self.center_X)
         self._z_mx = self._inducing_points(Z_ix, Z_mx)
         self.m_ = len(self._z_mx)
-        self._refuse_pred_k()
+        for name in ("k_eps", "pred_k"):
+            _refuse_above(name, getattr(self, name), "m", self.m_, f"Lower {name} or raise m.")
         self._choose(Z_ix, targets)
         self._solve(Z_ix, targets)
         return self
 
     def predict(self, R_ax: ArrayLike) -> Array:
         """Decode latents `R_ax` (b, d) into data (b, D), or (b,) after a fit on (n,) targets.
+
+        Warns when rows lie far from all inducing points: they decode to the mean of the data.
 
         Cost: O(b m D) time with all inducing points, O(b k (k^2 + D)) with pred_k = k; O(block) memory.
 
@@ -130,12 +140,15 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             ShapeError: the second axis is not d.
         """
         check.fitted(self, "M_mX_")
-        z_ax = self._scaled(check.points(self, R_ax, reset=False))
-        decoded = np.empty((len(z_ax), self.M_mX_.shape[1]))
-        block = self._full_block if self.pred_k is None or self.pred_k >= self.m_ else self._local_block
-        size = self.fit_block if block == self._full_block else self._local_rows()
-        for rows in blocks(len(z_ax), size):
-            decoded[rows] = block(z_ax[rows])
+        z_ax = self._scale.scaled(check.points(self, R_ax, reset=False))
+        decoded, far = np.empty((len(z_ax), self.M_mX_.shape[1])), 0
+        k = self.pred_k if self.pred_k is not None and self.pred_k < self.m_ else None
+        for rows in blocks(len(z_ax), self.fit_block if k is None else local.block_rows(k)):
+            decoded[rows], nearest2 = self._block(z_ax[rows], k)
+            far += int((nearest2 > _FAR * self._bandwidth).sum())
+        if far:
+            told = f"GPLM: {far} of {len(z_ax)} rows lie far from all inducing points"
+            caution(f"{told}; they decode to mu_X_, the mean of the data.")
         decoded += self.mu_X_
         return decoded[:, 0] if self._flat else decoded
 
@@ -143,8 +156,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
     def Z_mx_(self) -> Float64:
         """(m, d) inducing points in the units of the latents given to `fit`."""
         check.fitted(self, "M_mX_")
-        inducing: Float64 = self._z_mx * self._scale_x + self._center_x
-        return inducing
+        return self._scale.restored(self._z_mx)
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Settings and arrays that `from_arrays` makes an equal decoder of."""
@@ -153,75 +165,68 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             "z_mx": self._z_mx,
             "M_mX": self.M_mX_,
             "mu_X": self.mu_X_,
-            "center_x": self._center_x,
-            "scale_x": self._scale_x,
+            "center_x": self._scale.center_x,
+            "scale_x": self._scale.scale_x,
             "press_curve": self.press_.curve,
         }
         fitted = {
             "eps": self.eps_,
+            "unit2": self._scale.unit2,
             "sigma2": self.sigma2_,
             "rank": self.rank_,
             "flat": self._flat,
             "press_error": self.press_.error,
         }
-        return {"given": self.get_params(deep=False), "fitted": fitted}, arrays
+        given = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
+        names = check.feature_names(self)
+        return {"given": given, "fitted": fitted, "feature_names": names}, arrays
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The decoder that `to_arrays` described."""
-        self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
-        fitted = saved["fitted"]
+        named = settings.accept(cls.__name__, cls, saved["given"])
+        self, fitted = cls(**settings.check(cls.__name__, cls, named)), saved["fitted"]
         self._z_mx, self.M_mX_, self.mu_X_ = arrays["z_mx"], arrays["M_mX"], arrays["mu_X"]
-        self._center_x, self._scale_x = arrays["center_x"], arrays["scale_x"]
+        self._scale = LatentScale(arrays["center_x"], arrays["scale_x"], fitted["unit2"])
         self.eps_, self.sigma2_, self.rank_ = fitted["eps"], fitted["sigma2"], fitted["rank"]
-        self.m_, self._flat = len(self._z_mx), fitted["flat"]
-        self.press_ = press.Choice(self.eps_, self.sigma2_, fitted["press_error"], arrays["press_curve"])
-        self.n_features_in_ = self._z_mx.shape[1]
+        self.m_, self._flat, self._values_mX = len(self._z_mx), fitted["flat"], None
+        chosen = (self.eps_, self.sigma2_, fitted["press_error"], arrays["press_curve"])
+        self.press_ = press.Choice(*chosen)
+        check.remember(self, self._z_mx.shape[1], saved.get("feature_names"))
         return self
 
-    def _learn_scale(self, latents: Array) -> None:
-        self._center_x = latents.mean(axis=0, dtype=np.float64)
-        spread = latents.std(axis=0, dtype=np.float64)
-        # One common unit keeps the kernel in range when axes are not whitened each.
-        common = np.full_like(spread, np.sqrt((spread**2).mean()))
-        scale = spread if self.whiten_latent else common
-        self._scale_x = np.where(scale > 0, scale, 1.0)
-
-    def _scaled(self, latents: Array) -> Float64:
-        scaled: Float64 = (latents - self._center_x) / self._scale_x
-        return scaled
-
     def _inducing_points(self, Z_ix: Float64, given: ArrayLike | None) -> Float64:
-        if (self.inducing == "given") != (given is not None):
-            got = f"inducing={self.inducing!r} and Z_mx {'not ' if given is None else ''}given"
-            raise SettingError(sentence("GPLM", "Z_mx", 'handed to fit exactly with inducing="given"', got))
-        if given is not None:
-            points = np.asarray(given, np.float64)
-            if points.ndim != 2 or points.shape[1] != Z_ix.shape[1]:
-                rule = f"of shape (m, {Z_ix.shape[1]})"
-                raise ShapeError(sentence("GPLM", "Z_mx", rule, f"shape {points.shape}"))
-            return self._scaled(points)
-        n = len(Z_ix)
-        if self.m is not None and self.m > n:
-            fix = "Lower m or pass more points."
-            raise SettingError(sentence("GPLM", "m", f"at most n = {n}", self.m, fix))
-        m = min(n, _MOST) if self.m is None else self.m
-        chosen = np.arange(n) if m == n else STRATEGIES[self.inducing](Z_ix, m, self.seed)
-        return Z_ix[chosen]
-
-    def _refuse_pred_k(self) -> None:
-        if self.pred_k is not None and self.pred_k > self.m_:
-            fix = "Lower pred_k or raise m."
-            raise SettingError(sentence("GPLM", "pred_k", f"at most m = {self.m_}", self.pred_k, fix))
+        n, d = Z_ix.shape
+        if given is None:
+            _refuse_above("m", self.m, "n", n, "Lower m or pass more points.")
+            m = min(n, _MOST) if self.m is None else self.m
+            return Z_ix[inducing.pick(self.inducing, Z_ix, m, self.seed)]
+        points = check.matrix(self, given, d, "Z_mx")
+        if self.m not in (None, len(points)):
+            rule = f"None or the rows of Z_mx = {len(points)}"
+            raise SettingError(sentence("GPLM", "m", rule, self.m, "Leave m out."))
+        return self._scale.scaled(points)
 
     def _choose(self, Z_ix: Float64, targets: Array) -> None:
         """Settle bandwidth and ridge, each as given or by leave-one-out error."""
-        scale = self._typical_distance(Z_ix)
-        given = self.eps if self.k_eps is None else scale
-        self.press_ = press.choose(
-            Z_ix, targets, self.mu_X_, self._z_mx, press.Search(given, self.sigma2, scale, self.jitter, self.seed)
-        )
-        self.eps_, self.sigma2_ = self.press_.bandwidth, self.press_.ridge
+        unit2, scale = self._scale.unit2, self._typical_distance(Z_ix)
+        width = None if self.eps is None else float(self.eps) / unit2
+        if width is not None and width < _NARROWEST:
+            rule = "large enough for exp(-d2/eps) to be seen"
+            raise SettingError(sentence("GPLM", "eps", rule, f"{self.eps:.3g}", "Raise eps."))
+        ridge = None if self.sigma2 is None else float(self.sigma2)
+        fixed = width if self.k_eps is None else scale
+        search = press.Search(fixed, ridge, scale, self.jitter, self.seed)
+        chosen = press.choose(Z_ix, targets, self.mu_X_, self._z_mx, search)
+        self.eps_ = chosen.bandwidth * unit2 if self.eps is None else float(self.eps)
+        self.sigma2_ = chosen.ridge
+        curve = chosen.curve * [unit2, 1.0, 1.0]
+        self.press_ = press.Choice(self.eps_, self.sigma2_, chosen.error, curve)
+
+    @property
+    def _bandwidth(self) -> float:
+        """Kernel bandwidth in the units of the scaled latents."""
+        return self.eps_ / self._scale.unit2
 
     def _typical_distance(self, Z_ix: Float64) -> float:
         """Median squared distance, to the `k_eps` nearest inducing points or among all of a sample."""
@@ -230,56 +235,48 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         if self.k_eps is None:
             d2 = squared_distances(sample, self._z_mx)
         else:
-            near = min(self.k_eps, self.m_)
-            d2 = knn(self._z_mx, sample, near, self.ann_backend).d2.astype(np.float64)
+            near = knn(self._z_mx, sample, self.k_eps, self.ann_backend)
+            d2 = near.d2.astype(np.float64)
         positive = d2[d2 > 0]
         return float(np.median(positive)) if len(positive) else 1.0
 
     def _solve(self, Z_ix: Float64, targets: Array) -> None:
         """Stream the normal equations of the whitened features and solve them."""
-        W = whitening(affinity(squared_distances(self._z_mx, self._z_mx), self.eps_), self.jitter)
+        K_mm = affinity(squared_distances(self._z_mx, self._z_mx), self._bandwidth)
+        W = whitening(K_mm, self.jitter)
         self.rank_ = W.shape[1]
         gram = np.zeros((self.rank_, self.rank_))
         moment = np.zeros((self.rank_, targets.shape[1]))
         for rows in blocks(len(Z_ix), self.fit_block):
-            Phi = affinity(squared_distances(Z_ix[rows], self._z_mx), self.eps_) @ W
+            Phi = affinity(squared_distances(Z_ix[rows], self._z_mx), self._bandwidth) @ W
             gram += Phi.T @ Phi
             moment += Phi.T @ (targets[rows] - self.mu_X_)
-        g, Q = scipy.linalg.eigh(gram)
-        # Without a ridge, directions that the data do not excite stay at zero instead of exploding.
-        kept = g > np.finfo(float).eps * len(g) * g[-1]
-        shrunk = 1 / (g[kept] + self.sigma2_)
-        self.M_mX_ = W @ (Q[:, kept] @ (shrunk[:, None] * (Q[:, kept].T @ moment)))
+        g, Q = excited(gram)
+        self.M_mX_ = W @ (Q @ ((Q.T @ moment) / (g + self.sigma2_)[:, None]))
 
-    def _full_block(self, z_ax: Float64) -> Float64:
-        decoded: Float64 = affinity(squared_distances(z_ax, self._z_mx), self.eps_) @ self.M_mX_
-        return decoded
-
-    def _local_rows(self) -> int:
-        return max(1, _SOLVE_BYTES // (8 * int(self.pred_k or 1) ** 2))
-
-    def _local_block(self, z_ax: Float64) -> Float64:
-        """Interpolate the decoder's values at the `pred_k` nearest inducing points (local kriging).
-
-        The field is smooth, so its values nearby determine it; weights of distant inducing points,
-        which truncating C M would simply lose, are contained in those values.
-        """
-        k = int(self.pred_k or 1)
+    def _block(self, z_ax: Float64, k: int | None) -> tuple[Float64, Float64]:
+        """Decoded rows (b, D) less the mean, and squared distances (b,) to the nearest inducing point."""
+        if k is None:
+            d2 = squared_distances(z_ax, self._z_mx)
+            return affinity(d2, self._bandwidth) @ self.M_mX_, d2.min(axis=1)
+        if self._values_mX is None:  # the field at the inducing points, kept after the first use
+            self._values_mX = self._block(self._z_mx, None)[0]
         ids = knn(self._z_mx, z_ax, k, self.ann_backend).ids
-        near = self._z_mx[ids]
-        centred = near - z_ax[:, None]
-        norms = (centred**2).sum(axis=2)
-        inner = centred @ centred.transpose(0, 2, 1)
-        d2 = np.maximum(norms[:, :, None] + norms[:, None, :] - 2 * inner, 0)
-        system = affinity(d2, self.eps_) + _LOCAL_RIDGE * np.eye(k)
-        weights = np.linalg.solve(system, affinity(norms, self.eps_)[:, :, None])[:, :, 0]
-        indptr = np.arange(0, ids.size + 1, k)
-        chosen = sparse.csr_array((weights.ravel(), ids.ravel(), indptr), shape=(len(ids), self.m_))
-        decoded: Float64 = chosen @ self._values_mX()
-        return decoded
+        return local.interpolate(z_ax, self._z_mx, ids, self._values_mX, self._bandwidth)
 
-    def _values_mX(self) -> Float64:
-        """(m, D) the full decoder at its own inducing points, kept after the first use."""
-        if not hasattr(self, "_values"):
-            self._values = self._full_block(self._z_mx)
-        return self._values
+
+def _refuse_contradiction(
+    strategy: str, Z_mx: ArrayLike | None, eps: float | None, k_eps: int | None
+) -> None:
+    if (strategy == "given") != (Z_mx is not None):
+        rule = 'handed to fit exactly with inducing="given"'
+        got = f"inducing={strategy!r} and Z_mx {'not ' if Z_mx is None else ''}given"
+        raise SettingError(sentence("GPLM", "Z_mx", rule, got))
+    if eps is not None and k_eps is not None:
+        got = f"eps={eps} and k_eps={k_eps}"
+        raise SettingError(sentence("GPLM", "bandwidth", "given once", got, "Leave one out."))
+
+
+def _refuse_above(name: str, value: int | None, size: str, most: int, fix: str) -> None:
+    if value is not None and value > most:
+        raise SettingError(sentence("GPLM", name, f"at most {size} = {most}", value, fix))

@@ -1,4 +1,4 @@
-"""Neighbours -> symmetric affinities -> density normalisation -> the Markov chain's symmetric conjugate.
+"""Neighbours -> symmetric affinities -> density normalisation -> the chain's symmetric conjugate.
 
     K_ij = exp(-sharpness d2_ij / bandwidth),  K_ii = 1
     q_i  = sum_j K_ij w_j,     Kt_ij = K_ij / (q_i q_j)^density_power
@@ -16,7 +16,7 @@ from scipy import sparse
 from dima.manifold.neighbors import Neighbors
 from dima.typing import Array, Float64
 
-__all__ = ["MarkovGraph", "log_affinity", "markov"]
+__all__ = ["MarkovGraph", "log_affinity", "markov", "others_only", "row_means"]
 
 _TINY = np.finfo(np.float32).tiny
 
@@ -43,19 +43,13 @@ class MarkovGraph:
     def stationary_i(self) -> Float64:
         """(n,) stationary distribution of the chain; sums to one."""
         mass = self.degree_i * self.weight_i
-        return mass / mass.sum()
+        stationary: Float64 = mass / mass.sum()
+        return stationary
 
     def conjugate(self) -> tuple[sparse.csr_array, Float64]:
         """A of the module's formula, as (its off-diagonal part, its diagonal)."""
         scale = np.sqrt(self.weight_i / self.degree_i)
         return _scaled(self.off_ii, scale), scale**2 * self.self_i
-
-    def without_self(self, values_ix: Float64) -> Float64:
-        """(n, d) averages P values in which no row may look at itself (other copies it may)."""
-        copies = (self.self_i * (self.weight_i - 1))[:, None]
-        weighted = self.off_ii @ (self.weight_i[:, None] * values_ix) + copies * values_ix
-        mass = self.off_ii @ self.weight_i + copies[:, 0]
-        return weighted / np.maximum(mass, np.finfo(np.float64).tiny)[:, None]
 
 
 def log_affinity(near: Neighbors, bandwidth: float, sharpness: float, sym: str) -> sparse.csr_array:
@@ -91,6 +85,36 @@ def markov(log_k: sparse.csr_array, weight_i: Float64, density_power: float) -> 
     off = _scaled(off, scale)
     diagonal = scale**2
     return MarkovGraph(off, diagonal, weight_i, density, off @ weight_i + diagonal * weight_i)
+
+
+def others_only(log_k: sparse.csr_array, weight_i: Float64, log_weight_i: Float64) -> sparse.csr_array:
+    """Log-weights (n, n) by which each row sees all rows but itself; other copies of it it may see.
+
+    Args:
+        log_k: log-affinities without the diagonal.
+        weight_i: (n,) multiplicity of each row.
+        log_weight_i: (n,) log-weight of a row in others' eyes, its multiplicity counted in.
+    """
+    log_w = log_k.tocoo()
+    copied = np.flatnonzero(weight_i > 1)
+    copies = (log_weight_i + np.log1p(-1 / weight_i.clip(2)))[copied]
+    data = np.concatenate([log_w.data + log_weight_i[log_w.col], copies])
+    index = (np.concatenate([log_w.row, copied]), np.concatenate([log_w.col, copied]))
+    return sparse.coo_array((data, index), shape=log_k.shape).tocsr()
+
+
+def row_means(log_w: sparse.csr_array, values_jx: Array) -> Float64:
+    """Averages (b, d) of `values_jx` (n, d), weighted by exp of each row's stored log-weights.
+
+    The largest weight of a row counts as one, so that a row far from all others does not underflow
+    but takes the value of its nearest. Every row must hold an entry.
+    """
+    counts, starts = np.diff(log_w.indptr), log_w.indptr[:-1]
+    weights = np.exp(log_w.data - np.repeat(np.maximum.reduceat(log_w.data, starts), counts))
+    mass = np.add.reduceat(weights, starts)
+    summed = sparse.csr_array((weights, log_w.indices, log_w.indptr), shape=log_w.shape) @ values_jx
+    means: Float64 = summed / mass[:, None]
+    return means
 
 
 def _scaled(matrix: sparse.csr_array, scale: Array) -> sparse.csr_array:

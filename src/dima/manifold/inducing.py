@@ -10,7 +10,7 @@ import numpy as np
 from dima.manifold.kernel import squared_distances
 from dima.typing import Array, Float64
 
-__all__ = ["STRATEGIES"]
+__all__ = ["STRATEGIES", "pick"]
 
 _SAMPLE_PER_CENTRE = 20  # rows k-means looks at for every centre; more change the centres little
 _CENTRES = 64  # compared with all rows at a time, so that the block of distances stays small
@@ -24,7 +24,13 @@ def kmeans_medoids(Z_ix: Float64, m: int, seed: int) -> Array:
     rng = np.random.default_rng(seed)
     sample = rng.permutation(len(Z_ix))[: max(_SAMPLE_PER_CENTRE * m, 10_000)]
     means = MiniBatchKMeans(
-        m, n_init=1, init="random", max_iter=20, batch_size=4096, random_state=seed, reassignment_ratio=0.0
+        m,
+        n_init=1,
+        init="random",
+        max_iter=20,
+        batch_size=4096,
+        random_state=seed,
+        reassignment_ratio=0.0,
     )
     centres = means.fit(Z_ix[sample]).cluster_centers_
     parts = np.array_split(centres, 1 + m // _CENTRES)
@@ -49,8 +55,14 @@ STRATEGIES: dict[str, Callable[[Float64, int, int], Array]] = {
 }
 
 
+def pick(name: str, Z_ix: Float64, m: int, seed: int) -> Array:
+    """Choose `m` distinct rows of `Z_ix` (n, d) by the strategy of that name; all of them if m = n."""
+    return np.arange(m) if m == len(Z_ix) else STRATEGIES[name](Z_ix, m, seed)
+
+
 def _nearest(Z_ix: Float64, centres: Float64) -> Array:
-    return squared_distances(centres, Z_ix).argmin(axis=1)
+    nearest: Array = squared_distances(centres, Z_ix).argmin(axis=1)
+    return nearest
 
 
 def _filled(Z_ix: Float64, chosen: Array, m: int) -> Array:

@@ -14,13 +14,14 @@ import scipy.linalg
 
 from dima.typing import Array, Float64
 
-__all__ = ["affinity", "blocks", "squared_distances", "whitening"]
+__all__ = ["affinity", "blocks", "excited", "squared_distances", "whitening"]
 
 
 def squared_distances(A: Array, B: Array) -> Float64:
     """Squared Euclidean distances (a, b) between the rows of `A` (a, d) and `B` (b, d)."""
-    d2 = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * A @ B.T
-    return np.maximum(d2, 0, out=d2)
+    d2: Float64 = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * A @ B.T
+    np.maximum(d2, 0, out=d2)
+    return d2
 
 
 def affinity(d2: Float64, bandwidth: float) -> Float64:
@@ -29,7 +30,10 @@ def affinity(d2: Float64, bandwidth: float) -> Float64:
 
 
 def whitening(K_mm: Float64, jitter: float) -> Float64:
-    """(m, r) matrix W with W' K_mm W = 1 on the r directions above `jitter` times the largest eigenvalue."""
+    """(m, r) matrix W with W' K_mm W = 1, of the r directions worth keeping.
+
+    A direction is dropped when its eigenvalue is below `jitter` times the largest.
+    """
     values, vectors = scipy.linalg.eigh(K_mm)
     kept = values > jitter * values[-1]
     whitened: Float64 = vectors[:, kept] / np.sqrt(values[kept])
@@ -39,3 +43,13 @@ def whitening(K_mm: Float64, jitter: float) -> Float64:
 def blocks(n: int, size: int) -> Iterator[slice]:
     """Consecutive slices of at most `size` rows."""
     yield from (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def excited(gram: Float64) -> tuple[Float64, Float64]:
+    """Eigenvalues (s,) and eigenvectors (r, s) of the features' Gram matrix (r, r) that data excite.
+
+    Without a ridge, the other directions would explode; with one, they carry nothing.
+    """
+    values, vectors = scipy.linalg.eigh(gram)
+    kept = values > np.finfo(float).eps * len(values) * values[-1]
+    return values[kept], vectors[:, kept]

@@ -12,13 +12,13 @@ import dataclasses
 import numpy as np
 import scipy.linalg
 
-from dima.manifold.kernel import affinity, squared_distances, whitening
+from dima.manifold.kernel import affinity, excited, squared_distances, whitening
 from dima.typing import Array, Float64
 
 __all__ = ["Choice", "Search", "choose", "leave_one_out"]
 
-_ROWS = 3000  # training rows the search looks at; the final fit uses all
-_CENTRES = 768  # inducing points the search uses at the most
+_ROWS = 2500  # training rows the search looks at; the final fit uses all
+_CENTRES = 512  # inducing points the search uses at the most
 _OUTPUTS = 64  # leading output directions that stand for all columns in the search
 _RIDGES = np.logspace(-8, 1, 10)
 _FACTORS = 2.0 ** np.arange(-4, 7, 2)  # coarse grid of bandwidths around the median distance
@@ -43,20 +43,20 @@ class Choice:
 
 
 def leave_one_out(Phi: Float64, Y: Float64, ridges: Array) -> Float64:
-    """Leave-one-out squared error (len(ridges),), summed over the columns of `Y` (n, D), mean per row.
+    """Leave-one-out squared error (len(ridges),) of the rows of `Y` (n, D), mean over rows.
 
     Args:
         Phi: features (n, r).
         Y: targets (n, D), centred by the caller.
         ridges: ridges to score.
     """
-    g, Q = scipy.linalg.eigh(Phi.T @ Phi)
+    g, Q = excited(Phi.T @ Phi)
     rotated = Phi @ Q
     B = rotated.T @ Y
     squares = rotated**2
     errors = []
     for ridge in ridges:
-        shrunk = 1 / (np.maximum(g, 0) + ridge)
+        shrunk = 1 / (g + ridge)
         # h = 1 would mean that the row alone fixes its own prediction; the bound keeps that a large
         # error, not a division by zero.
         slack = np.maximum(1 - squares @ shrunk, 1e-10)
@@ -97,7 +97,8 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
     rng = np.random.default_rng(search.seed)
     rows = np.sort(rng.permutation(len(Z_ix))[:_ROWS])
     centres = Z_mx[np.sort(rng.permutation(len(Z_mx))[:_CENTRES])]
-    targets = _leading(R_iX[rows] - mu_X)
+    targets = R_iX[rows] - mu_X
+    targets = _leading(targets / (np.abs(targets).max() or 1.0))  # squares stay in range
     d2_mm, d2_im = squared_distances(centres, centres), squared_distances(Z_ix[rows], centres)
     ridges = _RIDGES if search.ridge is None else np.array([search.ridge])
     total = max(float((targets**2).sum() / len(rows)), np.finfo(float).tiny)
@@ -117,9 +118,13 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
 
 
 def _leading(Y: Float64) -> Float64:
-    """The columns rotated so that few hold nearly all: leave-one-out error depends on Y Y' alone."""
+    """Few columns that hold nearly all of `Y` (n, D): leave-one-out error depends on Y Y' alone."""
     if Y.shape[1] <= _OUTPUTS:
         return Y
-    _, vectors = scipy.linalg.eigh(Y.T @ Y, subset_by_index=[Y.shape[1] - _OUTPUTS, Y.shape[1] - 1])
-    rotated: Float64 = Y @ vectors
-    return rotated
+    wide = Y.shape[1] > len(Y)
+    gram = Y @ Y.T if wide else Y.T @ Y
+    last = len(gram) - 1
+    first = max(0, last - _OUTPUTS + 1)
+    values, vectors = scipy.linalg.eigh(gram, subset_by_index=[first, last])
+    leading: Float64 = vectors * np.sqrt(np.maximum(values, 0)) if wide else Y @ vectors
+    return leading

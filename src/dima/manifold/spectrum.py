@@ -19,6 +19,7 @@ __all__ = ["diffusion_modes", "fix_signs"]
 
 _DENSE_ROWS = 3000
 _TOLERANCE = 1e-10
+_UNSEEN = np.finfo(np.float64).eps  # an edge of A below it joins nothing: one plus it is one
 
 
 def diffusion_modes(graph: MarkovGraph, n_modes: int, seed: int) -> tuple[Float64, Float64, int]:
@@ -27,13 +28,13 @@ def diffusion_modes(graph: MarkovGraph, n_modes: int, seed: int) -> tuple[Float6
     The constant mode is left out. Modes are orthonormal under the stationary distribution, in
     falling order, with fixed signs. Fewer come back when the graph has fewer.
     """
-    n_components, labels = connected_components(graph.off_ii, directed=False)
+    off, diagonal = graph.conjugate()
+    n_components, labels = _components(off)
     stationary = graph.stationary_i
-    contrasts = _contrasts(labels, stationary, n_components)[:, :n_modes]
+    contrasts = _contrasts(labels, stationary, min(n_components - 1, n_modes))
     wanted = min(n_modes - contrasts.shape[1], len(labels) - n_components)
     values, vectors = np.ones(contrasts.shape[1]), contrasts
     if wanted > 0:
-        off, diagonal = graph.conjugate()
         solve = _dense if len(labels) <= _DENSE_ROWS else _lanczos
         found, conjugate_modes = solve(off, diagonal, labels, np.sqrt(stationary), wanted, seed)
         modes = fix_signs(conjugate_modes / np.sqrt(stationary)[:, None])
@@ -50,10 +51,20 @@ def fix_signs(vectors_ix: Float64) -> Float64:
     return vectors_ix * np.where(leading < 0, -1.0, 1.0)
 
 
-def _contrasts(labels: Int32, stationary: Float64, n_components: int) -> Float64:
+def _components(off: sparse.csr_array) -> tuple[int, Int32]:
+    """Number of components, and the one of each row, of the graph as double precision sees it."""
+    seen = off.copy()
+    seen.data = np.where(off.data > _UNSEEN, off.data, 0.0)
+    seen.eliminate_zeros()
+    n_components, labels = connected_components(seen, directed=False)
+    return int(n_components), labels
+
+
+def _contrasts(labels: Int32, stationary: Float64, n_contrasts: int) -> Float64:
     """Orthonormal step functions that tell components apart, the larger components first."""
-    indicators = np.eye(n_components)[labels][:, np.argsort(-np.bincount(labels), kind="stable")]
-    basis = np.hstack([np.ones((len(labels), 1)), indicators[:, : n_components - 1]])
+    largest = np.argsort(-np.bincount(labels), kind="stable")[:n_contrasts]
+    indicators = (labels[:, None] == largest).astype(np.float64)
+    basis = np.hstack([np.ones((len(labels), 1)), indicators])
     root = np.sqrt(stationary)[:, None]
     orthonormal, _ = np.linalg.qr(root * basis)
     return fix_signs((orthonormal / root)[:, 1:])
@@ -82,7 +93,8 @@ def _lanczos(
     def deflated(x: Float64) -> Float64:
         flat = x.ravel()
         known = np.bincount(labels, weights=root * flat) / mass
-        return off @ flat + diagonal * flat - 2 * root * known[labels]
+        image: Float64 = off @ flat + diagonal * flat - 2 * root * known[labels]
+        return image
 
     n = len(labels)
     operator = LinearOperator((n, n), matvec=deflated, dtype=np.float64)

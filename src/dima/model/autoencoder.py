@@ -1,7 +1,7 @@
-"""`ManifoldAutoencoder`: diffusion-map encoder, kernel decoder and latent diffusion prior as one estimator."""
+"""`ManifoldAutoencoder`: diffusion-map encoder, kernel decoder and diffusion prior as one estimator."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from msgspec import Meta
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from dima import settings
 from dima.data import check
-from dima.errors import SettingError, ShapeError, sentence
+from dima.errors import SettingError, sentence
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.metrics.reconstruction import error_over_variance
@@ -43,12 +43,16 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def __init__(
         self,
-        d: Annotated[int, Meta(ge=1, description="latent dimension; half of D, at most 32, if not given")]
+        d: Annotated[
+            int, Meta(ge=1, description="latent dimension; half of D, at most 32, if not given")
+        ]
         | None = None,
         dmap: DMAP | Mapping[str, Any] | None = None,
         gplm: GPLM | Mapping[str, Any] | None = None,
         prior: Any = "ddpm",
-        seed: Annotated[int, Meta(ge=0, description="seed of every part not given one of its own")] = 0,
+        seed: Annotated[
+            int, Meta(ge=0, description="seed of every part not given one of its own")
+        ] = 0,
     ) -> None:
         self.d = d
         self.dmap = dmap
@@ -64,11 +68,9 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             DataError: the rows cannot be used.
         """
         settings.check(type(self).__name__, type(self), {"d": self.d, "seed": self.seed})
-        encoder, decoder = self._encoder(), self._part("gplm", GPLM, self.gplm)
-        prior = self._unfitted_prior()
+        decoder, prior = self._part("gplm", GPLM, self.gplm), self._unfitted_prior()
         X = check.points(self, X, reset=True, min_rows=2)
-        if encoder.d is None:
-            encoder.set_params(d=min(_MOST, max(1, X.shape[1] // 2), len(X) - 1))
+        encoder = self._encoder(X)
         self.stages_ = Stages()
         with self.stages_.measured("encoder"):
             self.dmap_ = encoder.fit(X)
@@ -105,15 +107,20 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         check.fitted(self, "gplm_")
         R_ax = check.points(self._latent_door, Z, reset=False) * self._scale_x + self._mean_x
-        return self.gplm_.predict(R_ax)
+        decoded: Float64 = self.gplm_.predict(R_ax)
+        return decoded
 
-    def refine(self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0) -> Float32:
+    def refine(
+        self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0
+    ) -> Float32:
         """Pull latents `Z` (b, d) towards the learned ones by the prior's last `t_start` reverse steps.
 
         Raises:
             SettingError: there is no prior, or t_start is not in 0..T.
         """
-        return self._prior("refine").refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
+        prior = self._prior("refine")
+        refined: Float32 = prior.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
+        return refined
 
     def sample(
         self,
@@ -121,7 +128,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         *,
         decode: bool = True,
         solver: str = "ddim",
-        steps: int | None = 50,
+        steps: int | None = None,
         eta: float | None = None,
         seed: int = 0,
     ) -> Array:
@@ -130,7 +137,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Raises:
             SettingError: there is no prior, or a sampling setting is out of range.
         """
-        Z = self._prior("sample").sample(n, solver=solver, steps=steps, eta=eta, seed=seed)
+        Z: Array = self._prior("sample").sample(n, solver=solver, steps=steps, eta=eta, seed=seed)
         if not decode:
             return Z
         return self.inverse_transform(Z) if n else np.empty((0, self.n_features_in_))
@@ -138,7 +145,9 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def score(self, X: ArrayLike, y: None = None) -> float:
         """Share of the variance of `X` (b, D) that survives encoding and decoding; 1 is perfect."""
         X = check.points(self, X, reset=False)
-        return 1.0 - error_over_variance(X, self.inverse_transform(self.transform(X)), self.gplm_.mu_X_)
+        return 1.0 - error_over_variance(
+            X, self.inverse_transform(self.transform(X)), self.gplm_.mu_X_
+        )
 
     @property
     def latents_(self) -> Float64:
@@ -149,8 +158,13 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Settings and arrays that `from_arrays` makes an equal model of."""
         check.fitted(self, "gplm_")
-        parts = {"dmap": self.dmap_, "gplm": self.gplm_} | ({"prior": self.prior_} if self.prior_ else {})
-        saved: dict[str, Any] = {"given": {"d": self.d, "seed": self.seed}, "n_features": self.n_features_in_}
+        parts = {"dmap": self.dmap_, "gplm": self.gplm_} | (
+            {"prior": self.prior_} if self.prior_ else {}
+        )
+        saved: dict[str, Any] = {
+            "given": {"d": self.d, "seed": self.seed},
+            "n_features": self.n_features_in_,
+        }
         arrays: Arrays = {"mean_x": self._mean_x, "scale_x": self._scale_x}
         for name, part in parts.items():
             saved[name], own = part.to_arrays()
@@ -162,12 +176,18 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """The model that `to_arrays` described."""
 
         def part(name: str) -> Arrays:
-            return {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
+            return {
+                key.removeprefix(f"{name}/"): a
+                for key, a in arrays.items()
+                if key.startswith(f"{name}/")
+            }
 
         self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
         self.dmap_ = DMAP.from_arrays(saved["dmap"], part("dmap"))
         self.gplm_ = GPLM.from_arrays(saved["gplm"], part("gplm"))
-        self.prior_ = _ddpm().from_arrays(saved["prior"], part("prior")) if "prior" in saved else None
+        self.prior_ = (
+            _ddpm().from_arrays(saved["prior"], part("prior")) if "prior" in saved else None
+        )
         # The parts as they were given are the parts as they were fitted: a refit repeats the first.
         self.dmap, self.gplm, self.prior = clone(self.dmap_), clone(self.gplm_), None
         if self.prior_ is not None:
@@ -188,20 +208,24 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         door.n_features_in_ = len(self._mean_x)
         return door
 
-    def _encoder(self) -> DMAP:
-        given = self.dmap if isinstance(self.dmap, DMAP) else dict(self.dmap or {})
-        own = given.d if isinstance(given, DMAP) else given.get("d")
-        if own is not None and self.d is not None and own != self.d:
-            rule, got = f"the same in dmap as d = {self.d} outside", own
-            raise SettingError(sentence(type(self).__name__, "d", rule, got, "Give it once."))
-        encoder = self._part("dmap", DMAP, self.dmap)
-        return encoder.set_params(d=own if own is not None else self.d)
+    def _encoder(self, X: Array) -> DMAP:
+        """The encoder to fit; its d is given here, or in `dmap`, or chosen from the data."""
+        encoder: DMAP = self._part("dmap", DMAP, self.dmap)
+        is_default = isinstance(self.dmap, DMAP) and encoder.d == DMAP().d
+        own = encoder.d if isinstance(self.dmap, DMAP) or "d" in (self.dmap or {}) else None
+        if None not in (own, self.d) and own != self.d and not is_default:
+            rule = f"the same in dmap as d = {self.d} outside"
+            raise SettingError(sentence(type(self).__name__, "d", rule, own, "Give it once."))
+        chosen = min(_MOST, max(1, X.shape[1] // 2), len(X) - 1)
+        encoder.d = self.d or own or chosen
+        return encoder
 
     def _unfitted_prior(self) -> Any:
         if self.prior is None:
             return None
         if isinstance(self.prior, str) and self.prior != "ddpm":
-            raise SettingError(sentence(type(self).__name__, "prior", '"ddpm" or None', repr(self.prior)))
+            got = repr(self.prior)
+            raise SettingError(sentence(type(self).__name__, "prior", '"ddpm" or None', got))
         return self._part("prior", _ddpm(), None if self.prior == "ddpm" else self.prior)
 
     def _part(self, name: str, kind: type, given: Any) -> Any:
@@ -220,11 +244,13 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         check.fitted(self, "gplm_")
         if self.prior_ is None:
             fix = 'Fit with prior="ddpm".'
-            raise SettingError(sentence(f"{type(self).__name__}.{wanted}", "the model", "fitted with a prior", "none", fix))
+            owner = f"{type(self).__name__}.{wanted}"
+            raise SettingError(sentence(owner, "the model", "fitted with a prior", "none", fix))
         return self.prior_
 
     def _normalised(self, R_ax: Float64) -> Float64:
-        return (R_ax - self._mean_x) / self._scale_x
+        normalised: Float64 = (R_ax - self._mean_x) / self._scale_x
+        return normalised
 
 
 def _ddpm() -> Any:

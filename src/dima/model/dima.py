@@ -35,7 +35,7 @@ class DIMA:
         BackendError: ddpm_device="gpu" and JAX finds none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 one argument for each part
         self,
         R_iX: ArrayLike,
         d: int | None = None,
@@ -100,9 +100,11 @@ class DIMA:
         """
         D, d = self.model.n_features_in_, self.model.dmap_.eigenvalues_.shape[0]
         width = np.shape(values)[-1] if np.ndim(values) else 0
-        if D == d:
+        if d == D:
             fix = "Call encode or decode by name."
-            raise ShapeError(sentence("DIMA", "D and d", "different to be told apart", f"both {D}", fix))
+            raise ShapeError(
+                sentence("DIMA", "D and d", "different to be told apart", f"both {D}", fix)
+            )
         if width not in (D, d):
             rule = f"as wide as the data ({D}) or the latents ({d})"
             raise ShapeError(sentence("DIMA", "the array", rule, f"shape {np.shape(values)}"))
@@ -136,7 +138,9 @@ class DIMA:
         return persist.upload(self.model, repo_id, hf_token)
 
     @classmethod
-    def load_from_huggingface(cls, repo_id: str, ddpm_device: str = "auto", hf_token: str | None = None) -> Self:
+    def load_from_huggingface(
+        cls, repo_id: str, ddpm_device: str = "auto", hf_token: str | None = None
+    ) -> Self:
         """Download and open a model from the hub.
 
         Raises:

@@ -59,7 +59,9 @@ def load(path: str | Path) -> Any:
     artifact = load_artifact(Path(path))
     if artifact.kind not in KINDS:
         got = repr(artifact.kind)
-        raise ArtifactError(sentence(str(path), "kind", f"one of {sorted(KINDS)}", got, "Upgrade dima."))
+        raise ArtifactError(
+            sentence(str(path), "kind", f"one of {sorted(KINDS)}", got, "Upgrade dima.")
+        )
     try:
         return KINDS[artifact.kind]().from_arrays(artifact.settings, artifact.arrays)
     except (KeyError, TypeError, IndexError, AttributeError, DimaError) as fault:
@@ -71,7 +73,9 @@ def require(model: Any, kind: type, where: str) -> None:
     """Refuse a model of another kind."""
     if not isinstance(model, kind):
         got = type(model).__name__
-        raise ArtifactError(sentence(where, "the model", f"a {kind.__name__}", got, "Open it with dima.load."))
+        raise ArtifactError(
+            sentence(where, "the model", f"a {kind.__name__}", got, "Open it with dima.load.")
+        )
 
 
 def upload(model: Any, repo_id: str, token: str | None) -> str:
@@ -110,7 +114,7 @@ def _card(model: Any) -> str:
         "",
         *_facts(model),
         "",
-        "The file holds training rows: the encoder compares new rows with them. Share it as you would the data.",
+        "The file holds training rows, with which the encoder compares new ones: share it as you would them.",
     ]
     return "\n".join(lines) + "\n"
 

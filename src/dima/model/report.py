@@ -41,11 +41,16 @@ def build(model: ManifoldAutoencoder, measured: Evaluation, subject: Subject) ->
         Section("Held-out figures", _told(measured), tables=(_figures_table(measured),)),
         _latents(model, subject),
         _reconstructions(model, subject),
-        *([_samples(model, subject), _refinement(model, subject)] if model.prior_ is not None else []),
+        *(
+            [_samples(model, subject), _refinement(model, subject)]
+            if model.prior_ is not None
+            else []
+        ),
         _spectrum(model),
         Section("Time and memory", tables=(_stages_table(model),)),
     ]
-    text = f"{measured.n_train} training rows of {model.n_features_in_} columns, {measured.d} latent dimensions."
+    size = f"{measured.n_train} training rows of {model.n_features_in_} columns"
+    text = f"{size}, {measured.d} latent dimensions."
     return html(subject.title, text, [section for section in sections if section is not None])
 
 
@@ -68,7 +73,11 @@ def summary(measured: Evaluation) -> list[tuple[str, str, str]]:
             f"{measured.sliced_w2:.4f}",
             f"floor {measured.sliced_w2_floor:.4f}, ratio {measured.sliced_w2_ratio:.2f}",
         ),
-        ("C2ST accuracy of samples", f"{measured.c2st:.3f}", f"real rows: {measured.c2st_floor:.3f}; 0.5 is best"),
+        (
+            "C2ST accuracy of samples",
+            f"{measured.c2st:.3f}",
+            f"real rows: {measured.c2st_floor:.3f}; 0.5 is best",
+        ),
     ]
 
 
@@ -76,13 +85,16 @@ def _told(measured: Evaluation) -> str:
     better = measured.error_over_variance < measured.pca_error_over_variance
     verdict = "below" if better else "not below"
     return (
-        f"Figures on {measured.n_held_out} rows that no part of the model has seen. The reconstruction error is "
-        f"{verdict} that of principal components at the same dimension."
+        f"Figures on {measured.n_held_out} rows that no part of the model has seen. "
+        f"The reconstruction error is {verdict} that of principal components at the same dimension."
     )
 
 
 def _figures_table(measured: Evaluation) -> Table:
-    note = "The floor is the distance of as many training rows to the held-out rows: what a perfect sampler reaches."
+    note = (
+        "The floor is the distance of as many training rows to the held-out rows: "
+        "what a perfect sampler reaches."
+    )
     return Table(["figure", "value", "beside it"], [list(row) for row in summary(measured)], note)
 
 
@@ -90,7 +102,9 @@ def _latents(model: ManifoldAutoencoder, subject: Subject) -> Section:
     Z = model.latents_
     plane = Z[:, :2] if Z.shape[1] > 1 else np.column_stack([Z[:, 0], np.zeros(len(Z))])
     picture = scatter.scatter(plane, subject.labels, "", ("latent 1", "latent 2"))
-    return Section("Latent space", "The first two of the normalised diffusion coordinates.", (png(picture),))
+    return Section(
+        "Latent space", "The first two of the normalised diffusion coordinates.", (png(picture),)
+    )
 
 
 def _reconstructions(model: ManifoldAutoencoder, subject: Subject) -> Section | None:
@@ -107,11 +121,17 @@ def _reconstructions(model: ManifoldAutoencoder, subject: Subject) -> Section | 
 def _samples(model: ManifoldAutoencoder, subject: Subject) -> Section:
     drawn = model.sample(_GENERATED, seed=subject.seed)
     if subject.image_shape is not None:
-        pictures = drawn.reshape(-1, *subject.image_shape)
-        return Section("Generated", "Drawn by the latent prior.", (png(grid.images(pictures, _SHOWN)),))
+        train = model.dmap_.training_rows_
+        # Shown in the range of the data, so that paper stays white.
+        pictures = np.clip(drawn, train.min(), train.max()).reshape(-1, *subject.image_shape)
+        return Section(
+            "Generated", "Drawn by the latent prior.", (png(grid.images(pictures, _SHOWN)),)
+        )
     Z = model.sample(min(2000, len(model.latents_)), decode=False, seed=subject.seed)
     plane = [np.column_stack([z[:, 0], z[:, min(1, z.shape[1] - 1)]]) for z in (model.latents_, Z)]
-    return Section("Generated", "Latents of the data and of the prior.", (png(scatter.overlay(*plane)),))
+    return Section(
+        "Generated", "Latents of the data and of the prior.", (png(scatter.overlay(plane[0], plane[1])),)
+    )
 
 
 def _refinement(model: ManifoldAutoencoder, subject: Subject) -> Section | None:
@@ -133,7 +153,7 @@ def _refinement(model: ManifoldAutoencoder, subject: Subject) -> Section | None:
 
 
 def _refine_level(model: ManifoldAutoencoder) -> int:
-    return max(1, model.prior_.T // 8)
+    return max(1, int(model.prior_.T) // 8)
 
 
 def _spectrum(model: ManifoldAutoencoder) -> Section:

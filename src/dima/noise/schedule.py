@@ -1,6 +1,6 @@
 """Noise schedules: how much signal and noise is left after each of T noising steps.
 
-    x_t = alpha_t x_0 + sigma_t noise,   t = 0 (clean) ... T (noisiest),   log-SNR = 2 log(alpha / sigma)
+    x_t = alpha_t x_0 + sigma_t noise,  t = 0 (clean) ... T (noisiest),  lambda = log(alpha / sigma)
 
 A schedule is a function `T -> betas (T,)`, the variance each step of the chain adds; alpha_t is the
 root of the cumulated product of 1 - beta.
@@ -14,10 +14,10 @@ import numpy as np
 from dima.errors import SettingError, sentence
 from dima.typing import Array, Float64
 
-__all__ = ["SCHEDULES", "Path", "cosine", "linear", "path", "trailing"]
+__all__ = ["SCHEDULES", "Path", "cosine", "from_betas", "linear", "log_ratio", "path", "trailing"]
 
-_LINEAR_STEPS = 1000  # the chain length for which 1e-4 .. 2e-2 was published
-_LOG_SNR_BOUND = 20.0  # of lambda = log(alpha/sigma): beyond it float32 cannot tell the levels apart
+_LINEAR_STEPS = 1000  # the published chain length
+_LOG_SNR_BOUND = 20.0  # of lambda: beyond it float32 cannot tell the levels apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,18 +44,24 @@ class Path:
 
 
 def linear(T: int) -> Float64:
-    """Betas 1e-4 .. 2e-2, scaled by 1000 / T so that every T ends near pure noise.
+    """The published chain, 1000 betas 1e-4 .. 2e-2, thinned to T: every T ends at alpha^2 = 4e-5.
 
     Source: Ho, Jain and Abbeel 2020, section 4.
     """
-    return np.linspace(1e-4, 2e-2, T) * _LINEAR_STEPS / T
+    log_signal = np.cumsum(np.log1p(-np.linspace(1e-4, 2e-2, _LINEAR_STEPS)))
+    at = np.linspace(0, _LINEAR_STEPS, T + 1)
+    # Between published steps the chain runs evenly; at T = 1000 these are the published betas.
+    kept = np.interp(at, np.arange(_LINEAR_STEPS + 1), np.concatenate([[0.0], log_signal]))
+    betas: Float64 = -np.expm1(np.diff(kept))
+    return betas
 
 
 def cosine(T: int) -> Float64:
     """Betas of the squared-cosine signal. Source: Nichol and Dhariwal 2021, equation 17."""
     offset = 0.008
     signal = np.cos((np.arange(T + 1) / T + offset) / (1 + offset) * np.pi / 2) ** 2
-    return 1 - signal[1:] / signal[:-1]
+    betas: Float64 = 1 - signal[1:] / signal[:-1]
+    return betas
 
 
 SCHEDULES: dict[str, Callable[[int], Float64]] = {"cosine": cosine, "linear": linear}
@@ -74,7 +80,8 @@ def path(schedule: str, T: int, beta_max: float = 0.999, floor: float = 0.0) -> 
         SettingError: the schedule is unknown, or T is not positive.
     """
     if schedule not in SCHEDULES:
-        raise SettingError(sentence("noise", "schedule", f"one of {sorted(SCHEDULES)}", repr(schedule)))
+        rule = f"one of {sorted(SCHEDULES)}"
+        raise SettingError(sentence("noise", "schedule", rule, repr(schedule)))
     if T < 1:
         raise SettingError(sentence("noise", "T", "at least 1", T, "Raise T."))
     return from_betas(np.minimum(SCHEDULES[schedule](T), beta_max), floor)
@@ -83,7 +90,9 @@ def path(schedule: str, T: int, beta_max: float = 0.999, floor: float = 0.0) -> 
 def from_betas(betas: Array, floor: float = 0.0) -> Path:
     """The path of a chain that adds variance `betas` (T,), each in (0, 1)."""
     alpha_bars = np.concatenate([[1.0], np.cumprod(1.0 - np.asarray(betas, np.float64))])
-    alpha_bars = np.maximum(alpha_bars, floor)
+    # Shrunk towards the floor, not cut at it: levels below would become equal, and no sampler can
+    # step between equal levels.
+    alpha_bars = floor + (1.0 - floor) * alpha_bars
     return Path(np.sqrt(alpha_bars), np.sqrt(1.0 - alpha_bars))
 
 
@@ -103,7 +112,7 @@ def trailing(T: int, steps: int) -> Array:
 
 
 def log_ratio(alpha: Array, sigma: Array) -> Float64:
-    """lambda = log(alpha / sigma), kept within +-20 where one of the two is zero."""
+    """The level lambda = log(alpha / sigma), kept within +-20 where one of the two is zero."""
     with np.errstate(divide="ignore"):
         ratio: Float64 = np.log(alpha) - np.log(sigma)
     return np.clip(ratio, -_LOG_SNR_BOUND, _LOG_SNR_BOUND)

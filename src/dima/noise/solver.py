@@ -1,7 +1,7 @@
-"""Every sampler as a table: one affine row per step, built once in float64, walked by any framework.
+"""Every sampler as a table: one affine row per step, built once in float64, walked anywhere.
 
-State: an anchor xa, the current x, and the last clean estimates D_i, D_{i-1}, ... A step evaluates D
-at x and applies
+State: an anchor xa, the current x, and the last clean estimates D_i, D_{i-1}, ... A step evaluates
+D at x and applies
 
     [xa'; x'] = M_i [xa; x; D_i; D_{i-1}; ...] + [0; C_i] z
 
@@ -10,6 +10,7 @@ Source of the unification: Song, Meng and Ermon 2021 (DDIM), equations 12 and 16
 """
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -47,10 +48,11 @@ class SolverTable:
     def __post_init__(self) -> None:
         signal = self.M[:, 1, :2].sum(axis=1) * self.alpha[:-1] + self.M[:, 1, 2:].sum(axis=1)
         noise = np.hypot(self.M[:, 1, :2].sum(axis=1) * self.sigma[:-1], self.C)
-        gap = max(np.abs(signal - self.alpha[1:]).max(), np.abs(noise - self.sigma[1:]).max())
+        gap = np.maximum(np.abs(signal - self.alpha[1:]), np.abs(noise - self.sigma[1:])).max()
         if not gap <= _IDENTITY_TOLERANCE * max(1.0, self.sigma[0]):
             rule = "rows that carry each level to the next"
-            raise NumericsError(sentence(f"solver {self.name}", "the table", rule, f"a gap of {gap:.1e}"))
+            got = f"a gap of {gap:.1e}"
+            raise NumericsError(sentence(f"solver {self.name}", "the table", rule, got))
 
     @property
     def steps(self) -> int:
@@ -60,7 +62,7 @@ class SolverTable:
     @property
     def depth(self) -> int:
         """Number of clean estimates a row looks at."""
-        return self.M.shape[2] - 2
+        return int(self.M.shape[2]) - 2
 
     @property
     def log_snr(self) -> Float64:
@@ -74,7 +76,9 @@ class SolverTable:
 
 
 def ddim(alpha: Float64, sigma: Float64, eta: float = 0.0) -> SolverTable:
-    """DDIM with `eta` 0 (deterministic) to 1 (ancestral). Source: Song, Meng and Ermon 2021, equation 12.
+    """DDIM with `eta` 0 (deterministic) to 1 (ancestral).
+
+    Source: Song, Meng and Ermon 2021, equation 12.
 
     Args:
         alpha: (S + 1,) signal at the grid's levels, noisiest first.
@@ -90,7 +94,10 @@ def ddim(alpha: Float64, sigma: Float64, eta: float = 0.0) -> SolverTable:
 
 
 def ddpm(alpha: Float64, sigma: Float64, eta: float = 1.0) -> SolverTable:
-    """Ancestral sampling with the posterior variance, which is DDIM at eta 1. Source: Ho et al. 2020, eq. 7."""
+    """Ancestral sampling with the posterior variance, which is DDIM at eta 1.
+
+    Source: Ho, Jain and Abbeel 2020, equation 7.
+    """
     return dataclasses.replace(ddim(alpha, sigma, eta), name="ddpm")
 
 
@@ -109,14 +116,17 @@ def build(solver: str, alpha: Array, sigma: Array, eta: float | None = None) -> 
         raise SettingError(sentence("noise", "eta", "in [0, 1]", eta))
     levels = log_ratio(alpha, sigma)
     if len(levels) < 2 or not (np.diff(levels) > 0).all():
-        fix = "Give levels from the noisiest to the cleanest, none twice."
-        raise SettingError(sentence("noise", "the grid", "falling in noise", f"{len(levels)} levels", fix))
+        got, fix = f"{len(levels)} levels", "Give them from noisiest to cleanest, none twice."
+        raise SettingError(sentence("noise", "the grid", "falling in noise", got, fix))
     settings = {} if eta is None else {"eta": eta}
     return SOLVERS[solver](np.asarray(alpha, np.float64), np.asarray(sigma, np.float64), **settings)
 
 
 def walk(
-    table: SolverTable, denoise: Callable[[Array, int], Array], x: Array, noise: Sequence[Array] | Array
+    table: SolverTable,
+    denoise: Callable[[Array, int], Array],
+    x: Array,
+    noise: Sequence[Array] | Array,
 ) -> Array:
     """Walk the table in NumPy: the reference of the other walkers.
 
@@ -130,6 +140,6 @@ def walk(
     for i in range(table.steps):
         history = [denoise(x, i), *history[:-1]]
         terms = [anchor, x, *history]
-        anchor = sum(c * term for c, term in zip(table.M[i, 0], terms, strict=True))
-        x = sum(c * term for c, term in zip(table.M[i, 1], terms, strict=True)) + table.C[i] * noise[i]
+        anchor, moved = (sum(map(operator.mul, row, terms)) for row in table.M[i])
+        x = moved + table.C[i] * noise[i]
     return x

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dima.errors import BackendError
+from dima.errors import BackendError, SettingError, sentence
 from dima.manifold.neighbors import approximate, brute, trees
 from dima.typing import Array, Float32, Int32
 
@@ -44,9 +44,14 @@ _LOW_DIMENSION = 6
 def knn(points: Array, queries: Array, k: int, backend: str = "auto") -> Neighbors:
     """Find the `k` nearest `points` (n, D) of each of the `queries` (b, D).
 
+    Squared distances must fit float32: rows are expected in units of about their own spread.
+
     Raises:
+        SettingError: the backend is unknown, or k is not in 1..n.
         BackendError: the backend's package is not installed.
     """
+    if not 1 <= k <= len(points):
+        raise SettingError(sentence("knn", "k", f"in 1..n = {len(points)}", k))
     name = choose(len(points), len(queries), points.shape[1]) if backend == "auto" else backend
     _require(name)
     ids, d2 = BACKENDS[name](points, queries, k)
@@ -54,21 +59,28 @@ def knn(points: Array, queries: Array, k: int, backend: str = "auto") -> Neighbo
 
 
 def choose(n: int, b: int, D: int) -> str:
-    """Pick a backend by size: trees in few dimensions, exact while it is affordable, else approximate."""
+    """Pick a backend by size: trees in few dimensions, exact while affordable, else approximate."""
     work = 2.0 * n * b * D
     if D <= _LOW_DIMENSION and work > 1e9:
         return "sklearn"
     if work <= _EXACT_WORK:
         return "brute"
-    installed = (name for name, (package, _) in _PACKAGES.items() if importlib.util.find_spec(package))
-    return next(installed, "brute")
+    return next(filter(_installed, _PACKAGES), "brute")
+
+
+def _installed(name: str) -> bool:
+    return name not in _PACKAGES or importlib.util.find_spec(_PACKAGES[name][0]) is not None
 
 
 def _require(name: str) -> None:
-    package, extra = _PACKAGES.get(name, ("", ""))
-    if package and importlib.util.find_spec(package) is None:
+    if name not in BACKENDS:
+        rule = "one of " + ", ".join(map(repr, sorted(BACKENDS)))
+        raise SettingError(sentence("knn", "backend", rule, repr(name)))
+    if not _installed(name):
+        package, extra = _PACKAGES[name]
         fix = f'Run: pip install "dima-manifold[{extra}]", or use ann_backend="brute".'
-        raise BackendError(f"knn: backend {name!r} must be installed; got no package {package!r}. {fix}")
+        got = f"no package {package!r}"
+        raise BackendError(sentence("knn", f"backend {name!r}", "installed", got, fix))
 
 
 def _whole(points: Array, queries: Array, ids: Int32, d2: Float32) -> tuple[Int32, Float32]:

@@ -1,5 +1,7 @@
 """Approximate neighbours for sets too large for exact search: faiss and pynndescent (extras)."""
 
+import warnings
+
 import numpy as np
 
 from dima.typing import Array, Float32, Int32
@@ -7,6 +9,7 @@ from dima.typing import Array, Float32, Int32
 __all__ = ["search_faiss", "search_pynndescent"]
 
 _LINKS = 32  # of an HNSW node; the library's own recommendation for high recall
+_FEWEST = 15  # neighbours below which descent finds too few of them
 
 
 def search_faiss(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
@@ -22,9 +25,19 @@ def search_faiss(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]
 
 
 def search_pynndescent(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
-    """Nearest-neighbour descent (Dong, Moses and Li 2011) by pynndescent."""
+    """Nearest-neighbour descent (Dong, Moses and Li 2011) by pynndescent; holes come back as -1.
+
+    Points that ask for their own neighbours get the graph the descent builds, without a search in it.
+    """
     from pynndescent import NNDescent  # an optional extra
 
-    index = NNDescent(np.ascontiguousarray(points, np.float32), n_neighbors=max(k, 15), random_state=0)
-    ids, distance = index.query(np.ascontiguousarray(queries, np.float32), k=k)
-    return ids.astype(np.int32), np.square(distance).astype(np.float32)
+    data = np.ascontiguousarray(points, np.float32)
+    with warnings.catch_warnings():
+        # It warns of rows it could not complete; those are filled afterwards.
+        warnings.filterwarnings("ignore", "Failed to correctly find")
+        index = NNDescent(data, n_neighbors=min(max(k, _FEWEST), len(data)), random_state=0)
+        if queries is points:
+            ids, distance = index.neighbor_graph
+        else:
+            ids, distance = index.query(np.ascontiguousarray(queries, np.float32), k=k)
+    return ids[:, :k].astype(np.int32), np.square(distance[:, :k]).astype(np.float32)

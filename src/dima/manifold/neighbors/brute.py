@@ -19,13 +19,16 @@ def block_rows(n: int, itemsize: int) -> int:
     return max(1, _BLOCK_BYTES // (n * itemsize))
 
 
-def distances(points: Array, queries: Array, dtype: type = np.float64) -> Iterator[tuple[slice, Array]]:
+def distances(
+    points: Array, queries: Array, dtype: type = np.float64, beside: int = 0
+) -> Iterator[tuple[slice, Array]]:
     """Yield (rows, d2) blocks of squared distances (rows, n) between `queries` and `points`.
 
     One product of augmented factors, [q, |q|^2, 1] [-2 p, 1, |p|^2]', touches the block once.
+    `beside` is the bytes per entry the caller holds next to a block.
     """
     right = _augment(points.astype(dtype, copy=False), points_side=True)
-    size = block_rows(len(points), np.dtype(dtype).itemsize)
+    size = block_rows(len(points), np.dtype(dtype).itemsize + beside)
     for start in range(0, len(queries), size):
         rows = slice(start, start + size)
         left = _augment(queries[rows].astype(dtype, copy=False), points_side=False)
@@ -41,18 +44,16 @@ def search(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
     _fill(points, queries, np.arange(len(queries)), ids, d2, np.float32)
     norms = np.einsum("ij,ij->i", queries, queries)
     lossy = np.flatnonzero(d2[:, -1] < _CANCELLED * norms)
-    _fill(points, queries, lossy, ids, d2, np.float64)
+    if len(lossy):
+        _fill(points, queries[lossy], lossy, ids, d2, np.float64)
     return ids, d2
 
 
-def _fill(points: Array, queries: Array, rows: Array, ids: Array, d2: Array, dtype: type) -> None:
-    k = ids.shape[1]
-    # argpartition holds an (rows, n) array of 8-byte ids beside the distances.
-    size = max(1, block_rows(len(points), 8 + np.dtype(dtype).itemsize))
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        for within, block in distances(points, queries[part], dtype):
-            ids[part[within]], d2[part[within]] = _smallest(block, k)
+def _fill(points: Array, queries: Array, into: Array, ids: Array, d2: Array, dtype: type) -> None:
+    """Write the neighbours of `queries` to the rows `into` of `ids` and `d2`."""
+    # argpartition holds an array of 8-byte ids beside the distances.
+    for rows, block in distances(points, queries, dtype, beside=8):
+        ids[into[rows]], d2[into[rows]] = _smallest(block, ids.shape[1])
 
 
 def _smallest(block: Array, k: int) -> tuple[Array, Array]:

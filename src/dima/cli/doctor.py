@@ -1,0 +1,174 @@
+"""`dima doctor`: what is installed, which devices there are, what is missing and how to add it."""
+
+import concurrent.futures
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from dima import __version__
+from dima.cli import output
+from dima.cli.flags import EVERYWHERE, Common
+
+__all__ = ["BASE", "DISTRIBUTION", "EXTRAS", "PROBES", "doctor"]
+
+DISTRIBUTION = "dima-manifold"
+BASE = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "jax",
+    "optax",
+    "msgspec",
+    "safetensors",
+    "cyclopts",
+    "rich",
+    "matplotlib",
+)
+# extra -> (its packages, what it is for)
+EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
+    "image": (("torch", "pillow"), "image models"),
+    "faiss": (("faiss-cpu",), "fast neighbour search"),
+    "descent": (("pynndescent",), "approximate neighbour search"),
+    "hf": (("huggingface_hub",), "models on the Hugging Face hub"),
+    "parquet": (("pyarrow",), "reading .parquet"),
+    "tb": (("tensorboard",), "TensorBoard logs"),
+}
+# A framework is asked in a process of its own: a broken one cannot take the doctor along.
+PROBES = {
+    "jax": """
+import jax
+found = jax.devices()
+gpu = found[0].platform != "cpu"
+kind = f"{found[0].platform} ({len(found)} x {found[0].device_kind})"
+print(f"{kind}; the prior stays on the CPU unless --ddpm.device gpu" if gpu else "cpu")
+""",
+    "torch": """
+from torch import cuda
+gpu = cuda.is_available()
+print(f"gpu ({cuda.device_count()} x {cuda.get_device_name(0)})" if gpu else "cpu")
+""",
+}
+_PATIENCE = 120  # seconds a framework may take to load
+
+
+def doctor(*, common: Common = EVERYWHERE) -> None:
+    """Check this installation: packages, devices, memory, and the command that adds what is missing."""
+    found = {
+        "dima": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory": _memory(),
+        "packages": {name: _version(name) for name in BASE},
+        "extras": {name: _extra(name) for name in EXTRAS},
+        "devices": _devices(),
+        "problems": _problems(),
+    }
+    if common.as_json:
+        output.json(found)
+    else:
+        _show(found)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _extra(name: str) -> dict[str, Any]:
+    packages, purpose = EXTRAS[name]
+    versions = {package: _version(package) for package in packages}
+    missing = None in versions.values()
+    add = f'python -m pip install "{DISTRIBUTION}[{name}]"' if missing else None
+    return {"for": purpose, "packages": versions, "add": add}
+
+
+def _devices() -> dict[str, str]:
+    """What each framework answers, asked side by side."""
+    with concurrent.futures.ThreadPoolExecutor(len(PROBES)) as pool:
+        return dict(zip(PROBES, pool.map(_asked, PROBES), strict=True))
+
+
+def _asked(framework: str) -> str:
+    if not _version(framework):
+        return "not installed"
+    environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBES[framework]],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            env=environment,
+            check=True,
+        )
+    except subprocess.CalledProcessError as fault:
+        told = (fault.stderr or "").strip().splitlines() or [f"exit code {fault.returncode}"]
+        return f"broken: {told[-1]}"
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        return f"broken: {fault}"
+    return " ".join(done.stdout.split())
+
+
+def _memory() -> dict[str, int | None]:
+    """Bytes of memory in all and free, within what a container allows; None where it is not told."""
+    told = dict(line.split(":", 1) for line in _lines("/proc/meminfo"))
+    total, free = (_kib(told.get(name, "")) for name in ("MemTotal", "MemAvailable"))
+    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    if total and free and limit and used and limit[0].isdigit():
+        total, free = min(total, int(limit[0])), min(free, int(limit[0]) - int(used[0]))
+    return {"total": total, "free": free}
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return []
+
+
+def _kib(text: str) -> int | None:
+    return int(text.split()[0]) * 1024 if text.split() else None
+
+
+def _problems() -> list[str]:
+    """What keeps dima from working, each with the command that mends it."""
+    faults = [
+        f"{name} is missing. Run: python -m pip install {DISTRIBUTION}" for name in BASE if not _version(name)
+    ]
+    if _version("dima"):
+        told = "another package named dima is installed and shares the import name."
+        faults.append(f"{told} Run: python -m pip uninstall dima")
+    return faults
+
+
+def _show(found: dict[str, Any]) -> None:
+    memory = found["memory"]
+    free = "" if memory["free"] is None else f", {memory['free'] / 2**30:.1f} GiB of memory free"
+    output.pairs(
+        {
+            "dima": found["dima"],
+            "python": f"{found['python']}, {found['platform']}",
+            "machine": f"{found['cores']} cores{free}",
+            **{f"{name} device": device for name, device in found["devices"].items()},
+        }
+    )
+    output.lines("")
+    output.table(("package", "version"), [(n, v or "missing") for n, v in found["packages"].items()])
+    output.lines("")
+    rows = [(name, extra["for"], _state(extra)) for name, extra in found["extras"].items()]
+    output.table(("extra", "for", "state"), rows)
+    missing = [extra["add"] for extra in found["extras"].values() if extra["add"]]
+    if missing:
+        output.lines("", "To add what is missing:", *(f"  {command}" for command in missing))
+    output.lines("", *(found["problems"] or ["No problems found."]))
+
+
+def _state(extra: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version or 'missing'}" for name, version in extra["packages"].items())

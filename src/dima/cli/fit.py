@@ -1,0 +1,158 @@
+"""`dima fit`: a table in, a saved model out, with every declared setting as a flag."""
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Group, Parameter
+from cyclopts.validators import Number
+
+from dima import settings
+from dima.cli import flags, output, targets
+from dima.cli.facts import facts, readable
+from dima.cli.flags import EVERYWHERE, Common
+from dima.cli.use import table
+from dima.data.split import train_test
+from dima.errors import SettingError, sentence
+from dima.figures.report import save_report
+from dima.latent import border
+from dima.latent.ddpm import DDPM
+from dima.manifold.dmap import DMAP
+from dima.manifold.gplm import GPLM
+from dima.model import persist
+from dima.model.autoencoder import ManifoldAutoencoder
+from dima.typing import Array
+
+__all__ = ["fit"]
+
+_HOLD_OUT = 0.2
+_FEWEST = 10  # held-out rows that can be measured
+
+if TYPE_CHECKING:
+    from dima.cli.flags import Given as DdpmFlags
+    from dima.cli.flags import Given as DmapFlags
+    from dima.cli.flags import Given as GplmFlags
+    from dima.cli.flags import Given as ModelFlags
+else:
+    # d is the model's and --seed everybody's; the parts may have a seed of their own.
+    ModelFlags = Parameter(name="*")(flags.of(ManifoldAutoencoder, without={"seed"}))
+    DmapFlags = flags.of(DMAP, Group("Encoder: diffusion map", sort_key=2), without={"d"})
+    GplmFlags = flags.of(GPLM, Group("Decoder: kernel ridge on inducing points", sort_key=3))
+    DdpmFlags = flags.of(DDPM, Group("Prior: latent diffusion", sort_key=4))
+
+
+def fit(  # noqa: PLR0913 each argument is a flag
+    data: flags.Data,
+    /,
+    *,
+    to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write the model to")],
+    model: ModelFlags | None = None,
+    prior: Annotated[
+        bool, Parameter(name="--prior", help="fit the latent prior, which samples and refines")
+    ] = True,
+    report: Annotated[Path | None, Parameter(help="page (.html) with pictures and held-out figures")] = None,
+    hold_out: Annotated[
+        float | None,
+        Parameter(
+            help="share of the rows kept from the fit, with --report",
+            validator=Number(gt=0, lt=1),
+            show_default=lambda _: _HOLD_OUT,
+        ),
+    ] = None,
+    drop_text: flags.DropText = False,
+    dmap: DmapFlags | None = None,
+    gplm: GplmFlags | None = None,
+    ddpm: DdpmFlags | None = None,
+    common: Common = EVERYWHERE,
+) -> None:
+    """Fit a model to a table of numbers and save it."""
+    _judge(to, report, hold_out)
+    parts: dict[str, Any] = {
+        "dmap": _checked("--dmap", DMAP, dmap),
+        "gplm": _checked("--gplm", GPLM, gplm),
+        "prior": _prior(prior, _checked("--ddpm", DDPM, ddpm)),
+    }
+    given = _checked("dima fit", ManifoldAutoencoder, model)
+    found = table(data, drop_text, common)
+    train, held_out = _split(found.values, report, hold_out, common.seed or 0)
+    fitted = ManifoldAutoencoder(**given, **parts, **common.seeded())
+    if sys.stderr.isatty() and not common.quiet:
+        output.note(f"Fitting to {len(train)} rows of {train.shape[1]} columns.")
+    with common.bars():
+        fitted.fit(train)
+        # First the model, then its report: a report that fails costs no fit.
+        persist.save(fitted, to)
+        if report is not None:
+            _report(fitted, held_out, report, Path(data).name, common)
+    _tell(fitted, to, report, found.left_out, common)
+
+
+def _checked(flag: str, kind: type, part: flags.Given | None) -> dict[str, Any]:
+    """The settings given for a part, judged before anything is read."""
+    return settings.check(flag, kind, {} if part is None else part.given())
+
+
+def _prior(wanted: bool, given: dict[str, Any]) -> dict[str, Any] | None:
+    if wanted:
+        border.device(given.get("device", "auto"))  # told now, not after encoder and decoder
+        return given
+    if given:
+        got = ", ".join(f"--ddpm.{name}" for name in given)
+        raise SettingError(sentence("dima fit", "--no-prior", "given without --ddpm flags", got))
+    return None
+
+
+def _judge(to: Path, report: Path | None, hold_out: float | None) -> None:
+    """Refuse targets and flags before anything is read."""
+    targets.model(to)
+    if report is not None:
+        targets.page(report)
+    elif hold_out is not None:
+        fix = "Add --report report.html, or leave it out to fit to all rows."
+        raise SettingError(sentence("dima fit", "--hold-out", "given with --report", "it alone", fix))
+
+
+def _split(X: Array, report: Path | None, hold_out: float | None, seed: int) -> tuple[Array, Array]:
+    if report is None:
+        return X, X[:0]
+    train, test = train_test(len(X), _HOLD_OUT if hold_out is None else hold_out, seed)
+    if len(test) < _FEWEST:
+        rule, fix = f"at least {_FEWEST} rows", "Raise --hold-out, or fit without --report."
+        raise SettingError(sentence("dima fit", "--hold-out", rule, f"{len(test)} of {len(X)}", fix))
+    return X[train], X[test]
+
+
+def _report(model: ManifoldAutoencoder, held_out: Array, path: Path, title: str, common: Common) -> None:
+    # Pictures bring matplotlib; a fit without a report goes without.
+    from dima.model import report
+    from dima.model.evaluate import evaluate
+
+    subject = report.Subject(title, held_out, seed=common.seed or 0)
+    measured = evaluate(model, held_out, **common.seeded())
+    save_report(path, report.build(model, measured, subject))
+
+
+def _tell(
+    model: ManifoldAutoencoder, to: Path, report: Path | None, left_out: list[str], common: Common
+) -> None:
+    known = facts(model)
+    stages = [dataclasses.asdict(stage) for stage in model.stages_]
+    if common.as_json:
+        output.json({"model": to, "report": report, **known, "stages": stages, "left_out": left_out})
+    elif not common.quiet:
+        rows = [(s["name"], f"{s['seconds']:.1f}", f"{s['peak_mb']:.0f}") for s in stages]
+        output.table(("stage", "seconds", "peak MB"), rows)
+        output.lines("")
+        output.pairs(readable(known))
+        output.lines("", f"Model: {to}", *([f"Report: {report}"] if report else []), "")
+        output.lines("Next:", *_next(shlex.quote(str(to)), model.prior_ is not None))
+
+
+def _next(model: str, has_prior: bool) -> list[str]:
+    return [
+        f"  dima encode {model} NEW.npy -o Z.npy",
+        f"  dima evaluate {model} HELD_OUT.npy",
+        *([f"  dima sample {model} -n 1000 -o samples.npy"] if has_prior else []),
+    ]

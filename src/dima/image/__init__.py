@@ -1,0 +1,1 @@
+"""The image engine: networks and samplers of pixels (PyTorch)."""

@@ -1,0 +1,71 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from close import assert_close
+from dima.latent import denoiser
+from dima.latent.denoiser import init
+
+apply = jax.jit(denoiser.apply)
+LEVELS = jnp.linspace(-20, 20, 6)
+
+
+def drawn(t_embed_dim=8):
+    """Parameters as training may leave them: nothing is zero."""
+    shapes = jax.eval_shape(lambda key: init(key, 3, 16, t_embed_dim, 2), jax.random.key(0))
+    random = np.random.default_rng(1)
+    return {
+        name: jnp.asarray(random.normal(0, 0.4, value.shape), jnp.float32) for name, value in shapes.items()
+    }
+
+
+def states():
+    return jnp.asarray(np.random.default_rng(2).standard_normal((12, 3)), jnp.float32)
+
+
+def test_zero_before_training():
+    parameters = init(jax.random.key(0), 3, 16, 8, 2)
+    assert_close(apply(parameters, 100 * states(), LEVELS), np.zeros((12, 3)))
+
+
+def test_finite_at_every_level_and_far_away():
+    answer = apply(drawn(), 1e3 * states(), LEVELS)
+    assert answer.shape == (12, 3)
+    assert answer.dtype == jnp.float32
+    assert np.isfinite(answer).all()
+
+
+def test_a_level_shared_equals_the_level_repeated():
+    shared = apply(drawn(), states(), LEVELS)
+    assert_close(shared, apply(drawn(), states(), jnp.repeat(LEVELS, 2)), atol=1e-5)
+
+
+def test_one_level_for_all():
+    level = LEVELS[2:3]
+    repeated = apply(drawn(), states(), jnp.repeat(level, 12))
+    assert_close(apply(drawn(), states(), level), repeated, atol=1e-5)
+
+
+def test_a_state_is_answered_alone():
+    whole = apply(drawn(), states(), LEVELS[:1])
+    assert_close(apply(drawn(), states()[7:8], LEVELS[:1]), whole[7:8], atol=1e-5)
+
+
+def test_levels_are_told_apart():
+    # All pairs of a hundred levels over the range training draws from.
+    level = jnp.linspace(-8, 8, 100)
+    answer = np.asarray(apply(drawn(), jnp.ones((100, 3)), level))
+    gap = np.abs(answer[:, None] - answer).max(axis=-1) + np.eye(100)
+    assert gap.min() > 1e-3
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_any_width_of_the_embedding(width):
+    assert np.isfinite(apply(drawn(t_embed_dim=width), states(), LEVELS)).all()
+
+
+def test_draws_are_a_function_of_the_key():
+    one, same, other = (init(jax.random.key(seed), 3, 16, 8, 2) for seed in (0, 0, 1))
+    assert all((one[name] == same[name]).all() for name in one)
+    assert any((one[name] != other[name]).any() for name in one)

@@ -1,0 +1,80 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from close import assert_close
+from dima.latent import denoiser, sample
+from dima.noise import solver, target
+from dima.noise.schedule import path, trailing
+
+PATH, GRID = path("cosine", 50), trailing(50, 8)
+LEVELS = PATH.alpha[GRID], PATH.sigma[GRID]
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    shapes = jax.eval_shape(lambda key: denoiser.init(key, 3, 16, 8, 2), jax.random.key(0))
+    random = np.random.default_rng(1)
+    return {
+        name: jnp.asarray(random.normal(0, 0.2, value.shape), jnp.float32) for name, value in shapes.items()
+    }
+
+
+def start(keys):
+    return sample.standard_normal(keys, 0, 3)
+
+
+@pytest.mark.parametrize("name", solver.SOLVERS)
+@pytest.mark.parametrize("kind", target.TARGETS)
+def test_solve_equals_the_numpy_walk_of_the_same_network(parameters, name, kind):
+    table, keys = solver.build(name, *LEVELS), sample.sample_keys(3, 0, 4)
+
+    def denoise(x, i):
+        level = jnp.asarray(table.log_snr[i : i + 1], jnp.float32)
+        answer = np.asarray(denoiser.apply(parameters, jnp.asarray(x, jnp.float32), level))
+        return target.clean(kind, x, answer, table.alpha[i], table.sigma[i])
+
+    noise = [np.asarray(sample.standard_normal(keys, i + 1, 3)) for i in range(table.steps)]
+    expected = solver.walk(table, denoise, np.asarray(start(keys), np.float64), noise)
+    solved = sample.solve(parameters, kind, sample.rows(table), start(keys), keys)
+    assert_close(solved, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_growing_noise_is_the_same_path_up_to_scale(parameters):
+    # alpha = 1 throughout; the network is asked at unit variance, so it answers alike.
+    alpha, sigma = LEVELS
+    growing = solver.build("ddim", np.ones_like(alpha), sigma / alpha)
+    keys = sample.sample_keys(0, 0, 4)
+    tables = [solver.build("ddim", alpha, sigma), growing]
+    ends = [
+        sample.solve(parameters, "v", sample.rows(t), start(keys) * scale, keys)
+        for t, scale in zip(tables, [1, 1 / alpha[0]], strict=True)
+    ]
+    assert_close(ends[1], ends[0], atol=1e-4)
+
+
+def test_rows_are_the_table_in_float32():
+    table = solver.build("ddpm", *LEVELS)
+    rows = sample.rows(table)
+    assert {column.dtype for column in rows} == {jnp.dtype("float32")}
+    assert {len(column) for column in rows} == {table.steps}
+    assert_close(rows.log_snr, table.log_snr, rtol=1e-6)
+    assert_close(rows.M, table.M, rtol=1e-6)
+
+
+def test_a_key_belongs_to_a_sample_not_to_a_batch():
+    whole, part = sample.sample_keys(5, 0, 10), sample.sample_keys(5, 6, 9)
+    assert_close(sample.standard_normal(part, 2, 3), sample.standard_normal(whole, 2, 3)[6:9])
+
+
+def test_draws_are_standard_normal_and_unrelated():
+    keys = sample.sample_keys(0, 0, 500)
+    draws = np.stack([np.asarray(sample.standard_normal(keys, i, 3)) for i in range(3)])
+    assert stats.kstest(draws.ravel(), "norm").pvalue > 0.01
+    columns = draws.transpose(0, 2, 1).reshape(9, 500)
+    assert np.abs(np.corrcoef(columns) - np.eye(9)).max() < 0.15
+    assert not np.isclose(draws, np.asarray(sample.standard_normal(keys, 3, 3))).any()
+    other = sample.standard_normal(sample.sample_keys(1, 0, 500), 0, 3)
+    assert not np.isclose(draws[0], other).any()

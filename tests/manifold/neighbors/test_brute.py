@@ -1,0 +1,80 @@
+"""Exact search against SciPy's distances."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from close import assert_close
+from dima.manifold.neighbors import brute
+from manifold.shapes import cloud
+
+
+def recall(ids, truth):
+    return np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(ids, truth, strict=True)])
+
+
+@pytest.mark.parametrize("D", [1, 3, 50])
+@pytest.mark.parametrize("k", [1, 7])
+def test_search_is_what_all_distances_say(D, k):
+    points, queries = cloud(120, D), cloud(40, D, seed=1)
+    ids, d2 = brute.search(points, queries, k)
+    truth = cdist(queries, points, "sqeuclidean")
+    assert_close(ids, np.argsort(truth, axis=1)[:, :k])
+    assert_close(d2, np.sort(truth, axis=1)[:, :k], rtol=1e-4, atol=1e-6 * D)
+    assert (ids.dtype, d2.dtype) == (np.int32, np.float32)
+
+
+def test_all_points_come_back_in_order():
+    points = cloud(20, 3)
+    ids, d2 = brute.search(points, points, 20)
+    assert_close(np.sort(ids, axis=1), np.tile(np.arange(20), (20, 1)))
+    assert_close(ids[:, 0], np.arange(20))
+    assert (np.diff(d2, axis=1) >= 0).all()
+
+
+def test_an_offset_costs_no_neighbours():
+    points = (cloud(600, 784) + 1e3).astype(np.float32)
+    ids, _ = brute.search(points, points, 10)
+    truth = np.argsort(cdist(points.astype(float), points.astype(float)), axis=1)[:, :10]
+    assert recall(ids, truth) >= 0.999
+
+
+def test_close_neighbours_far_from_the_origin_keep_their_digits():
+    points = (cloud(50, 4) * 1e-3 + 1.0).astype(np.float32)
+    ids, d2 = brute.search(points, points, 5)
+    truth = cdist(points.astype(float), points.astype(float), "sqeuclidean")
+    assert_close(d2, np.sort(truth, axis=1)[:, :5], rtol=1e-5, atol=1e-13)
+    assert_close(ids, np.argsort(truth, axis=1)[:, :5])
+
+
+def test_blocks_change_nothing(monkeypatch):
+    points, queries = cloud(90, 6), cloud(41, 6, seed=1)
+    whole = brute.search(points, queries, 4)
+    monkeypatch.setattr(brute, "_BLOCK_BYTES", 90 * 12 * 3)
+    for actual, expected in zip(brute.search(points, queries, 4), whole, strict=True):
+        assert_close(actual, expected)
+
+
+def test_distances_cover_every_query_once_and_are_never_negative(monkeypatch):
+    points = cloud(30, 5)
+    monkeypatch.setattr(brute, "_BLOCK_BYTES", 30 * 8 * 7)
+    parts = list(brute.distances(points, points))
+    assert [rows.start for rows, _ in parts] == [0, 7, 14, 21, 28]
+    d2 = np.vstack([block for _, block in parts])
+    assert (d2 >= 0).all()
+    assert_close(d2, cdist(points, points, "sqeuclidean"), atol=1e-13)
+
+
+@pytest.mark.parametrize("n", [1, 1000, 10**7, 10**10])
+def test_a_block_stays_within_its_budget(n):
+    rows = brute.block_rows(n, 8)
+    assert rows >= 1
+    assert rows == 1 or rows * n * 8 <= 256 * 2**20
+
+
+def test_inputs_are_left_alone():
+    points = cloud(30, 3)
+    points.flags.writeable = False
+    before = points.copy()
+    brute.search(points, points, 3)
+    assert_close(points, before)

@@ -1,0 +1,69 @@
+"""The door to all backends: the choice by size, holes filled, refusals in one sentence."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from close import assert_close
+from dima.errors import BackendError, SettingError
+from dima.manifold import neighbors
+from dima.manifold.neighbors import BACKENDS, brute, choose, knn
+from manifold.shapes import cloud
+
+
+@pytest.mark.parametrize("backend", ["auto", "brute", "sklearn", "faiss"])
+def test_every_backend_finds_the_neighbours(backend):
+    points, queries = cloud(200, 5).astype(np.float32), cloud(50, 5, seed=1).astype(np.float32)
+    near = knn(points, queries, 6, backend)
+    truth = np.argsort(cdist(queries, points), axis=1)[:, :6]
+    assert np.mean(near.ids == truth) >= 0.99
+    assert near.ids.shape == near.d2.shape == (50, 6)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((1000, 1000, 3), "brute"),
+        ((100_000, 100_000, 3), "sklearn"),
+        ((20_000, 20_000, 784), "brute"),
+        ((10**6, 10**6, 64), "faiss"),
+    ],
+)
+def test_choice_by_size(sizes, expected):
+    assert choose(*sizes) == expected
+
+
+def test_choice_without_an_approximate_backend_is_exact(monkeypatch):
+    monkeypatch.setattr(neighbors, "_PACKAGES", {"faiss": ("no_such_package", "faiss")})
+    assert choose(10**6, 10**6, 64) == "brute"
+
+
+@pytest.mark.parametrize("hole", [(-1, 1.0), (3, np.inf), (3, np.nan)])
+def test_holes_are_filled(monkeypatch, hole):
+    def torn(points, queries, k):
+        ids, d2 = brute.search(points, queries, k)
+        ids[4, 2], d2[4, 2] = hole
+        return ids, d2
+
+    monkeypatch.setitem(BACKENDS, "brute", torn)
+    points = cloud(30, 4)
+    near, exact = knn(points, points, 5, "brute"), brute.search(points, points, 5)
+    assert_close(near.ids, exact[0])
+    assert_close(near.d2, exact[1])
+
+
+@pytest.mark.parametrize("k", [0, 31])
+def test_k_must_be_there(k):
+    with pytest.raises(SettingError, match=rf"^knn: k must be in 1\.\.n = 30; got {k}\."):
+        knn(cloud(30, 2), cloud(3, 2), k)
+
+
+def test_unknown_backend_lists_the_known():
+    with pytest.raises(SettingError, match="^knn: backend must be one of 'brute', 'faiss'"):
+        knn(cloud(5, 2), cloud(5, 2), 2, "annoy")
+
+
+def test_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(neighbors, "_PACKAGES", {"faiss": ("no_such_package", "faiss")})
+    with pytest.raises(BackendError, match=r'^knn: backend .faiss. must be .* pip install "dima-manifold\[faiss\]"'):
+        knn(cloud(5, 2), cloud(5, 2), 2, "faiss")

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from close import assert_close
+from dima.errors import DataError, NotFittedError, SettingError, ShapeError
+from dima.manifold.dmap import DMAP
+from dima.manifold.gplm import GPLM
+from dima.model.autoencoder import ManifoldAutoencoder
+
+
+def test_latents_have_mean_zero_and_unit_spread(model):
+    assert_close(model.latents_.mean(axis=0), np.zeros(4), atol=1e-10)
+    assert_close(model.latents_.std(axis=0), np.ones(4), atol=1e-10)
+
+
+def test_training_rows_encode_to_fit_transform(rows):
+    model = ManifoldAutoencoder(3, prior=None)
+    assert_close(model.fit_transform(rows), model.transform(rows), atol=1e-10)
+
+
+def test_the_parts_are_those_fitted_by_hand(model, rows):
+    dmap = DMAP(4, k=60).fit(rows)
+    gplm = GPLM(80).fit(dmap.self_excluded_, rows)
+    assert_close(model.dmap_.embedding_, dmap.embedding_, atol=1e-12)
+    decoded = gplm.predict(dmap.transform(rows[:20] + 0.1))
+    assert_close(model.inverse_transform(model.transform(rows[:20] + 0.1)), decoded, atol=1e-9)
+
+
+def test_more_dimensions_keep_more_of_held_out_rows(rows):
+    kept = [ManifoldAutoencoder(d, prior=None).fit(rows[:250]).score(rows[250:]) for d in (1, 4, 12)]
+    assert kept == sorted(kept)
+    assert kept[-1] > 0.6
+
+
+def test_predicted_error_is_near_the_held_out_one(rows):
+    model = ManifoldAutoencoder(8, prior=None).fit(rows[:250])
+    assert model.gplm_.press_.error == pytest.approx(1 - model.score(rows[250:]), rel=0.2)
+
+
+def test_estimators_and_settings_handed_in_mean_the_same(rows):
+    by_settings = ManifoldAutoencoder(3, dmap={"k": 40}, gplm={"m": 50}, prior=None).fit(rows)
+    by_estimators = ManifoldAutoencoder(3, dmap=DMAP(k=40), gplm=GPLM(50), prior=None).fit(rows)
+    assert_close(by_settings.transform(rows), by_estimators.transform(rows), atol=0)
+
+
+def test_d_given_in_dmap_serves(rows):
+    assert ManifoldAutoencoder(dmap={"d": 5}, prior=None).fit(rows).transform(rows).shape[1] == 5
+    assert ManifoldAutoencoder(dmap=DMAP(5), prior=None).fit(rows).transform(rows).shape[1] == 5
+
+
+def test_d_not_given_is_half_of_the_columns(rows):
+    assert ManifoldAutoencoder(prior=None).fit(rows[:, 20:30]).transform(rows[:, 20:30]).shape[1] == 5
+
+
+def test_samples_are_equal_whatever_their_number(model):
+    assert_close(model.sample(3, seed=5), model.sample(9, seed=5)[:3], atol=1e-4)
+    assert model.sample(0).shape == (0, 64)
+    assert np.abs(model.sample(3, seed=5) - model.sample(3, seed=6)).max() > 0.1
+
+
+def test_refine_moves_latents_and_zero_steps_do_not(model):
+    Z = model.latents_[:5]
+    assert_close(model.refine(Z, t_start=0), Z, atol=1e-6)
+    assert np.abs(model.refine(Z, t_start=10) - Z).max() > 1e-3
+
+
+def test_it_stands_in_a_pipeline_and_is_cloned(rows):
+    pipeline = make_pipeline(MinMaxScaler(), ManifoldAutoencoder(3, prior=None)).fit(rows)
+    again = clone(pipeline).fit(rows)
+    assert_close(pipeline.transform(rows), again.transform(rows), atol=0)
+    assert pipeline.inverse_transform(pipeline.transform(rows)).shape == rows.shape
+
+
+def test_the_input_is_left_as_it_was(rows):
+    given = rows.copy()
+    ManifoldAutoencoder(2, prior=None).fit(given)
+    assert np.array_equal(given, rows)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"d": 0}, "ManifoldAutoencoder: d must be"),
+        ({"dmap": {"kk": 3}}, r"ManifoldAutoencoder\.dmap: .* Did you mean 'k'"),
+        ({"gplm": {"m": 0}}, r"ManifoldAutoencoder\.gplm: m must be"),
+        ({"prior": {"n_iter": -1}}, r"ManifoldAutoencoder\.prior: n_iter must be"),
+        ({"prior": "vae"}, 'prior must be "ddpm" or None'),
+        ({"dmap": 3}, "dmap must be a DMAP, its settings or None; got int"),
+        ({"d": 3, "dmap": {"d": 4}}, "d must be the same in dmap"),
+        ({"d": 3, "dmap": DMAP(4)}, "d must be the same in dmap"),
+        ({"gplm": {"m": 5000}}, "GPLM: m must be at most n = 300; got 5000"),
+        ({"dmap": {"k": 5000}}, "DMAP: k must be at most"),
+    ],
+)
+def test_bad_settings_are_one_sentence(rows, settings, told):
+    with pytest.raises(SettingError, match=told):
+        ManifoldAutoencoder(**{"prior": None, **settings}).fit(rows)
+
+
+def test_without_a_prior_nothing_is_sampled(rows):
+    model = ManifoldAutoencoder(2, prior=None).fit(rows)
+    with pytest.raises(SettingError, match=r"ManifoldAutoencoder\.sample: .* Fit with prior"):
+        model.sample(3)
+
+
+def test_latents_of_another_width_are_refused(model):
+    with pytest.raises(ShapeError, match="ManifoldAutoencoder"):
+        model.inverse_transform(np.zeros((2, 5)))
+    with pytest.raises(DataError, match="finite"):
+        model.inverse_transform(np.full((2, 4), np.nan))
+
+
+def test_an_unfitted_model_says_so():
+    for call in ("transform", "inverse_transform"):
+        with pytest.raises(NotFittedError, match=r"Call ManifoldAutoencoder\.fit first"):
+            getattr(ManifoldAutoencoder(), call)(np.zeros((2, 2)))

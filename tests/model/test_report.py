@@ -1,0 +1,43 @@
+import re
+
+import pytest
+
+from dima.model import report
+from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.evaluate import evaluate
+
+
+@pytest.fixture(scope="module")
+def measured(model, rows):
+    return evaluate(model, rows[:60], n_samples=60)
+
+
+def pictures(page):
+    return len(re.findall(r"data:image/png;base64,", page))
+
+
+def test_pictures_have_all_sections(model, rows, measured):
+    subject = report.Subject("Digits", rows[:60], rows[:, 0], (8, 8))
+    page = report.build(model, measured, subject)
+    assert pictures(page) == 5
+    for title in ("Latent space", "Reconstruction", "Generated", "Refinement", "Spectrum"):
+        assert title in page
+
+
+def test_a_table_has_no_rows_of_pictures(model, rows, measured):
+    page = report.build(model, measured, report.Subject("<b>Table</b>", rows[:60]))
+    assert pictures(page) == 3
+    assert "<b>Table" not in page
+
+
+def test_a_model_of_one_dimension_without_prior(rows):
+    model = ManifoldAutoencoder(1, prior=None).fit(rows)
+    measured = evaluate(model, rows[:60])
+    assert pictures(report.build(model, measured, report.Subject("Line", rows[:60]))) == 2
+
+
+def test_the_summary_sets_the_rival_beside_each_figure(measured):
+    rows = report.summary(measured)
+    assert rows[0][0] == "held-out error / variance"
+    assert f"{measured.pca_error_over_variance:.4f}" in rows[0][2]
+    assert f"{measured.sliced_w2_floor:.4f}" in rows[2][2]

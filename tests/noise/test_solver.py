@@ -1,0 +1,214 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+
+from close import assert_close
+from dima.errors import NumericsError, SettingError
+from dima.noise.schedule import SCHEDULES, path, trailing
+from dima.noise.solver import SOLVERS, SolverTable, build, walk
+from dima.noise.target import clean, predicted
+
+LENGTHS = [50, 200, 1000]
+PREDICTION = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
+
+every_path = pytest.mark.parametrize(("name", "T"), [(n, T) for n in SCHEDULES for T in LENGTHS])
+
+
+def table_of(solver, name, T, steps=None, eta=None):
+    made, grid = path(name, T), trailing(T, steps or T)
+    return build(solver, made.alpha[grid], made.sigma[grid], eta)
+
+
+def network(target, x, alpha, sigma):
+    """Some smooth network's answer at x: that of the denoiser tanh(x)."""
+    D = np.tanh(x)
+    return predicted(target, D, (x - alpha * D) / sigma, alpha, sigma)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("eta", [0, 0.5, 1])
+@every_path
+def test_a_perfect_denoiser_stays_on_the_path(solver, eta, name, T):
+    table = table_of(solver, name, T, eta=eta)
+    a, b = table.M[:, 1, :2].sum(axis=1), table.M[:, 1, 2:].sum(axis=1)
+    assert_close(a * table.alpha[:-1] + b, table.alpha[1:], atol=1e-14)
+    variance = (a * table.sigma[:-1]) ** 2 + table.C**2
+    assert_close(variance, table.sigma[1:] ** 2, atol=1e-14)
+
+
+@pytest.mark.parametrize("column", ["M", "C", "alpha", "sigma"])
+@pytest.mark.parametrize("wrong", [1e-6, np.nan])
+def test_a_wrong_table_is_refused(column, wrong):
+    table = table_of("ddpm", "linear", 50)
+    values = getattr(table, column).copy()
+    values[20] += wrong
+    with pytest.raises(NumericsError, match=r"solver ddpm: the table must be rows .* a gap of"):
+        dataclasses.replace(table, **{column: values})
+
+
+def test_sizes_and_levels_of_a_table():
+    table = table_of("ddim", "cosine", 50, 10)
+    assert (table.steps, table.depth) == (10, 1)
+    assert_close(table.log_snr, path("cosine", 50).log_snr[50:0:-5])
+    assert table.start_std == pytest.approx(1)
+
+
+@every_path
+def test_ddpm_is_ddim_at_full_eta(name, T):
+    ddpm, ddim = table_of("ddpm", name, T), table_of("ddim", name, T, eta=1)
+    assert_close(ddpm.M, ddim.M, atol=1e-12)
+    assert_close(ddpm.C, ddim.C, atol=1e-12)
+
+
+@every_path
+def test_ddpm_is_the_posterior_of_the_chain(name, T):
+    betas = np.minimum(SCHEDULES[name](T), 0.999)[::-1]
+    table = table_of("ddpm", name, T)
+    bar, before = table.alpha[:-1] ** 2, table.alpha[1:] ** 2  # of x_t and of x_{t-1}
+    atol = 5e-12  # 1 - bar is 4e-5 at the clean end, where rounding leaves twelve digits of it
+    assert_close(table.M[:, 1, 2], np.sqrt(before) * betas / (1 - bar), atol=atol)
+    assert_close(table.M[:, 1, 1], np.sqrt(1 - betas) * (1 - before) / (1 - bar), atol=atol)
+    assert_close(table.C**2, (1 - before) / (1 - bar) * betas, atol=atol)
+
+
+def test_ddim_without_noise_is_euler_along_the_noise_ratio(rng):
+    # d(x / alpha) = eps d(sigma / alpha): one Euler step of the probability flow in those terms.
+    table = table_of("ddim", "cosine", 50, 10)
+    x, D = rng.standard_normal((2, 8))
+    for i in range(table.steps):
+        (a0, a1), (s0, s1) = table.alpha[i : i + 2], table.sigma[i : i + 2]
+        expected = a1 * (x / a0 + (x - a0 * D) / s0 * (s1 / a1 - s0 / a0))
+        assert_close(table.M[i, 1, 1] * x + table.M[i, 1, 2] * D, expected, rtol=1e-9, atol=1e-12)
+
+
+def oracle(kind, name, T, steps, target):
+    betas = np.minimum(SCHEDULES[name](T), 0.999)
+    settings = {"prediction_type": PREDICTION[target], "timestep_spacing": "trailing"}
+    theirs = kind(T, trained_betas=betas, clip_sample=False, **settings)
+    # They cumulate in float32, which leaves three digits of 1 - alpha_bar at the clean end.
+    theirs.alphas_cumprod = torch.as_tensor(np.cumprod(1 - betas))
+    theirs.set_timesteps(steps)
+    return theirs
+
+
+def seeded(i):
+    return torch.Generator().manual_seed(i)
+
+
+def follow(table, target, step, x):
+    """Hold every step of ours to theirs from the same state, and the ends of both trajectories."""
+    draws = [torch.randn(x.shape, generator=seeded(i), dtype=x.dtype) for i in range(table.steps)]
+
+    def denoise(x, i):
+        level = table.alpha[i], table.sigma[i]
+        return clean(target, x, network(target, x, *level), *level)
+
+    start = x.numpy()
+    for i in range(table.steps):
+        D = denoise(x.numpy(), i)
+        ours = table.M[i, 1, 1] * x.numpy() + table.M[i, 1, 2] * D + table.C[i] * draws[i].numpy()
+        x = step(i, x)
+        assert_close(ours, x, atol=1e-5)
+    assert_close(walk(table, denoise, start, [draw.numpy() for draw in draws]), x, atol=1e-5)
+
+
+def answers(theirs, target, i, x):
+    bar = theirs.alphas_cumprod[theirs.timesteps[i]].item()
+    return torch.as_tensor(network(target, x.numpy(), np.sqrt(bar), np.sqrt(1 - bar)))
+
+
+@pytest.mark.parametrize("target", PREDICTION)
+@pytest.mark.parametrize("share", [1, 10])
+@every_path
+def test_ddpm_of_diffusers(name, T, share, target):
+    theirs = oracle(DDPMScheduler, name, T, T // share, target)
+
+    def step(i, x):
+        answer = answers(theirs, target, i, x)
+        return theirs.step(answer, theirs.timesteps[i], x, generator=seeded(i)).prev_sample
+
+    start = torch.randn(4, 3, generator=seeded(99), dtype=torch.float64)
+    follow(table_of("ddpm", name, T, T // share), target, step, start)
+
+
+@pytest.mark.parametrize("target", PREDICTION)
+@pytest.mark.parametrize("eta", [0, 0.5, 1])
+@pytest.mark.parametrize("share", [5, 10])
+@every_path
+def test_ddim_of_diffusers(name, T, share, eta, target):
+    theirs = oracle(DDIMScheduler, name, T, T // share, target)
+
+    def step(i, x):
+        answer = answers(theirs, target, i, x)
+        return theirs.step(answer, theirs.timesteps[i], x, eta, generator=seeded(i)).prev_sample
+
+    start = torch.randn(4, 3, generator=seeded(99), dtype=torch.float64)
+    follow(table_of("ddim", name, T, T // share, eta), target, step, start)
+
+
+@pytest.mark.parametrize(
+    ("solver", "T", "expected"),
+    [
+        *[("ddim", 1000, 0.996), ("ddim", 200, 0.982), ("ddim", 50, 0.928)],
+        *[("ddpm", 1000, 0.991), ("ddpm", 200, 0.958), ("ddpm", 50, 0.857)],
+    ],
+)
+def test_ruler_of_step_counts(solver, T, expected):
+    # Unit variance data: D = alpha x, so a variance passes through a row by its coefficients alone.
+    table, variance = table_of(solver, "linear", T), 1.0
+    for row, alpha, C in zip(table.M[:, 1], table.alpha, table.C, strict=False):
+        variance = (row[1] + row[2] * alpha) ** 2 * variance + C**2
+    assert variance == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_walk_that_need_not_be_variance_preserving():
+    # Divided by alpha, the path is one of growing noise with the same deterministic flow.
+    table = table_of("ddim", "linear", 50, 10)
+    ratio = table.sigma / table.alpha
+    other = build("ddim", np.ones(11), ratio)
+    assert other.start_std == pytest.approx(np.hypot(1, ratio[0]))
+    x, none = np.linspace(-2, 2, 5), np.zeros((10, 5))
+    ours = walk(table, lambda x, i: np.tanh(x / table.alpha[i]), x, none)
+    theirs = walk(other, lambda x, i: np.tanh(x), x / table.alpha[0], none)
+    assert_close(ours, theirs, atol=1e-9)
+
+
+@pytest.mark.parametrize("eta", [0, 0.3, 1])
+def test_start_from_pure_noise(eta):
+    # alpha = 0: the first row can use nothing but D; no NaN appears.
+    table = build("ddim", np.array([0.0, 0.6, 1.0]), np.array([1.0, 0.8, 0.0]), eta)
+    assert_close(table.M[0, 1, 2], 0.6)
+    assert np.isfinite(table.M).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda: table_of("euler", "linear", 50), r"solver must be one of .*'ddim'.*got 'euler'"),
+        (lambda: table_of("ddim", "linear", 50, eta=1.5), r"eta must be in \[0, 1\]; got 1.5"),
+        (lambda: table_of("ddim", "linear", 50, eta=-0.1), "eta must be in"),
+        (lambda: table_of("ddim", "linear", 50, eta=np.nan), "eta must be in"),
+        (lambda: build("ddim", np.ones(3), np.array([2.0, 2.0, 0.0])), "grid must be falling"),
+        (lambda: build("ddim", np.ones(3), np.array([0.0, 1.0, 2.0])), "grid must be falling"),
+        (lambda: build("ddim", np.ones(1), np.ones(1)), "grid must be falling in noise; got 1"),
+    ],
+)
+def test_refused(wrong, told):
+    with pytest.raises(SettingError, match=told):
+        wrong()
+
+
+def test_a_table_of_two_estimates_is_walked(rng):
+    # Two D's whose weights share the first-order one: for a constant denoiser nothing changes.
+    first = table_of("ddim", "cosine", 50, 10)
+    share = np.where(np.arange(10) > 0, -0.5, 0.0)  # the first row has no earlier estimate
+    M = np.concatenate([first.M, np.zeros((10, 2, 1))], axis=2)
+    M[:, 1, 2], M[:, 1, 3] = first.M[:, 1, 2] * (1 - share), first.M[:, 1, 2] * share
+    second = SolverTable("two", first.alpha, first.sigma, M, first.C)
+    x, none = rng.standard_normal(5), np.zeros((10, 5))
+    assert second.depth == 2
+    ends = [walk(table, lambda x, i: np.full(5, 0.3), x, none) for table in (first, second)]
+    assert_close(ends[1], ends[0], atol=1e-12)
