@@ -55,7 +55,7 @@ def alone(repeat: int) -> None:
     print(f"quickstart 5000 x 16: {statistics.median(quick):.1f} s (at most 60)")
     doors = {
         "import dima": ([sys.executable, "-c", "import dima"], 0.3),
-        "dima --help": ([sys.executable, "-m", "dima.cli", "--help"], 0.4),
+        "dima --help": ([sys.executable, "-c", "from dima.cli import main; main()", "--help"], 0.4),
     }
     for name, (command, most) in doors.items():
         seconds = []

@@ -108,7 +108,7 @@ def test_numpy_scalars_become_plain_numbers(name, numpy_value, plain):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float64("nan")])
 def test_not_finite_is_refused(value):
-    with pytest.raises(SettingError, match=r"eps must be finite; got (nan|inf|-inf)"):
+    with pytest.raises(SettingError, match=r"eps must be a finite number > 0 and <= 2; got (nan|inf|-inf)"):
         check("Estimator", Estimator, {"eps": value})
 
 

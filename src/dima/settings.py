@@ -14,6 +14,7 @@ import functools
 import inspect
 import math
 import typing
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,7 +56,7 @@ class Setting:
 @functools.cache
 def declared(declaration: Declaration) -> dict[str, Setting]:
     """Settings of a class (its constructor) or a function, in the order of the signature."""
-    call = declaration.__init__ if isinstance(declaration, type) else declaration  # type: ignore[misc]
+    call = declaration.__init__ if isinstance(declaration, type) else declaration  # type: ignore[misc]  # read only
     hints = typing.get_type_hints(call, include_extras=True)
     return {
         name: Setting(name, hints[name], parameter.default, _description(hints[name]))
@@ -73,7 +74,9 @@ def accept(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> d
     known = declared(declaration)
     accepted: dict[str, Any] = {}
     for given, value in values.items():
-        name = ALIASES.get(given, given)
+        # Python itself reads keywords in this form; keys of a dictionary come as they were typed.
+        plain = unicodedata.normalize("NFKC", given)
+        name = ALIASES.get(plain, plain)
         if name not in known:
             raise SettingError(_unknown(owner, given, list(known)))
         if name in accepted:
@@ -97,13 +100,13 @@ def check(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> di
     faults: list[str] = []
     for name, value in values.items():
         plain = _plain(value)
-        if isinstance(plain, float) and not math.isfinite(plain):
-            faults.append(_fault(owner, known[name], plain, "finite"))
-            continue
         try:
             checked[name] = msgspec.convert(plain, known[name].type)
-        except msgspec.ValidationError as fault:
-            faults.append(_fault(owner, known[name], plain, str(fault)))
+        except msgspec.ValidationError:
+            faults.append(_fault(owner, known[name], plain))
+            continue
+        if isinstance(plain, float) and not math.isfinite(plain):
+            faults.append(_fault(owner, known[name], plain))
     if faults:
         raise SettingError("\n".join(faults))
     return checked
@@ -114,20 +117,30 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
-def _fault(owner: str, setting: Setting, got: Any, told: str) -> str:
-    rule = told.removeprefix("Expected ").split(", got")[0].split(" - at")[0]
-    rule = rule.replace("`", "").replace("null", "None")
-    choices = _choices(setting.type)
-    if choices and isinstance(got, str):
-        rule = "one of " + ", ".join(repr(choice) for choice in choices)
+def _fault(owner: str, setting: Setting, got: Any) -> str:
     shown = repr(got) if isinstance(got, str | int | float | bool | None) else type(got).__name__
-    return sentence(owner, setting.name, rule, shown, f"({setting.name}: {setting.help}.)")
+    return sentence(owner, setting.name, _rule(setting.type), shown, f"({setting.name}: {setting.help}.)")
 
 
-def _choices(hint: Any) -> tuple[Any, ...]:
-    if typing.get_origin(hint) is typing.Literal:
-        return typing.get_args(hint)
-    return tuple(choice for part in typing.get_args(hint) for choice in _choices(part))
+def _rule(hint: Any) -> str:
+    """What a declared type asks for, in words: a whole number >= 2 or None."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        bounds = [f"{sign} {bound:g}" for meta in parts[1:] for sign, bound in _bounds(meta)]
+        return " ".join([_rule(parts[0]), " and ".join(bounds)]).rstrip()
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(repr, parts))
+    if parts:
+        return " or ".join(map(_rule, parts))
+    return _WORDS.get(hint, str(hint))
+
+
+_WORDS = {int: "a whole number", float: "a finite number", bool: "true or false", type(None): "None"}
+
+
+def _bounds(meta: Any) -> list[tuple[str, float]]:
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    return [(sign, getattr(meta, name)) for name, sign in signs.items() if getattr(meta, name, None) is not None]
 
 
 def _description(hint: Any) -> str:

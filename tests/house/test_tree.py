@@ -15,11 +15,6 @@ MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:root|work|home|Users)/\w|/tmp/[w]/
 # Modules without a mirror -> where their truth is tested instead.
 TESTED_ELSEWHERE: dict[str, list[str]] = {
     "dima/__init__.py": ["tests/test_exports.py"],  # the door is what it exports
-    # Variants behind one registry: the package's tests send each through the same laws.
-    **{
-        f"dima/manifold/neighbors/{backend}.py": ["tests/manifold/test_neighbors.py"]
-        for backend in ("approximate", "brute", "trees")
-    },
 }
 
 

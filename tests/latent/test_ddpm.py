@@ -257,7 +257,7 @@ def test_wrong_questions(gaussian, wrong, thing):
         gaussian.sample(**{"n": 3, **wrong})
 
 
-@pytest.mark.parametrize("t_start", [101, -1, 2.5])
+@pytest.mark.parametrize("t_start", [101, 100, -1, 2.5])
 def test_wrong_level_to_refine_from(gaussian, t_start):
     with pytest.raises(SettingError, match=f"t_start must be .*; got {t_start}"):
         gaussian.refine(correlated(), t_start=t_start)

@@ -108,7 +108,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     to: flags.Output,
     n: Annotated[
         int,
-        Parameter(name="-n", help="rows to draw", converter=flags.whole, validator=Number(gte=1)),
+        Parameter(name=["--n", "-n"], help="rows to draw", converter=flags.whole, validator=Number(gte=1)),
     ] = 1000,
     solver: Annotated[
         str | None,
@@ -116,7 +116,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     ] = None,
     steps: Annotated[
         flags.Whole,
-        Parameter(help="evaluations of the network, 1 to T", show_default=lambda _: 50),
+        Parameter(help="evaluations of the network, 1 to T; if not given 50 for ddim, T for ddpm"),
     ] = None,
     eta: Annotated[
         float | None, Parameter(help="share of fresh noise, 0 to 1; the solver's own if not given")

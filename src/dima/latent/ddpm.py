@@ -155,20 +155,21 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
 
         Args:
             Z: points (b, d).
-            t_start: level to start from, 0 (leave as they are) to T; higher forgets more of `Z`.
+            t_start: level to start from, 0 (leave as they are) to T - 1; higher forgets more of `Z`.
             add_noise: noise the points up to that level first; otherwise they are taken to carry
                 that much noise already.
             solver: "ddpm" or "ddim".
             seed: seed of the noise.
 
         Raises:
-            SettingError: t_start is not in 0..T.
+            SettingError: t_start is not in 0..T - 1.
         """
         check.fitted(self, "parameters_")
         Z = check.points(self, Z, reset=False)
         _at_least("t_start", t_start, 0)
-        if t_start > self.T:
-            raise SettingError(sentence("DDPM.refine", "t_start", f"in 0..T = {self.T}", t_start))
+        if t_start >= self.T:
+            rule, fix = f"below T = {self.T}", "At T nothing of the points is left."
+            raise SettingError(sentence("DDPM.refine", "t_start", rule, t_start, fix))
         if t_start == 0:
             return Z.astype(np.float32)
         path = self._path()

@@ -116,7 +116,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Pull latents `Z` (b, d) towards the learned ones by the prior's last `t_start` reverse steps.
 
         Raises:
-            SettingError: there is no prior, or t_start is not in 0..T.
+            SettingError: there is no prior, or t_start is not in 0..T - 1.
         """
         prior = self._prior("refine")
         refined: Float32 = prior.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)

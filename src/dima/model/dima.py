@@ -73,7 +73,7 @@ class DIMA:
         Args:
             Z: latents from `encode` or `sample(decode=False)`.
             refine: let the prior pull `Z` onto the learned latents first.
-            t_start: level refinement starts from, 0 to T.
+            t_start: level refinement starts from, 0 to T - 1.
             add_noise: noise `Z` up to that level before the reverse steps.
             seed: seed of that noise.
         """

@@ -1,0 +1,132 @@
+"""`dima fit`: what the flags say is what is fitted."""
+
+import re
+
+import numpy as np
+import pytest
+
+from cli.shell import FAST, circle
+from dima.data import split
+from dima.errors import DataError
+from dima.model import persist
+from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.evaluate import evaluate
+
+
+def test_flags_reach_the_parts(dima, desk, tmp_path):
+    flags = ["--dmap.alpha", "0.5", "--dmap.t", "2", "--gplm.m=40", "--gplm.no-center-X", "--seed", "3"]
+    ran = dima("fit", desk / "X.npy", "-o", tmp_path / "m", "--d", "3", "--no-prior", *flags)
+    assert (ran.code, ran.err) == (0, "")
+    model = persist.load(tmp_path / "m")
+    assert (model.d, model.seed, model.prior_) == (3, 3, None)
+    assert (model.dmap_.alpha, model.dmap_.t, model.dmap_.seed) == (0.5, 2.0, 3)
+    assert (model.gplm_.m, model.gplm_.center_X, model.gplm_.seed) == (40, False, 3)
+
+
+def test_model_is_that_of_the_library(desk):
+    from_shell = persist.load(desk / "bare")
+    X = np.load(desk / "X.npy", allow_pickle=False)
+    direct = ManifoldAutoencoder(2, prior=None).fit(X)
+    assert np.array_equal(from_shell.transform(X), direct.transform(X))
+
+
+def test_result_as_json_and_nothing_else(dima, desk, tmp_path):
+    ran = dima("fit", desk / "X.npy", "-o", tmp_path / "m", "--d", "2", "--no-prior", "--json")
+    assert ran.err == ""
+    assert (ran.json["rows"], ran.json["columns"], ran.json["d"]) == (90, 6, 2)
+    assert [stage["name"] for stage in ran.json["stages"]] == ["encoder", "decoder"]
+    assert ran.json["model"] == str(tmp_path / "m")
+    assert ran.json["prior"] is ran.json["report"] is None
+
+
+def test_summary_for_people(dima, desk, tmp_path):
+    out = dima("fit", desk / "X.npy", "-o", tmp_path / "my model", "--d", "2", *FAST).out
+    for words in ("encoder", "peak MB", "neighbours k", "decoder ridge", "predicted error / variance"):
+        assert words in out
+    assert f"Model: {tmp_path / 'my model'}" in out
+    assert f"dima sample '{tmp_path / 'my model'}' -n 1000 -o samples.npy" in out
+
+
+def test_report_holds_rows_out(dima, desk, tmp_path):
+    line = ["fit", desk / "X.npy", "-o", tmp_path / "m", "--d", "2", "--no-prior", "-q"]
+    ran = dima(*line, "--report", tmp_path / "r.html", "--hold-out", "0.3", "--seed", "5")
+    assert ran == (0, "", "")
+    train, _ = split.train_test(90, 0.3, 5)
+    X = np.load(desk / "X.npy", allow_pickle=False)
+    expected = ManifoldAutoencoder(2, prior=None, seed=5).fit(X[train])
+    assert np.array_equal(persist.load(tmp_path / "m").transform(X), expected.transform(X))
+    assert "<html" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_columns_of_words(dima, tmp_path):
+    rows = [",".join([f"row {i}", *map(str, row)]) for i, row in enumerate(circle(50))]
+    (tmp_path / "t.csv").write_text("\n".join(["name,a,b,c,d,e,f", *rows]), encoding="utf-8")
+    line = ["fit", tmp_path / "t.csv", "-o", tmp_path / "m", "--d", "2", "--no-prior"]
+    assert "'name'" in dima.refused(*line)
+    ran = dima(*line, "--drop-text", "--json")
+    assert (ran.code, ran.json["left_out"], ran.err) == (0, ["name"], "Left out: name.\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--hold-out", "0.3"], "--hold-out must be given with --report"),
+        (["--report", "r.htm"], "-o: r.htm must be of a kind to write"),
+        (["--report", "r.html", "--hold-out", "1"], "--hold-out"),
+        (["--report", "r.html", "--hold-out", "0.05"], "at least 10 rows; got 4 of 90"),
+        (["--no-prior", "--ddpm.T", "3"], "--no-prior must be given without --ddpm flags; got --ddpm.T"),
+        (["--dmap.alhpa", "1"], "Did you mean --dmap.alpha?"),
+        (["--dmap.d", "1"], "Unknown option: --dmap.d"),
+        (["--dmap.k", "1"], "--dmap: k must be int >= 2; got 1."),
+        (["--dmap.sym", "median"], 'Choose from: "max", "mean"'),
+        (["--gplm.m", "4.5"], '--gplm.m: "4.5" is not a whole number'),
+        (["--ddpm.learning-rate", "nan"], "--ddpm: learning_rate must be finite"),
+        (["--ddpm.device", "gpu"], "device must be one JAX finds"),
+        (["--gplm.m", "5000", "--no-prior"], "5000"),
+        (["--d", "0"], "d must be int >= 1"),
+        (["--seed", "-1"], "--seed"),
+    ],
+)
+def test_bad_flags(dima, desk, tmp_path, monkeypatch, flags, told):
+    monkeypatch.chdir(tmp_path)
+    assert told in dima.refused("fit", desk / "X.npy", "-o", "m", *flags)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("none.npy", "must be a file that exists"),
+        ("X.xyz", "the suffix '.xyz'"),
+        (".", "must be a file; got a folder"),
+        ("nan.npy", "must be finite"),
+        ("cube.npy", "must be a table with two axes"),
+        ("same.npy", "must differ"),
+        ("one.npy", "1"),
+    ],
+)
+def test_bad_data(dima, tmp_path, monkeypatch, data, told):
+    monkeypatch.chdir(tmp_path)
+    arrays = {"nan": np.full((9, 2), np.nan), "cube": np.ones((3, 3, 3)), "same": np.ones((9, 2))}
+    for name, values in (arrays | {"one": np.ones((1, 2))}).items():
+        np.save(f"{name}.npy", values)
+    assert told in dima.refused("fit", data, "-o", "m", "--no-prior")
+
+
+def test_every_fault_among_the_settings_is_told(dima, desk, tmp_path):
+    ran = dima("fit", desk / "X.npy", "-o", tmp_path / "m", "--dmap.k", "1", "--dmap.alpha", "3")
+    assert ran.code == 2
+    assert re.findall(r"^--dmap: (\w+) must be", ran.err, re.M) == ["k", "alpha"]
+
+
+def test_ten_held_out_rows_are_what_a_measurement_needs(desk):
+    model, X = persist.load(desk / "bare"), circle(10, seed=2)
+    assert evaluate(model, X).n_held_out == 10
+    with pytest.raises(DataError):
+        evaluate(model, X[:9])
+
+
+def test_other_folders_are_left_alone(dima, desk, tmp_path):
+    (tmp_path / "diary").write_text("mine", encoding="utf-8")
+    assert "must be free, or an older saved model" in dima.refused("fit", desk / "X.npy", "-o", tmp_path)
+    assert (tmp_path / "diary").read_text(encoding="utf-8") == "mine"

@@ -1,0 +1,120 @@
+"""Flags are the declared settings: names, types, defaults and descriptions from one place."""
+
+import dataclasses
+import inspect
+import re
+from typing import Annotated, Literal
+
+import pytest
+from cyclopts import Token
+from msgspec import Meta
+
+from dima.cli import flags
+from dima.latent.ddpm import DDPM
+from dima.manifold.dmap import DMAP
+from dima.manifold.gplm import GPLM
+from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.evaluate import evaluate
+from dima.settings import declared
+
+PARTS = {"dmap": DMAP, "gplm": GPLM, "ddpm": DDPM}
+ELSEWHERE = {("dmap", "d")}  # --d is the model's
+SETTINGS = [
+    (part, name) for part, kind in PARTS.items() for name in declared(kind) if (part, name) not in ELSEWHERE
+]
+
+
+class Toy:
+    def __init__(
+        self,
+        n_rows: Annotated[int, Meta(ge=1, description="rows")] = 3,
+        T: Annotated[float, Meta(description="time")] | None = None,
+        way: Annotated[Literal["a", "b"], Meta(description="which way")] = "a",
+        hidden: int = 0,
+    ) -> None: ...
+
+
+def _line(page, flag):
+    """The line of a help page that explains a flag."""
+    (line,) = (
+        line
+        for line in page.split("Examples:")[0].splitlines()
+        if re.search(rf"(?<!\S){re.escape(flag)}(?!\S)", line)
+    )
+    return line
+
+
+def test_flags_of_a_declaration():
+    made = flags.of(Toy)
+    assert [field.name for field in dataclasses.fields(made)] == ["n_rows", "T", "way"]
+    assert [field.type.__origin__ for field in dataclasses.fields(made)] == [
+        int,
+        float | None,
+        Literal["a", "b"],
+    ]
+    assert made().given() == {}
+    assert made(T=None, way="b").given() == {"T": None, "way": "b"}
+    assert [field.name for field in dataclasses.fields(flags.of(Toy, without={"T"}))] == ["n_rows", "way"]
+
+
+@pytest.fixture(scope="module")
+def page():
+    """The help page of `dima fit`."""
+    import contextlib
+    import io
+
+    from dima.cli import run
+
+    written = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(written):
+        patch.setenv("COLUMNS", "250")
+        assert run(["fit", "--help"]) == 0
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(("part", "name"), SETTINGS)
+def test_every_declared_setting_is_a_flag_with_its_default(page, part, name):
+    setting = declared(PARTS[part])[name]
+    line = _line(page, f"--{part}.{name.replace('_', '-')}")
+    assert setting.help in line
+    shown = re.search(r"\[default: (.+?)\]", line)
+    assert (shown[1] if shown else "None") == str(setting.default)
+
+
+@pytest.mark.parametrize("name", declared(ManifoldAutoencoder))
+def test_settings_of_the_model_are_flags(page, name):
+    assert _line(page, f"--{name}")
+
+
+def test_no_flag_is_without_a_setting(page):
+    found = {tuple(flag.split(".")) for flag in re.findall(r"--((?:dmap|gplm|ddpm)\.(?!no-)[\w-]+)", page)}
+    assert {(part, name.replace("-", "_")) for part, name in found} == set(SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("verb", "call", "names"),
+    [
+        ("sample", ManifoldAutoencoder.sample, ["solver", "steps", "eta", "seed"]),
+        ("decode", ManifoldAutoencoder.refine, ["t_start", "add_noise", "seed"]),
+        ("evaluate", evaluate, ["n_samples", "seed"]),
+    ],
+)
+def test_shown_defaults_are_those_of_the_library(dima, verb, call, names):
+    page = dima(verb, "--help").out
+    for name in names:
+        default = inspect.signature(call).parameters[name].default
+        line = _line(page, f"--{name.replace('_', '-')}")
+        assert ("[default:" in line) == (default is not None)
+        assert default is None or f"[default: {default}]" in line
+
+
+@pytest.mark.parametrize("text", ["3.0", "3.7", "1e3", "", "none"])
+def test_whole_numbers_are_not_rounded(text):
+    with pytest.raises(ValueError, match=f'^"{text}" is not a whole number'):
+        flags.whole(int, [Token(value=text, source="cli")])
+    assert flags.whole(int, [Token(value="-12", source="cli")]) == -12
+
+
+def test_common_hands_on_only_what_was_given():
+    assert flags.EVERYWHERE.seeded() == {}
+    assert flags.Common(seed=0).seeded() == {"seed": 0}

@@ -1,0 +1,69 @@
+"""evaluate and info tell what the library knows."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dima.model import persist
+from dima.model.evaluate import evaluate
+
+
+def test_evaluate_is_the_library_s(dima, desk):
+    ran = dima("evaluate", desk / "bare", desk / "new.npy", "--json")
+    X = np.load(desk / "new.npy", allow_pickle=False)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json == dataclasses.asdict(evaluate(persist.load(desk / "bare"), X))
+
+
+def test_evaluate_for_people(dima, desk):
+    ran = dima("evaluate", desk / "model", desk / "new.npy", "--n-samples", "30")
+    assert ran.out.startswith("40 rows, d = 2\n\nfigure ")
+    assert "PCA at d = 2: " in ran.out
+    assert "sliced W2 of 30 samples" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("evaluate {d}/bare {d}/wide.npy", "11"),
+        ("evaluate {d}/bare none.npy", "must be a file that exists"),
+        ("evaluate none {d}/new.npy", "must be a saved model"),
+        ("evaluate {d}/bare {d}/new.npy --n-samples 3", "Must be >= 10"),
+        ("info none", "must be a saved model"),
+        ("info {d}/new.npy", "new.npy"),
+        ("info {d}", "must"),
+    ],
+)
+def test_refusals(dima, desk, line, told):
+    assert told in dima.refused(*line.format(d=desk).split())
+
+
+def test_info_for_people(dima, desk):
+    ran = dima("info", desk / "model")
+    assert (ran.code, ran.err) == (0, "")
+    for words in ("ManifoldAutoencoder", "90 x 6", "written with   dima ", "n_iter=20", "ann_backend="):
+        assert words in ran.out
+
+
+def test_info_in_a_process_of_its_own_prints_json_alone(desk):
+    call = [sys.executable, "-c", "from dima.cli import main; main()", "info", desk / "model", "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["rows"], told["settings"]["ddpm"]["T"]) == (90, 60)
+    assert told["file"]["bytes"] == sum(path.stat().st_size for path in (desk / "model").iterdir())
+
+
+def test_info_of_a_single_file_and_of_a_part(dima, desk, tmp_path):
+    model = persist.load(desk / "bare")
+    persist.save_single(model, tmp_path / "m.msgpack", tmp_path / "config.json")
+    told = dima("info", tmp_path / "m.msgpack", "--json").json
+    assert (told["kind"], told["rows"], "written_with" in told["file"]) == ("ManifoldAutoencoder", 90, False)
+    persist.save(model.gplm_, tmp_path / "gplm")
+    told = dima("info", tmp_path / "gplm", "--json").json
+    assert (told["kind"], list(told["settings"])) == ("GPLM", ["gplm"])
+    assert "GPLM" in dima("info", tmp_path / "gplm").out

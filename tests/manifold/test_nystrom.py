@@ -1,0 +1,68 @@
+"""The row rule of new points against its definition, one row and one link at a time."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from close import assert_close
+from dima.manifold.neighbors import brute, knn
+from dima.manifold.nystrom import RowRule
+from manifold.shapes import cloud
+
+K = 6
+TRAIN = cloud(60, 3).astype(np.float32)
+VALUES = cloud(60, 2, seed=7)
+
+
+def rule(halved=False, rate=1.5):
+    radius2 = knn(TRAIN, TRAIN, K, "brute").d2[:, -1].astype(float)
+    return RowRule(TRAIN, radius2, cloud(60, 1, seed=3)[:, 0], K, rate, halved)
+
+
+def literal(rule, row):
+    d2 = cdist(row[None], TRAIN, "sqeuclidean")[0]
+    own = np.sort(d2)[rule.k - 1] * (1 + 1e-5)
+    theirs = rule.radius2_u * (1 + 1e-5)
+    by_query, by_row = d2 <= own, d2 <= theirs
+    weights = np.exp(rule.log_weight_u - rule.rate * d2) * (by_query | by_row)
+    if rule.halved:
+        weights[by_query != by_row] /= 2
+    return weights @ VALUES / weights.sum()
+
+
+@pytest.mark.parametrize("halved", [False, True])
+def test_means_are_the_definition(halved):
+    queries = cloud(25, 3, seed=1)
+    means, far = rule(halved).means(queries, VALUES)
+    assert_close(means, np.array([literal(rule(halved), row) for row in queries]), atol=1e-12)
+    assert far == 0
+
+
+def test_blocks_change_nothing(monkeypatch):
+    queries = cloud(25, 3, seed=1)
+    whole, _ = rule(halved=True).means(queries, VALUES)
+    monkeypatch.setattr(brute, "_BLOCK_BYTES", 60 * 17 * 4)
+    assert_close(rule(halved=True).means(queries, VALUES)[0], whole, atol=1e-13)
+
+
+@pytest.mark.parametrize("distance", [1e3, 1e7, 1e15])
+@pytest.mark.parametrize("row", [0, 17])
+def test_far_rows_take_the_value_of_the_nearest(distance, row):
+    direction = TRAIN[row] / np.linalg.norm(TRAIN[row])
+    query = (distance * direction)[None]
+    nearest = (TRAIN @ direction).argmax()  # what is nearest from infinity
+    means, far = rule(rate=100.0).means(query, VALUES)
+    assert far == 1
+    assert_close(means[0], VALUES[nearest], atol=1e-6)
+
+
+def test_far_is_counted_row_by_row():
+    queries = np.vstack([cloud(3, 3, seed=1), np.full((2, 3), 50.0)])
+    assert rule().means(queries, VALUES)[1] == 2
+
+
+def test_a_row_that_approaches_a_training_row_sees_what_it_sees():
+    at, _ = rule().means(TRAIN[:5], VALUES)
+    for distance in (1e-6, 1e-9):
+        close, _ = rule().means(TRAIN[:5].astype(float) + distance, VALUES)
+        assert_close(close, at, atol=20 * distance)

@@ -1,0 +1,96 @@
+"""Leave-one-out in closed form against leaving one out."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from close import assert_close
+from dima.manifold import press
+from dima.manifold.kernel import affinity, squared_distances, whitening
+from manifold.shapes import cloud
+
+RIDGES = np.array([1e-6, 1e-2, 1.0])
+SEARCH = press.Search(bandwidth=None, ridge=None, scale=2.0, jitter=1e-11, seed=0)
+
+
+def refitted(Phi, Y, ridge):
+    """Mean squared error of each row's prediction by a ridge regression on the others."""
+    errors = []
+    for i in range(len(Phi)):
+        others = np.delete(np.arange(len(Phi)), i)
+        gram = Phi[others].T @ Phi[others] + ridge * np.eye(Phi.shape[1])
+        beta = np.linalg.solve(gram, Phi[others].T @ Y[others])
+        errors.append(np.square(Y[i] - Phi[i] @ beta).sum())
+    return np.mean(errors)
+
+
+@pytest.mark.parametrize(("n", "r", "D"), [(40, 7, 3), (12, 30, 2), (25, 25, 1)])
+def test_leave_one_out_is_refitting(n, r, D):
+    Phi, Y = cloud(n, r), cloud(n, D, seed=1)
+    expected = np.array([refitted(Phi, Y, ridge) for ridge in RIDGES])
+    rtol = 1e-8 if n > r else 1e-5  # with more features than rows, refitting itself loses digits
+    assert_close(press.leave_one_out(Phi, Y, RIDGES), expected, rtol=rtol)
+
+
+def test_leave_one_out_without_a_ridge():
+    Phi, Y = cloud(40, 7), cloud(40, 3, seed=1)
+    assert_close(press.leave_one_out(Phi, Y, np.zeros(1)), [refitted(Phi, Y, 0.0)], rtol=1e-8)
+
+
+def test_dead_features_and_zero_ridge_stay_finite():
+    Phi = np.hstack([cloud(20, 3), np.zeros((20, 2)), cloud(20, 3)])
+    assert np.isfinite(press.leave_one_out(Phi, cloud(20, 2, seed=1), np.zeros(1))).all()
+    assert np.isfinite(press.leave_one_out(np.eye(5), cloud(5, 2), np.zeros(1))).all()
+
+
+def smooth(n, D=3):
+    Z_ix = np.random.default_rng(4).uniform(-1.5, 1.5, (n, 2))
+    R_iX = np.sin(Z_ix @ cloud(2, D, seed=9)) + 0.05 * cloud(n, D, seed=2)
+    return Z_ix, R_iX, R_iX.mean(axis=0)
+
+
+def test_choice_is_the_best_it_tried_and_predicts_held_out_error():
+    Z_ix, R_iX, mu_X = smooth(1200)
+    choice = press.choose(Z_ix[:200], R_iX[:200], mu_X, Z_ix[:60], SEARCH)
+    assert choice.error == choice.curve[:, 2].min()
+    d2 = squared_distances(Z_ix, Z_ix[:60])
+    K_mm = affinity(squared_distances(Z_ix[:60], Z_ix[:60]), choice.bandwidth)
+    Phi = affinity(d2, choice.bandwidth) @ whitening(K_mm, 1e-11)
+    gram = Phi[:200].T @ Phi[:200] + choice.ridge * np.eye(Phi.shape[1])
+    missed = R_iX - mu_X - Phi @ np.linalg.solve(gram, Phi[:200].T @ (R_iX[:200] - mu_X))
+    held_out = np.square(missed[200:]).sum() / np.square(R_iX[200:] - mu_X).sum()
+    assert choice.error == pytest.approx(held_out, rel=0.15)
+
+
+@pytest.mark.parametrize("fixed", [{"bandwidth": 3.0}, {"ridge": 1e-3}, {"bandwidth": 3.0, "ridge": 0.0}])
+def test_what_is_fixed_is_not_searched(fixed):
+    Z_ix, R_iX, mu_X = smooth(80)
+    choice = press.choose(Z_ix, R_iX, mu_X, Z_ix[:20], dataclasses.replace(SEARCH, **fixed))
+    for name, value in fixed.items():
+        assert getattr(choice, name) == value
+    tried = len(choice.curve)
+    assert tried == (1 if len(fixed) == 2 else 8 if "ridge" in fixed else 10)
+
+
+@pytest.mark.parametrize("D", [3, 65, 100, 300])
+def test_leading_columns_stand_for_all(D):
+    Y = cloud(90, 5) @ cloud(5, D, seed=1)
+    leading = press._leading(Y)
+    assert leading.shape[1] <= max(64, 3)
+    assert_close(leading @ leading.T, Y @ Y.T, atol=1e-9 * D)
+
+
+@pytest.mark.parametrize("factor", [1e-150, 1e-30, 1e30, 1e150])
+def test_scale_of_the_targets_does_not_matter(factor):
+    Z_ix, R_iX, mu_X = smooth(60)
+    plain = press.choose(Z_ix, R_iX, mu_X, Z_ix[:20], SEARCH)
+    scaled = press.choose(Z_ix, factor * R_iX, factor * mu_X, Z_ix[:20], SEARCH)
+    assert (scaled.bandwidth, scaled.ridge) == (plain.bandwidth, plain.ridge)
+    assert scaled.error == pytest.approx(plain.error, rel=1e-9)
+
+
+def test_constant_targets_have_no_error():
+    Z_ix = cloud(30, 2)
+    choice = press.choose(Z_ix, np.ones((30, 2)), np.ones(2), Z_ix[:10], SEARCH)
+    assert choice.error == 0.0
