@@ -140,7 +140,8 @@ _WORDS = {int: "a whole number", float: "a finite number", bool: "true or false"
 
 def _bounds(meta: Any) -> list[tuple[str, float]]:
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    return [(sign, getattr(meta, name)) for name, sign in signs.items() if getattr(meta, name, None) is not None]
+    found = ((sign, getattr(meta, name, None)) for name, sign in signs.items())
+    return [(sign, bound) for sign, bound in found if bound is not None]
 
 
 def _description(hint: Any) -> str:

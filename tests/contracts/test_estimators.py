@@ -1,7 +1,10 @@
 """Every estimator through scikit-learn's own contract."""
 
+from collections.abc import Iterator
+
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
@@ -11,6 +14,13 @@ from dima.model.autoencoder import ManifoldAutoencoder
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
 
 ESTIMATORS = [DMAP(), GPLM(), ManifoldAutoencoder(prior=None)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On cores shared with others, waiting threads cost problems as small as these more than they win."""
+    with threadpool_limits(1):
+        yield
 
 
 def _expected(estimator):

@@ -1,4 +1,4 @@
-"""One BLAS thread: on cores shared with others, waiting threads cost small problems more than they win."""
+"""One thread: on cores shared with others, waiting threads cost small problems more than they win."""
 
 from collections.abc import Iterator
 
@@ -8,5 +8,5 @@ from threadpoolctl import threadpool_limits
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1):
         yield

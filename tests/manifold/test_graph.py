@@ -19,7 +19,7 @@ def near(n=40, k=6):
 
 def dense_affinity(found, sym):
     """K without its diagonal, edge by edge."""
-    n, k = found.ids.shape
+    n = len(found.ids)
     K_ij, named = np.zeros((n, n)), np.zeros((n, n), bool)
     for i in range(n):
         for j, d2 in zip(found.ids[i], found.d2[i], strict=True):
@@ -38,9 +38,12 @@ def built(sym="max", power=1.0, weights=None):
 
 def stored(matrix):
     """A sparse matrix of logarithms as the dense matrix of what they stand for."""
-    return np.exp(matrix.toarray()) * sparse.csr_array(
-        (np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape
-    ).toarray()
+    return (
+        np.exp(matrix.toarray())
+        * sparse.csr_array(
+            (np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape
+        ).toarray()
+    )
 
 
 @pytest.mark.parametrize("sym", ["max", "mean"])

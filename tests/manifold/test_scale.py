@@ -50,7 +50,7 @@ def test_latents_that_never_vary_have_unit_one():
 
 @pytest.mark.parametrize("factor", [1e-200, 1e200, 1e307])
 def test_spreads_whose_squares_overflow_are_refused(factor):
-    with pytest.raises(DataError, match="^own: latents must be spread out by 1e-140"):
+    with pytest.raises(DataError, match=r"^own: latents must be spread out by 1e-140"):
         LatentScale.of(factor * np.tanh(LATENTS), whiten=True, owner="own")
 
 

@@ -36,7 +36,8 @@ def demo(
     seed = common.seed or 0
     X, labels = toy.digits()
     train, held_out = split.train_test(len(X), 0.2, seed)
-    output.note(f"Fitting to {len(train)} handwritten digits; {len(held_out)} are held out.")
+    if not common.quiet:
+        output.note(f"Fitting to {len(train)} handwritten digits; {len(held_out)} are held out.")
     with common.bars():
         model = ManifoldAutoencoder(_DIMENSION, seed=seed).fit(X[train])
         persist.save(model, folder / "model")

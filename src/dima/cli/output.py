@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["json", "lines", "note", "pairs", "table"]
+__all__ = ["json", "lines", "note", "pairs", "shown", "table"]
 
 _UNFOLDED = 1000  # columns off a terminal: a file is not folded, so `grep` finds whole lines
 

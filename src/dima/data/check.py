@@ -135,7 +135,7 @@ def _refuse_unreal(owner: str, values: Any, name: str, kinds: str) -> None:
     dtype = getattr(values, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind not in kinds:
         raise _unreal(owner, name, dtype)
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         fix = "Drop or impute those rows."
         raise DataError(sentence(owner, name, "free of masked values", "some", fix))
 

@@ -26,6 +26,7 @@ __all__ = ["GPLM"]
 
 _MOST = 1024  # inducing points taken when m is not given
 _NARROWEST = 1e-250  # bandwidth below which exponents overflow
+_SAME = 1e-13  # squared distance of scaled latents below which two are one, up to rounding
 _FAR = 30.0  # exponent d2 / bandwidth beyond which no inducing point is near
 
 
@@ -79,7 +80,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         fit_block: Annotated[int, Meta(ge=1, description="training rows held at a time")] = 8192,
         ann_backend: Annotated[
             Literal["auto", "faiss", "pynndescent", "sklearn", "brute"],
-            Meta(description="neighbour search for k_eps and pred_k"),
+            Meta(description="neighbour search for pred_k"),
         ] = "auto",
         seed: Annotated[int, Meta(ge=0, description="seed of inducing points and of the search")] = 0,
     ) -> None:
@@ -232,13 +233,11 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         """Median squared distance, to the `k_eps` nearest inducing points or among all of a sample."""
         rng = np.random.default_rng(self.seed)
         sample = Z_ix[rng.permutation(len(Z_ix))[:1000]]
-        if self.k_eps is None:
-            d2 = squared_distances(sample, self._z_mx)
-        else:
-            near = knn(self._z_mx, sample, self.k_eps, self.ann_backend)
-            d2 = near.d2.astype(np.float64)
-        positive = d2[d2 > 0]
-        return float(np.median(positive)) if len(positive) else 1.0
+        d2 = squared_distances(sample, self._z_mx)
+        if self.k_eps is not None:
+            d2 = np.partition(d2, self.k_eps - 1, axis=1)[:, : self.k_eps]
+        apart = d2[d2 > _SAME]
+        return float(np.median(apart)) if len(apart) else 1.0
 
     def _solve(self, Z_ix: Float64, targets: Array) -> None:
         """Stream the normal equations of the whitened features and solve them."""

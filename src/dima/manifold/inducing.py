@@ -10,7 +10,7 @@ import numpy as np
 from dima.manifold.kernel import squared_distances
 from dima.typing import Array, Float64
 
-__all__ = ["STRATEGIES", "pick"]
+__all__ = ["STRATEGIES", "fps", "kmeans_medoids", "pick", "random_subset"]
 
 _SAMPLE_PER_CENTRE = 20  # rows k-means looks at for every centre; more change the centres little
 _CENTRES = 64  # compared with all rows at a time, so that the block of distances stays small

@@ -10,8 +10,8 @@ Source: Williams and Seeger 2001.
 from collections.abc import Iterator
 
 import numpy as np
-import scipy.linalg
 
+from dima.manifold.eigen import eigh
 from dima.typing import Array, Float64
 
 __all__ = ["affinity", "blocks", "excited", "squared_distances", "whitening"]
@@ -34,7 +34,7 @@ def whitening(K_mm: Float64, jitter: float) -> Float64:
 
     A direction is dropped when its eigenvalue is below `jitter` times the largest.
     """
-    values, vectors = scipy.linalg.eigh(K_mm)
+    values, vectors = eigh(K_mm)
     kept = values > jitter * values[-1]
     whitened: Float64 = vectors[:, kept] / np.sqrt(values[kept])
     return whitened
@@ -50,6 +50,6 @@ def excited(gram: Float64) -> tuple[Float64, Float64]:
 
     Without a ridge, the other directions would explode; with one, they carry nothing.
     """
-    values, vectors = scipy.linalg.eigh(gram)
+    values, vectors = eigh(gram)
     kept = values > np.finfo(float).eps * len(values) * values[-1]
     return values[kept], vectors[:, kept]

@@ -10,7 +10,6 @@ so one eigendecomposition serves every ridge. Source: Allen 1974 (PRESS); Golub,
 import dataclasses
 
 import numpy as np
-import scipy.linalg
 
 from dima.manifold.kernel import affinity, excited, squared_distances, whitening
 from dima.typing import Array, Float64
@@ -123,8 +122,6 @@ def _leading(Y: Float64) -> Float64:
         return Y
     wide = Y.shape[1] > len(Y)
     gram = Y @ Y.T if wide else Y.T @ Y
-    last = len(gram) - 1
-    first = max(0, last - _OUTPUTS + 1)
-    values, vectors = scipy.linalg.eigh(gram, subset_by_index=[first, last])
+    values, vectors = eigh(gram)
     leading: Float64 = vectors * np.sqrt(np.maximum(values, 0)) if wide else Y @ vectors
-    return leading
+    return leading[:, -_OUTPUTS:]

@@ -59,11 +59,13 @@ def test_k_must_be_there(k):
 
 
 def test_unknown_backend_lists_the_known():
-    with pytest.raises(SettingError, match="^knn: backend must be one of 'brute', 'faiss'"):
+    with pytest.raises(SettingError, match=r"^knn: backend must be one of 'brute', 'faiss'"):
         knn(cloud(5, 2), cloud(5, 2), 2, "annoy")
 
 
 def test_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(neighbors, "_PACKAGES", {"faiss": ("no_such_package", "faiss")})
-    with pytest.raises(BackendError, match=r'^knn: backend .faiss. must be .* pip install "dima-manifold\[faiss\]"'):
+    with pytest.raises(
+        BackendError, match=r'^knn: backend .faiss. must be .* pip install "dima-manifold\[faiss\]"'
+    ):
         knn(cloud(5, 2), cloud(5, 2), 2, "faiss")

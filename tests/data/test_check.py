@@ -1,0 +1,171 @@
+"""The guard at every door."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+
+from close import assert_close
+from dima.data import check
+from dima.errors import DataError, DataTypeError, NotFittedError, ShapeError
+
+
+class Door(BaseEstimator):
+    """Any estimator: only its name and what it remembers count."""
+
+
+TABLE = np.arange(12.0).reshape(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (np.float64, np.float64),
+        (np.float32, np.float32),
+        (np.float16, np.float32),
+        (np.int8, np.float32),
+        (np.uint8, np.float32),
+        (np.uint16, np.float32),
+        (bool, np.float32),
+        (np.int32, np.float64),
+        (np.int64, np.float64),
+        (np.longdouble, np.float64),
+        (object, np.float64),
+        (">f8", np.float64),
+    ],
+)
+def test_types_that_hold_the_numbers(given, kept):
+    points = check.points(Door(), TABLE.astype(given), reset=True)
+    assert points.dtype == kept
+    assert_close(points, TABLE.astype(given).astype(float))
+    targets = check.targets(Door(), TABLE.astype(given), 4)
+    assert targets.dtype == kept
+    assert_close(targets, points)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_nothing_is_copied_without_need(dtype):
+    table = np.asfortranarray(TABLE.astype(dtype))
+    table.flags.writeable = False
+    assert np.shares_memory(check.points(Door(), table, reset=True), table)
+    assert np.shares_memory(check.targets(Door(), table, 4), table)
+
+
+def test_numbers_a_narrow_type_holds_are_not_rounded():
+    widest = np.array([[65535], [65534]], np.uint16)
+    assert_close(check.points(Door(), widest, reset=True), widest.astype(float))
+
+
+def test_widths_and_names_are_remembered():
+    door = Door()
+    check.points(door, pd.DataFrame(TABLE, columns=list("abc")), reset=True)
+    assert door.n_features_in_ == 3
+    assert check.feature_names(door) == ["a", "b", "c"]
+    with pytest.raises(ShapeError, match=r"^Door: The feature names should match"):
+        check.points(door, pd.DataFrame(TABLE[:, :2], columns=list("ab")), reset=False)
+    with pytest.raises(ShapeError, match=r"^Door: The feature names should match"):
+        check.points(door, pd.DataFrame(TABLE, columns=list("abd")), reset=False)
+
+
+@pytest.mark.parametrize("names", [None, ["a", "b", "c"]])
+def test_a_restored_estimator_remembers(names):
+    door = Door()
+    check.remember(door, 3, names)
+    assert door.n_features_in_ == 3
+    assert check.feature_names(door) == names
+    assert hasattr(door, "feature_names_in_") == (names is not None)
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "told"),
+    [
+        (TABLE[0], ShapeError, r"Expected 2D array, got 1D array instead\. Reshape your data: X\[None\]"),
+        (pd.Series([1.0, 2.0]), ShapeError, "Expected 2D array, got 1D"),
+        ([1.0, 2.0], ShapeError, "Expected 2D array, got 1D"),
+        (TABLE[None], ShapeError, "Found array with dim 3"),
+        (TABLE[:, :0], ShapeError, r"Found array with 0 feature\(s\)"),
+        (TABLE[:0], DataError, r"Found array with 0 sample\(s\)"),
+        (TABLE[:1], DataError, r"Found array with 1 sample\(s\)"),
+        (TABLE.astype(str), DataTypeError, r"X must be real numbers; got dtype <U32\. Convert it first\."),
+        (TABLE.astype("M8[s]"), DataTypeError, r"X must be real numbers; got dtype datetime64\[s\]"),
+        (TABLE.astype(complex), DataTypeError, "Complex data not supported"),
+        (pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), DataTypeError, "could not convert"),
+        (np.ma.masked_equal(TABLE, 5.0), DataError, "X must be free of masked values; got some"),
+        (
+            np.where(TABLE < 8, TABLE, np.nan),
+            DataError,
+            r"X must be finite; got NaN or inf in 2 of 4 rows, the first being row 2\. Drop or impute",
+        ),
+    ],
+)
+def test_what_is_refused(table, error, told):
+    with pytest.raises(error, match=f"^Door: {told}") as caught:
+        check.points(Door(), table, reset=True, min_rows=2)
+    assert type(caught.value) is error
+    assert "\n" not in str(caught.value)
+
+
+def test_sums_that_overflow_are_still_finite_numbers():
+    table = np.full((3, 2), 3e38, np.float32)
+    assert_close(check.points(Door(), table, reset=True), table)
+    table = np.array([[np.inf, 1.0], [-np.inf, 1.0]])
+    with pytest.raises(DataError, match="in 2 of 2 rows"):
+        check.points(Door(), table, reset=True)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3)])
+def test_targets_keep_their_shape(shape):
+    assert check.targets(Door(), np.ones(shape).tolist(), 4).shape == shape
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "told"),
+    [
+        (None, DataError, "requires y to be passed, but the target y is None"),
+        (
+            TABLE[:3],
+            ShapeError,
+            r"y must be of shape \(4,\) or \(4, D\); got shape \(3, 3\)\. Pass one",
+        ),
+        (TABLE[None], ShapeError, r"y must be of shape"),
+        (7.0, ShapeError, r"y must be of shape .* got shape \(\)"),
+        (TABLE[:, :0], ShapeError, "y must be of shape"),
+        (TABLE + 1j, DataTypeError, "y must be real numbers; got dtype complex128"),
+        ([{}, {}, {}, {}], DataTypeError, "y must be real numbers; got dtype object"),
+        (["1", "2", "3", "4"], DataTypeError, "y must be real numbers; got dtype <U1"),
+        (np.ma.masked_equal(TABLE, 5.0), DataError, "y must be free of masked values"),
+        ([1.0, np.inf, 2.0, 3.0], DataError, "y must be finite; got NaN or inf in 1 of 4 rows"),
+    ],
+)
+def test_targets_that_are_refused(y, error, told):
+    with pytest.raises(error, match=f"^Door: {told}"):
+        check.targets(Door(), y, 4)
+
+
+def test_matrix_must_have_the_width():
+    assert_close(check.matrix(Door(), TABLE.tolist(), 3, "Z"), TABLE)
+    for wrong in (TABLE[0], TABLE[:, :2], TABLE[:0]):
+        with pytest.raises(ShapeError, match=r"^Door: Z must be of shape \(at least 1, 3\); got shape"):
+            check.matrix(Door(), wrong, 3, "Z")
+    with pytest.raises(DataError, match=r"^Door: Z must be finite"):
+        check.matrix(Door(), TABLE * np.nan, 3, "Z")
+
+
+def test_fitted_lets_the_fitted_pass():
+    door = Door()
+    with pytest.raises(
+        NotFittedError, match=r"^Door: the estimator must be fitted; .* Call Door\.fit first\.$"
+    ):
+        check.fitted(door, "coef_")
+    door.coef_ = 1
+    assert check.fitted(door, "coef_") is None
+
+
+def test_unfitted_can_be_sent_between_processes():
+    with pytest.raises(NotFittedError) as caught:
+        check.fitted(Door(), "coef_")
+    restored = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 made here
+    assert isinstance(restored, NotFittedError)
+    assert restored.args == caught.value.args
