@@ -42,8 +42,7 @@ def compare(peer_python: str, repeat: int) -> None:
     print(f"{'figure':<44}{'ours':>12}{'peer':>12}{'ratio':>9}   must be")
     for task, n, width, figure, _, rule in COMPARED:
         ours, peer = (
-            statistics.median(one[figure] for one in runs[task, n, width][side])
-            for side in ("ours", "peer")
+            statistics.median(one[figure] for one in runs[task, n, width][side]) for side in ("ours", "peer")
         )
         name = f"{task} {n} x {width}: {figure}"
         print(f"{name:<44}{ours:>12.4g}{peer:>12.4g}{ours / peer:>9.3f}   {rule}")

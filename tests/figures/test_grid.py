@@ -90,9 +90,7 @@ def test_images_that_are_refused(pixels, n_columns, labels, kind):
         images(pixels, n_columns, labels=labels)
 
 
-@pytest.mark.parametrize(
-    ("given", "kind"), [({}, DataError), ({"a": DIGITS, "b": DIGITS[:3]}, ShapeError)]
-)
+@pytest.mark.parametrize(("given", "kind"), [({}, DataError), ({"a": DIGITS, "b": DIGITS[:3]}, ShapeError)])
 def test_rows_that_are_refused(given, kind):
     with pytest.raises(kind, match=r"rows: .* must be"):
         rows(given)

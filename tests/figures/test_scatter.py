@@ -19,10 +19,7 @@ def legend(figure):
 def colours(figure):
     """Colour of each point, found by its position."""
     (dots,) = figure.axes[0].collections
-    at = {
-        tuple(xy): tuple(face)
-        for xy, face in zip(dots.get_offsets(), dots.get_facecolors(), strict=True)
-    }
+    at = {tuple(xy): tuple(face) for xy, face in zip(dots.get_offsets(), dots.get_facecolors(), strict=True)}
     return [at[tuple(xy)] for xy in XY]
 
 

@@ -37,6 +37,16 @@ def test_modes_are_right_eigenvectors(monkeypatch, rows):
     assert_close(values, np.sort(np.linalg.eigvals(P).real)[::-1][1:7], atol=1e-9)
 
 
+@pytest.mark.parametrize("rows", [0, 3000], ids=["lanczos", "dense"])
+def test_known_modes_do_not_come_back_among_negative_ones(monkeypatch, rows):
+    monkeypatch.setattr(spectrum, "_DENSE_ROWS", rows)
+    chain = markov(cloud(20, 2), k=4, bandwidth=50.0)
+    values, _, _ = spectrum.diffusion_modes(chain, 19, seed=0)
+    truth = np.sort(np.linalg.eigvals(transitions(chain)).real)[::-1]
+    assert truth[-1] < -0.1
+    assert_close(values, truth[1:], atol=1e-9)
+
+
 def test_both_solvers_agree(monkeypatch):
     chain = markov(sheet(300))
     dense = spectrum.diffusion_modes(chain, 5, seed=0)
@@ -69,8 +79,9 @@ def test_first_contrast_singles_out_the_largest_component():
     assert abs(modes[0] - modes[20]) > 1
 
 
-def test_edges_that_underflow_join_nothing():
-    points = np.vstack([cloud(40, 2), [[60.0, 0.0]]])
+@pytest.mark.parametrize("distance", [10.0, 60.0], ids=["lost in rounding", "underflow"])
+def test_edges_too_weak_to_be_seen_join_nothing(distance):
+    points = np.vstack([cloud(40, 2), [[distance, 0.0]]])
     values, modes, n_components = spectrum.diffusion_modes(markov(points, k=6, bandwidth=0.5), 2, 0)
     assert n_components == 2
     assert values[0] == 1.0

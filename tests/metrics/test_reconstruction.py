@@ -27,9 +27,7 @@ def test_variance_is_around_the_mean_given():
     expected = 1 - r2_score(X, X_HAT, multioutput="variance_weighted")
     assert error_over_variance(X, X_HAT, X.mean(axis=0)) == pytest.approx(expected)
     shifted = error_over_variance(X, X_HAT, X.mean(axis=0) + 1)
-    assert shifted == pytest.approx(
-        np.sum((X - X_HAT) ** 2) / np.sum((X - X.mean(axis=0) - 1) ** 2)
-    )
+    assert shifted == pytest.approx(np.sum((X - X_HAT) ** 2) / np.sum((X - X.mean(axis=0) - 1) ** 2))
 
 
 def test_perfect_and_constant():

@@ -71,9 +71,7 @@ def test_energy_distance_in_space():
 
 def mmd_by_loops(x, y, bandwidth):
     gamma = 0.5 / bandwidth**2
-    within = [
-        rbf_kernel(rows, gamma=gamma)[~np.eye(len(rows), dtype=bool)].mean() for rows in (x, y)
-    ]
+    within = [rbf_kernel(rows, gamma=gamma)[~np.eye(len(rows), dtype=bool)].mean() for rows in (x, y)]
     return sum(within) - 2 * rbf_kernel(x, y, gamma=gamma).mean()
 
 

@@ -35,9 +35,7 @@ def dying(call: str, nth: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _patched(
-    call: str, when: Callable[[int], bool], then: Callable[[], NoReturn]
-) -> Iterator[None]:
+def _patched(call: str, when: Callable[[int], bool], then: Callable[[], NoReturn]) -> Iterator[None]:
     counter = itertools.count()
     with pytest.MonkeyPatch.context() as patch:
         # pathlib opens files through io, and folders are opened through os.

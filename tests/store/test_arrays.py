@@ -112,9 +112,7 @@ LIES = {
     "shape too small": safetensors_block(_with(shape=[1]), EIGHT),
     "shape negative": safetensors_block(_with(shape=[-2]), EIGHT),
     "shape overflows": safetensors_block(_with(shape=[2**40, 2**40]), EIGHT),
-    "empty, and longer than memory": safetensors_block(
-        _with(shape=[0, 2**62, 8], data_offsets=[0, 0])
-    ),
+    "empty, and longer than memory": safetensors_block(_with(shape=[0, 2**62, 8], data_offsets=[0, 0])),
     "too many axes": safetensors_block(_with(shape=[2] + [1] * 40), EIGHT),
     "offsets beyond the end": safetensors_block(_with(data_offsets=[0, 800]), EIGHT),
     "offsets backwards": safetensors_block(_with(data_offsets=[8, 0]), EIGHT),

@@ -168,9 +168,7 @@ def test_oversized_header_is_refused(folder: Path) -> None:
 def test_newer_folder_asks_for_an_upgrade(folder: Path) -> None:
     text = (folder / "MANIFEST.json").read_text()
     (folder / "MANIFEST.json").write_text(text.replace('"format": 1', '"format": 7, "new": 1'))
-    with pytest.raises(
-        ArtifactError, match=r"m/MANIFEST\.json: .*got 7. Upgrade dima: pip install"
-    ):
+    with pytest.raises(ArtifactError, match=r"m/MANIFEST\.json: .*got 7. Upgrade dima: pip install"):
         load(folder)
 
 

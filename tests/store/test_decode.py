@@ -101,9 +101,7 @@ def test_newer_format_asks_for_an_upgrade_whatever_else_is_new() -> None:
         (from_json, msgspec.json.encode(newer)),
         (from_msgpack, msgspec.msgpack.encode(newer)),
     ):
-        with pytest.raises(
-            ArtifactError, match="Upgrade dima: pip install --upgrade dima-manifold"
-        ):
+        with pytest.raises(ArtifactError, match="Upgrade dima: pip install --upgrade dima-manifold"):
             read(text, Head, "m")
 
 
@@ -128,6 +126,4 @@ def test_shown_text_is_short_and_printable(text: str) -> None:
 
 def test_damage_names_the_member_and_the_way_out() -> None:
     told = str(damaged("m/config.json", "its size", "3 bytes", 4))
-    assert told == (
-        "m/config.json: its size must be 3 bytes; got 4. Copy or download the model again."
-    )
+    assert told == ("m/config.json: its size must be 3 bytes; got 4. Copy or download the model again.")

@@ -115,9 +115,7 @@ def _kill(target: Path, call: str, nth: int) -> None:
     assert subprocess.run(child, env=env, timeout=60).returncode == 9
 
 
-@pytest.mark.parametrize(
-    ("call", "nth"), [("fsync", 1), ("rename", 0), ("rename", 1), ("rmdir", 0)]
-)
+@pytest.mark.parametrize(("call", "nth"), [("fsync", 1), ("rename", 0), ("rename", 1), ("rmdir", 0)])
 def test_killed_save_leaves_old_or_new_and_the_next_one_cleans_up(
     tmp_path: Path, call: str, nth: int
 ) -> None:
@@ -271,9 +269,7 @@ def test_no_memory_is_told(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def test_what_the_system_refuses_to_read_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_system_refuses_to_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 

@@ -52,9 +52,7 @@ def _run(work: Path, code: str, **more: str) -> str:
         **more,
     }
     child = [sys.executable, "-c", HEAD + code, str(work)]
-    done = subprocess.run(
-        child, input=CANARY + "\n", env=env, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run(child, input=CANARY + "\n", env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "no bar and no warning where there is no terminal"
     assert CANARY not in done.stdout
@@ -138,9 +136,7 @@ def test_unreachable_hub_is_told(tmp_path: Path) -> None:
     assert all("user/model on the Hub must be reachable" in line for line in told)
 
 
-def test_missing_package_is_told_with_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_package_is_told_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "m", small())
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for call in (lambda: upload(tmp_path / "m", "user/model", None), lambda: download("user/m")):
@@ -190,9 +186,7 @@ def test_revision_is_checked(revision: str) -> None:
         download("user/model", revision=revision)
 
 
-@pytest.mark.parametrize(
-    "token", ["", f"{CANARY}\n", f"{CANARY} x", f"{CANARY}\r\nHost: x", "hf_ü"]
-)
+@pytest.mark.parametrize("token", ["", f"{CANARY}\n", f"{CANARY} x", f"{CANARY}\r\nHost: x", "hf_ü"])
 def test_malformed_token_is_refused_and_not_shown(tmp_path: Path, token: str) -> None:
     for call in (lambda: download("u/m", token), lambda: upload(tmp_path, "u/m", token)):
         with pytest.raises(SettingError, match="token must be one word") as told:

@@ -78,7 +78,7 @@ def save_table(path: str | Path, values: Array) -> None:
     formula by a spreadsheet. What is written reads back equal.
 
     Raises:
-        DataError: the suffix is unknown, the folder is missing, or the array is empty.
+        DataError: the suffix is unknown, the array is empty, or the file cannot be written.
         DataTypeError: the elements are not real numbers.
         ShapeError: the array does not have two axes.
     """
@@ -97,5 +97,8 @@ def save_table(path: str | Path, values: Array) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
+    except OSError as fault:
+        got = fault.strerror or type(fault).__name__
+        raise DataError(told(path, "writable", got, "Free some space or choose another folder.")) from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -147,9 +147,7 @@ def _page(
     return _Page(figure, plane, left, top, pitch, tall)
 
 
-def _draw(
-    page: _Page, image: Array, at: tuple[int, int], limits: tuple[float, float]
-) -> tuple[float, float]:
+def _draw(page: _Page, image: Array, at: tuple[int, int], limits: tuple[float, float]) -> tuple[float, float]:
     """Draw one image into the tile (row, column); return the tile's top left corner."""
     x, y = page.left + at[1] * (_TILE + _GAP), page.top + at[0] * page.pitch
     page.plane.imshow(

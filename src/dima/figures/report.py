@@ -14,10 +14,7 @@ from dima.errors import DataError, ShapeError, sentence
 __all__ = ["Section", "Table", "html", "save_report"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'none'"
-)
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _NUMBER = re.compile(r"\W{0,2}\d.*|\W?|nan|inf", re.IGNORECASE)
 
 
@@ -67,8 +64,7 @@ def html(title: str, summary: str, sections: Sequence[Section]) -> str:
     """
     numbered = list(enumerate(sections, start=1))
     entries = "".join(
-        f'<li><a href="#section-{number}">{_safe(section.title)}</a></li>'
-        for number, section in numbered
+        f'<li><a href="#section-{number}">{_safe(section.title)}</a></li>' for number, section in numbered
     )
     contents = f'<nav aria-label="Contents"><p>Contents</p><ol>{entries}</ol></nav>'
     body = "".join(_section(number, section) for number, section in numbered)
@@ -149,8 +145,7 @@ def _table(table: Table, told: str) -> str:
     columns = list(zip(*table.rows, strict=True)) or [()] * len(table.headers)
     marks = [' class="number"' if _is_numeric(column) else "" for column in columns]
     head = "".join(
-        f'<th scope="col"{mark}>{_safe(name)}</th>'
-        for name, mark in zip(table.headers, marks, strict=True)
+        f'<th scope="col"{mark}>{_safe(name)}</th>' for name, mark in zip(table.headers, marks, strict=True)
     )
     body = "".join(f"<tr>{_cells(row, marks)}</tr>" for row in table.rows)
     note = f'<p class="note">{_safe(table.note)}</p>' if table.note else ""

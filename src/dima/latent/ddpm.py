@@ -49,27 +49,17 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         T: Annotated[int, Meta(ge=1, description="noising steps of the chain")] = 200,
         *,
         hidden_dim: Annotated[int, Meta(ge=1, description="width of the network")] = 128,
-        t_embed_dim: Annotated[
-            int, Meta(ge=2, description="width of the noise-level embedding")
-        ] = 64,
+        t_embed_dim: Annotated[int, Meta(ge=2, description="width of the noise-level embedding")] = 64,
         n_iter: Annotated[int, Meta(ge=0, description="training steps")] = 10_000,
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
-        ema_decay: Annotated[
-            float, Meta(ge=0, lt=1, description="decay of the parameter average")
-        ] = 0.999,
-        beta_max: Annotated[
-            float, Meta(gt=0, lt=1, description="cap on each step's added variance")
-        ] = 0.999,
-        eps: Annotated[
-            float, Meta(ge=0, lt=1, description="least share of signal variance kept")
-        ] = 1e-5,
+        ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
+        beta_max: Annotated[float, Meta(gt=0, lt=1, description="cap on each step's added variance")] = 0.999,
+        eps: Annotated[float, Meta(ge=0, lt=1, description="least share of signal variance kept")] = 1e-5,
         verbose_every: Annotated[
             int, Meta(ge=0, description="log the loss every so many steps; 0 never")
         ] = 0,
-        target: Annotated[
-            Literal["v", "eps", "x0"], Meta(description="what the network predicts")
-        ] = "v",
+        target: Annotated[Literal["v", "eps", "x0"], Meta(description="what the network predicts")] = "v",
         schedule: Annotated[
             Literal["cosine", "linear"], Meta(description="how noise grows along the chain")
         ] = "cosine",
@@ -207,11 +197,7 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The model that `to_arrays` described."""
         self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
-        net = {
-            name[4:]: jnp.asarray(value)
-            for name, value in arrays.items()
-            if name.startswith("net/")
-        }
+        net = {name[4:]: jnp.asarray(value) for name, value in arrays.items() if name.startswith("net/")}
         self.parameters_, self.losses_ = net, arrays["losses"]
         self._mean, self._scale, self._varies = arrays["mean"], arrays["scale"], arrays["varies"]
         self.n_features_in_ = len(self._mean)

@@ -52,9 +52,7 @@ def apply(parameters: Parameters, x: jax.Array, log_snr: jax.Array) -> jax.Array
     rates = jnp.geomspace(*_FREQUENCIES, width // 2)
     waves = jnp.concatenate([jnp.sin(level * rates), jnp.cos(level * rates)], axis=-1)
     waves = jnp.pad(waves, ((0, 0), (0, width % 2)))
-    level = jax.nn.silu(
-        _linear(parameters, "level2", jax.nn.silu(_linear(parameters, "level1", waves)))
-    )
+    level = jax.nn.silu(_linear(parameters, "level2", jax.nn.silu(_linear(parameters, "level1", waves))))
     h = _linear(parameters, "in", x)
     films = _linear(parameters, "film", level).reshape(len(log_snr), 1, -1, 2, h.shape[-1])
     for i in range(films.shape[2]):

@@ -47,9 +47,7 @@ def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw) -> jax.Array:
         draw: row number -> standard normal draws of the shape of `x`.
     """
 
-    def step(
-        state: tuple[jax.Array, ...], at: tuple[Rows, jax.Array]
-    ) -> tuple[tuple[jax.Array, ...], None]:
+    def step(state: tuple[jax.Array, ...], at: tuple[Rows, jax.Array]) -> tuple[tuple[jax.Array, ...], None]:
         row, i = at
         anchor, x, *history = state
         history = [denoise(x, row), *history[:-1]]
@@ -64,9 +62,7 @@ def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnames="target")
-def solve(
-    parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: jax.Array
-) -> jax.Array:
+def solve(parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: jax.Array) -> jax.Array:
     """Walk the table with the trained denoiser; `keys` (b,) are the samples' own."""
 
     def denoise(x: jax.Array, row: Rows) -> jax.Array:

@@ -55,9 +55,7 @@ class State(NamedTuple):
 
 def start(plan: Plan, parameters: Parameters) -> State:
     """The state before the first step."""
-    return State(
-        jnp.zeros((), jnp.int32), parameters, parameters, _optimiser(plan).init(parameters)
-    )
+    return State(jnp.zeros((), jnp.int32), parameters, parameters, _optimiser(plan).init(parameters))
 
 
 def run(
@@ -122,9 +120,7 @@ def _chunk(
     return jax.lax.scan(step, state, draws)
 
 
-def _loss(
-    parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array, draws: _Draws
-) -> jax.Array:
+def _loss(parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array, draws: _Draws) -> jax.Array:
     """Mean squared error of the target at stratified levels, uniform along the schedule."""
     x0, noise = data[draws.rows], draws.noise
     # One level in each of as many equal strata: the law of uniform draws with less variance. Points

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from dima.manifold.eigen import eigh
 from dima.manifold.kernel import affinity, excited, squared_distances, whitening
 from dima.typing import Array, Float64
 

@@ -43,16 +43,12 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def __init__(
         self,
-        d: Annotated[
-            int, Meta(ge=1, description="latent dimension; half of D, at most 32, if not given")
-        ]
+        d: Annotated[int, Meta(ge=1, description="latent dimension; half of D, at most 32, if not given")]
         | None = None,
         dmap: DMAP | Mapping[str, Any] | None = None,
         gplm: GPLM | Mapping[str, Any] | None = None,
         prior: Any = "ddpm",
-        seed: Annotated[
-            int, Meta(ge=0, description="seed of every part not given one of its own")
-        ] = 0,
+        seed: Annotated[int, Meta(ge=0, description="seed of every part not given one of its own")] = 0,
     ) -> None:
         self.d = d
         self.dmap = dmap
@@ -110,9 +106,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         decoded: Float64 = self.gplm_.predict(R_ax)
         return decoded
 
-    def refine(
-        self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0
-    ) -> Float32:
+    def refine(self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0) -> Float32:
         """Pull latents `Z` (b, d) towards the learned ones by the prior's last `t_start` reverse steps.
 
         Raises:
@@ -145,9 +139,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def score(self, X: ArrayLike, y: None = None) -> float:
         """Share of the variance of `X` (b, D) that survives encoding and decoding; 1 is perfect."""
         X = check.points(self, X, reset=False)
-        return 1.0 - error_over_variance(
-            X, self.inverse_transform(self.transform(X)), self.gplm_.mu_X_
-        )
+        return 1.0 - error_over_variance(X, self.inverse_transform(self.transform(X)), self.gplm_.mu_X_)
 
     @property
     def latents_(self) -> Float64:
@@ -158,9 +150,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Settings and arrays that `from_arrays` makes an equal model of."""
         check.fitted(self, "gplm_")
-        parts = {"dmap": self.dmap_, "gplm": self.gplm_} | (
-            {"prior": self.prior_} if self.prior_ else {}
-        )
+        parts = {"dmap": self.dmap_, "gplm": self.gplm_} | ({"prior": self.prior_} if self.prior_ else {})
         saved: dict[str, Any] = {
             "given": {"d": self.d, "seed": self.seed},
             "n_features": self.n_features_in_,
@@ -177,17 +167,13 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         def part(name: str) -> Arrays:
             return {
-                key.removeprefix(f"{name}/"): a
-                for key, a in arrays.items()
-                if key.startswith(f"{name}/")
+                key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")
             }
 
         self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
         self.dmap_ = DMAP.from_arrays(saved["dmap"], part("dmap"))
         self.gplm_ = GPLM.from_arrays(saved["gplm"], part("gplm"))
-        self.prior_ = (
-            _ddpm().from_arrays(saved["prior"], part("prior")) if "prior" in saved else None
-        )
+        self.prior_ = _ddpm().from_arrays(saved["prior"], part("prior")) if "prior" in saved else None
         # The parts as they were given are the parts as they were fitted: a refit repeats the first.
         self.dmap, self.gplm, self.prior = clone(self.dmap_), clone(self.gplm_), None
         if self.prior_ is not None:

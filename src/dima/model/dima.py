@@ -102,9 +102,7 @@ class DIMA:
         width = np.shape(values)[-1] if np.ndim(values) else 0
         if d == D:
             fix = "Call encode or decode by name."
-            raise ShapeError(
-                sentence("DIMA", "D and d", "different to be told apart", f"both {D}", fix)
-            )
+            raise ShapeError(sentence("DIMA", "D and d", "different to be told apart", f"both {D}", fix))
         if width not in (D, d):
             rule = f"as wide as the data ({D}) or the latents ({d})"
             raise ShapeError(sentence("DIMA", "the array", rule, f"shape {np.shape(values)}"))

@@ -50,9 +50,7 @@ class Evaluation:
     c2st_floor: float | None = None
 
 
-def evaluate(
-    model: ManifoldAutoencoder, X: ArrayLike, *, n_samples: int = 500, seed: int = 0
-) -> Evaluation:
+def evaluate(model: ManifoldAutoencoder, X: ArrayLike, *, n_samples: int = 500, seed: int = 0) -> Evaluation:
     """Measure a model on held-out rows `X` (b, D).
 
     Args:
@@ -78,9 +76,7 @@ def evaluate(
         n_train=len(train),
         n_held_out=len(X),
         error_over_variance=reconstruction.error_over_variance(X, X_hat, mean),
-        pca_error_over_variance=reconstruction.error_over_variance(
-            X, pca_reconstruction(train, X, d), mean
-        ),
+        pca_error_over_variance=reconstruction.error_over_variance(X, pca_reconstruction(train, X, d), mean),
         predicted_error=model.gplm_.press_.error,
         rmse=reconstruction.rmse(X, X_hat),
     )

@@ -59,9 +59,7 @@ def load(path: str | Path) -> Any:
     artifact = load_artifact(Path(path))
     if artifact.kind not in KINDS:
         got = repr(artifact.kind)
-        raise ArtifactError(
-            sentence(str(path), "kind", f"one of {sorted(KINDS)}", got, "Upgrade dima.")
-        )
+        raise ArtifactError(sentence(str(path), "kind", f"one of {sorted(KINDS)}", got, "Upgrade dima."))
     try:
         return KINDS[artifact.kind]().from_arrays(artifact.settings, artifact.arrays)
     except (KeyError, TypeError, IndexError, AttributeError, DimaError) as fault:

@@ -41,11 +41,7 @@ def build(model: ManifoldAutoencoder, measured: Evaluation, subject: Subject) ->
         Section("Held-out figures", _told(measured), tables=(_figures_table(measured),)),
         _latents(model, subject),
         _reconstructions(model, subject),
-        *(
-            [_samples(model, subject), _refinement(model, subject)]
-            if model.prior_ is not None
-            else []
-        ),
+        *([_samples(model, subject), _refinement(model, subject)] if model.prior_ is not None else []),
         _spectrum(model),
         Section("Time and memory", tables=(_stages_table(model),)),
     ]
@@ -102,9 +98,7 @@ def _latents(model: ManifoldAutoencoder, subject: Subject) -> Section:
     Z = model.latents_
     plane = Z[:, :2] if Z.shape[1] > 1 else np.column_stack([Z[:, 0], np.zeros(len(Z))])
     picture = scatter.scatter(plane, subject.labels, "", ("latent 1", "latent 2"))
-    return Section(
-        "Latent space", "The first two of the normalised diffusion coordinates.", (png(picture),)
-    )
+    return Section("Latent space", "The first two of the normalised diffusion coordinates.", (png(picture),))
 
 
 def _reconstructions(model: ManifoldAutoencoder, subject: Subject) -> Section | None:
@@ -124,9 +118,7 @@ def _samples(model: ManifoldAutoencoder, subject: Subject) -> Section:
         train = model.dmap_.training_rows_
         # Shown in the range of the data, so that paper stays white.
         pictures = np.clip(drawn, train.min(), train.max()).reshape(-1, *subject.image_shape)
-        return Section(
-            "Generated", "Drawn by the latent prior.", (png(grid.images(pictures, _SHOWN)),)
-        )
+        return Section("Generated", "Drawn by the latent prior.", (png(grid.images(pictures, _SHOWN)),))
     Z = model.sample(min(2000, len(model.latents_)), decode=False, seed=subject.seed)
     plane = [np.column_stack([z[:, 0], z[:, min(1, z.shape[1] - 1)]]) for z in (model.latents_, Z)]
     return Section(

@@ -29,9 +29,7 @@ MAX_ARRAYS = 4096
 MAX_NAME_LENGTH = 200
 _LENGTH_BYTES = 8  # the header's length stands before it, little-endian
 
-DtypeName = Literal[
-    "bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"
-]
+DtypeName = Literal["bool", "int8", "int16", "int32", "int64", "uint8", "float16", "float32", "float64"]
 Shape = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0)], ...], msgspec.Meta(max_length=32)]
 
 # safetensors' names of the element types a model may hold -> NumPy's.

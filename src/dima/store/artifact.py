@@ -37,9 +37,7 @@ Its arrays may contain rows of the data it was fitted on; share it only where yo
 """
 
 
-def save(
-    path: str | os.PathLike[str], artifact: Artifact, *, card: str = "", fingerprint: str = ""
-) -> Path:
+def save(path: str | os.PathLike[str], artifact: Artifact, *, card: str = "", fingerprint: str = "") -> Path:
     """Write a model as a folder that appears whole or not at all.
 
     Args:
@@ -140,9 +138,7 @@ def _member(path: Path, manifest: Manifest, member: str) -> bytes:
     return data
 
 
-def _check_declared(
-    found: dict[str, ArraySpec], declared: dict[str, ArraySpec], member: str
-) -> None:
+def _check_declared(found: dict[str, ArraySpec], declared: dict[str, ArraySpec], member: str) -> None:
     for array in sorted(found.keys() | declared.keys()):
         if found.get(array) != declared.get(array):
             rule, got = f"{declared.get(array, 'absent')} as in {CONFIG}", found.get(array, "none")

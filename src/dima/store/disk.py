@@ -81,9 +81,7 @@ def listing(folder: Path, owner: str) -> set[str]:
         raise damaged(owner, "it", "readable", _why(fault), "Check its permissions.") from fault
 
 
-def write_folder(
-    target: Path, members: Mapping[str, bytes], replaceable: Callable[[Path], bool]
-) -> None:
+def write_folder(target: Path, members: Mapping[str, bytes], replaceable: Callable[[Path], bool]) -> None:
     """Write a folder of plain files; what stands at `target` is replaced or left untouched.
 
     Args:

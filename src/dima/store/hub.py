@@ -111,9 +111,7 @@ def _plain_copy(snapshot: Path) -> Path:
     The cache holds links into a pool of blobs, and `load` refuses links.
     """
     target = snapshot.parent.parent / "dima" / snapshot.name
-    members = {
-        name: read_member((snapshot / name).resolve(), _MAX_FILE_BYTES, name) for name in FILES
-    }
+    members = {name: read_member((snapshot / name).resolve(), _MAX_FILE_BYTES, name) for name in FILES}
     if not all(_holds(target / name, data) for name, data in members.items()):
         target.parent.mkdir(exist_ok=True)
         write_folder(target, members, replaceable=Path.is_dir)
@@ -146,9 +144,7 @@ def _huggingface_hub(owner: str) -> ModuleType:
     return huggingface_hub
 
 
-def _asked(
-    call: Callable[[], T], owner: str, repo_id: str, hub: ModuleType, token: str | None
-) -> T:
+def _asked(call: Callable[[], T], owner: str, repo_id: str, hub: ModuleType, token: str | None) -> T:
     """One sentence for whatever goes wrong in `call`.
 
     Every exception is caught: the transports below huggingface_hub share no base class, and the
