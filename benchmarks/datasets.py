@@ -1,4 +1,4 @@
-"""Data for both sides of a comparison; NumPy alone, because the two sides cannot share an environment."""
+"""Data for both sides of a comparison; NumPy alone, as the sides cannot share an environment."""
 
 import numpy as np
 

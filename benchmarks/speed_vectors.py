@@ -1,8 +1,9 @@
 """Speed and memory of the vector path beside the published `dima` 0.1.6, in turn, as ratios.
 
-    python benchmarks/speed_vectors.py --peer-python PATH [--repeat 3]
+    python benchmarks/speed_vectors.py [--peer-python PATH] [--repeat 3]
 
-PATH is the interpreter of the peer's own environment: benchmarks/peers/README.md.
+PATH is the interpreter of the peer's own environment (benchmarks/peers/README.md); without it, our figures
+stand alone.
 """
 
 import argparse
@@ -67,9 +68,12 @@ def alone(repeat: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer-python", required=True)
+    parser.add_argument("--peer-python")
     parser.add_argument("--repeat", type=int, default=3)
     given = parser.parse_args()
     print(f"processors: {os.cpu_count()}")
     alone(given.repeat)
-    compare(given.peer_python, given.repeat)
+    if given.peer_python:
+        compare(given.peer_python, given.repeat)
+    else:
+        print("No --peer-python given: nothing to compare with.")

@@ -1,12 +1,14 @@
+import json
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import dima as package
 from dima import store
-from dima.errors import ArtifactError, NotFittedError
+from dima.errors import ArtifactError, NotFittedError, ShapeError
 from dima.latent.ddpm import DDPM
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
@@ -62,6 +64,15 @@ def test_a_model_without_a_prior_stays_without(rows, tmp_path):
     assert loaded.prior_ is None
 
 
+def test_column_names_survive(rows, tmp_path):
+    frame = pd.DataFrame(rows[:, 20:28], columns=[f"pixel {i}" for i in range(8)])
+    model = ManifoldAutoencoder(2, prior=None).fit(frame)
+    loaded = persist.load(persist.save(model, tmp_path / "m"))
+    assert list(loaded.feature_names_in_) == list(frame.columns)
+    with pytest.raises(ShapeError, match="feature names"):
+        loaded.transform(frame[frame.columns[::-1]])
+
+
 def test_an_unknown_kind_is_refused(tmp_path):
     store.save(tmp_path / "m", store.Artifact("alien", {}, {"a": np.zeros(2)}))
     with pytest.raises(ArtifactError, match=r"kind must be one of .* got 'alien'"):
@@ -86,3 +97,12 @@ def test_the_card_says_what_the_model_is(model, tmp_path):
     card = (persist.save(model, tmp_path / "m") / "README.md").read_text()
     assert "300 x 64" in card
     assert "training rows" in card
+
+
+def test_the_manifest_tells_the_training_rows_apart(rows, tmp_path):
+    def fingerprint(X, name):
+        saved = persist.save(DMAP(2).fit(X), tmp_path / name)
+        return json.loads((saved / "MANIFEST.json").read_text())["fingerprint"]
+
+    assert fingerprint(rows, "a") == fingerprint(rows.copy(), "b")
+    assert fingerprint(rows, "c") != fingerprint(rows + np.eye(300, 64), "d")

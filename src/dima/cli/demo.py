@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dima.cli import output
+from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common
 from dima.data import read, split, toy
 from dima.errors import DataError, sentence
@@ -33,6 +33,9 @@ def demo(
     of them is held out for the figures. It takes some 30 seconds on two cores.
     """
     folder = _made(to)
+    targets.model(folder / "model")
+    targets.page(folder / "report.html")
+    targets.table(folder / "samples.npy")
     seed = common.seed or 0
     X, labels = toy.digits()
     train, held_out = split.train_test(len(X), 0.2, seed)
@@ -50,6 +53,8 @@ def demo(
     stages = [dataclasses.asdict(stage) for stage in model.stages_]
     if common.as_json:
         output.json({"folder": folder, **dataclasses.asdict(measured), "stages": stages})
+        return
+    if common.quiet:
         return
     rows = [(s["name"], f"{s['seconds']:.1f}", f"{s['peak_mb']:.0f}") for s in stages]
     output.table(("held out", "value", "beside it"), report.summary(measured))

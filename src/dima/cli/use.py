@@ -53,7 +53,7 @@ def decode(  # noqa: PLR0913 each argument is a flag
     ] = False,
     t_start: Annotated[
         flags.Whole,
-        Parameter(help="level --refine starts from, 0 to T", show_default=lambda _: 10),
+        Parameter(help="level --refine starts from, 0 to T - 1", show_default=lambda _: 10),
     ] = None,
     add_noise: Annotated[
         bool | None,

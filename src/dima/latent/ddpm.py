@@ -30,6 +30,7 @@ _log = logging.getLogger("dima")
 
 _BLOCKS = 3  # residual blocks
 _STEPS = {"ddim": 50}  # evaluations beyond which a solver gains little; others take all T
+_INT32 = 2**31  # what JAX's counters and keys take
 _TOGETHER = 16384  # samples walked at a time
 
 
@@ -66,7 +67,7 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         device: Annotated[
             Literal["auto", "cpu", "gpu"], Meta(description="where it trains; auto is the CPU")
         ] = "auto",
-        seed: Annotated[int, Meta(ge=0, description="seed of parameters, batches and noise")] = 0,
+        seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, batches and noise")] = 0,
     ) -> None:
         self.T = T
         self.hidden_dim = hidden_dim
@@ -125,6 +126,7 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         """
         check.fitted(self, "parameters_")
         _at_least("n", n, 0)
+        _at_least("seed", seed, 0)
         path = self._path()
         steps = min(_STEPS.get(solver, path.T), path.T) if steps is None else steps
         _at_least("steps", steps, 1)
@@ -157,6 +159,7 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         check.fitted(self, "parameters_")
         Z = check.points(self, Z, reset=False)
         _at_least("t_start", t_start, 0)
+        _at_least("seed", seed, 0)
         if t_start >= self.T:
             rule, fix = f"below T = {self.T}", "At T nothing of the points is left."
             raise SettingError(sentence("DDPM.refine", "t_start", rule, t_start, fix))
@@ -196,7 +199,8 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The model that `to_arrays` described."""
-        self = cls(**settings.accept(cls.__name__, cls, saved["given"]))
+        given = settings.accept(cls.__name__, cls, saved["given"])
+        self = cls(**settings.check(cls.__name__, cls, given))
         net = {name[4:]: jnp.asarray(value) for name, value in arrays.items() if name.startswith("net/")}
         self.parameters_, self.losses_ = net, arrays["losses"]
         self._mean, self._scale, self._varies = arrays["mean"], arrays["scale"], arrays["varies"]
@@ -233,10 +237,11 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         self, table: solvers.SolverTable, start: tuple[Array, float] | None, seed: int, part: slice
     ) -> Float32:
         """Samples number part.start .. part.stop: from noise alone, or from given states plus noise."""
-        keys = sample.sample_keys(seed, part.start, part.stop)
-        noise = sample.standard_normal(keys, 0, len(self._mean))
-        x = noise * table.start_std if start is None else jnp.asarray(start[0]) + start[1] * noise
-        solved = sample.solve(self.parameters_, self.target, sample.rows(table), x, keys)
+        with jax.default_device(border.device(self.device)):
+            keys = sample.sample_keys(seed, part.start, part.stop)
+            noise = sample.standard_normal(keys, 0, len(self._mean))
+            x = noise * table.start_std if start is None else jnp.asarray(start[0]) + start[1] * noise
+            solved = sample.solve(self.parameters_, self.target, sample.rows(table), x, keys)
         standard = np.where(self._varies, np.asarray(solved, np.float64), 0.0)
         points: Float32 = (standard * self._scale + self._mean).astype(np.float32)
         return points
@@ -247,5 +252,5 @@ def _parts(n: int) -> list[slice]:
 
 
 def _at_least(name: str, value: int, least: int) -> None:
-    if not isinstance(value, int | np.integer) or value < least:
+    if not isinstance(value, int | np.integer) or not least <= value < _INT32:
         raise SettingError(sentence("DDPM", name, f"a whole number, at least {least}", repr(value)))

@@ -74,10 +74,15 @@ def run(
     began = time.perf_counter()
     levels = jnp.asarray(log_snr, jnp.float32)
     while (step := int(state.step)) < plan.n_iter:
-        length = min(every or _CHUNK, plan.n_iter - step)
+        length = min(every or _CHUNK, _affordable(plan, data.shape[1]), plan.n_iter - step)
         state, losses = _chunk(plan, length, state, data, levels, key)
         loss = float(np.mean(losses))
         yield state, StepRecord(step + length, loss, time.perf_counter() - began)
+
+
+def _affordable(plan: Plan, d: int) -> int:
+    """Steps whose draws fit into a block of 256 MB."""
+    return max(1, 2**26 // (plan.batch_size * (d + 1)))
 
 
 def _optimiser(plan: Plan) -> optax.GradientTransformation:

@@ -26,6 +26,7 @@ __all__ = ["DMAP"]
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
 _MOST = 512  # neighbours beyond which memory grows and the error hardly falls
+_FAITHFUL = 0.5  # correlation below which a coordinate of a row tells little of its neighbours'
 _NARROWEST = 1e-250  # bandwidth over sharpness below which exponents overflow
 
 
@@ -74,7 +75,7 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
             Literal["auto", "faiss", "pynndescent", "sklearn", "brute"],
             Meta(description="neighbour search; auto goes by size"),
         ] = "auto",
-        seed: Annotated[int, Meta(ge=0, description="seed of the eigensolver's start")] = 0,
+        seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of the eigensolver's start")] = 0,
     ) -> None:
         self.d = d
         self.k = k
@@ -113,7 +114,21 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         self._rule = self._row_rule()
         others = graph.others_only(log_k, rows.weight_u, self._rule.log_weight_u)
         self._self_excluded_ux = self._extended(graph.row_means(others, modes))
+        self._caution_if_localised()
         return self
+
+    def _caution_if_localised(self) -> None:
+        """Warn when the coordinates of rows, had they been new, have little to do with their own."""
+        if not self._given["drop_trivial"]:
+            return
+        weight = self._rows.weight_u[:, None] / self._rows.weight_u.sum()
+        own, new = (x - (weight * x).sum(axis=0) for x in (self._psi_ux, self._self_excluded_ux))
+        covariance = (weight * own * new).sum(axis=0)
+        spread = np.sqrt((weight * own**2).sum(axis=0) * (weight * new**2).sum(axis=0))
+        lost = int((covariance < _FAITHFUL * spread).sum())
+        if lost:
+            told = f"DMAP: {lost} of {len(covariance)} coordinates live on single rows"
+            caution(f"{told}, so that those of new rows mean little. Raise eps or k, or lower d.")
 
     def fit_transform(self, R_iX: ArrayLike, y: None = None) -> Float64:
         """Fit and return `embedding_` (n, d)."""
@@ -244,6 +259,9 @@ def _neighbours(given: dict[str, Any], n_distinct: int, n: int) -> int:
 
 def _bandwidth(given: dict[str, Any], near: Neighbors, scale: float) -> float:
     """Bandwidth in the units of the standardised rows."""
+    if given["eps"] is not None and given["eps_mul"] != 1.0:
+        got, fix = f"eps_mul = {given['eps_mul']:g} beside eps", "It is a factor on the median."
+        raise SettingError(sentence("DMAP", "eps_mul", "left out when eps is given", got, fix))
     median = given["eps_mul"] * float(np.median(near.d2[:, 1:]))
     bandwidth: float = median if given["eps"] is None else given["eps"] / scale**2
     if bandwidth > _NARROWEST * given["beta"]:

@@ -3,7 +3,7 @@
 import functools
 
 import scipy.linalg
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it ships no types
+from threadpoolctl import ThreadpoolController
 
 from dima.typing import Array, Float64
 

@@ -82,7 +82,9 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             Literal["auto", "faiss", "pynndescent", "sklearn", "brute"],
             Meta(description="neighbour search for pred_k"),
         ] = "auto",
-        seed: Annotated[int, Meta(ge=0, description="seed of inducing points and of the search")] = 0,
+        seed: Annotated[
+            int, Meta(ge=0, lt=2**31, description="seed of inducing points and of the search")
+        ] = 0,
     ) -> None:
         self.m = m
         self.inducing = inducing

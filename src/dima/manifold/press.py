@@ -19,7 +19,7 @@ __all__ = ["Choice", "Search", "choose", "leave_one_out"]
 
 _ROWS = 2500  # training rows the search looks at; the final fit uses all
 _CENTRES = 512  # inducing points the search uses at the most
-_OUTPUTS = 64  # leading output directions that stand for all columns in the search
+_OUTPUTS = 64  # leading output directions the search looks at, and random ones of the rest
 _RIDGES = np.logspace(-8, 1, 10)
 _FACTORS = 2.0 ** np.arange(-4, 7, 2)  # coarse grid of bandwidths around the median distance
 _REFINED = 2.0 ** np.array([-1.0, 1.0])
@@ -98,7 +98,7 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
     rows = np.sort(rng.permutation(len(Z_ix))[:_ROWS])
     centres = Z_mx[np.sort(rng.permutation(len(Z_mx))[:_CENTRES])]
     targets = R_iX[rows] - mu_X
-    targets = _leading(targets / (np.abs(targets).max() or 1.0))  # squares stay in range
+    targets = _condensed(targets / (np.abs(targets).max() or 1.0), rng)  # squares stay in range
     d2_mm, d2_im = squared_distances(centres, centres), squared_distances(Z_ix[rows], centres)
     ridges = _RIDGES if search.ridge is None else np.array([search.ridge])
     total = max(float((targets**2).sum() / len(rows)), np.finfo(float).tiny)
@@ -117,12 +117,22 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
     return Choice(float(width), float(ridge), float(error), curve)
 
 
-def _leading(Y: Float64) -> Float64:
-    """Few columns that hold nearly all of `Y` (n, D): leave-one-out error depends on Y Y' alone."""
-    if Y.shape[1] <= _OUTPUTS:
+def _condensed(Y: Float64, rng: np.random.Generator) -> Float64:
+    """Few columns whose leave-one-out error is that of all of `Y` (n, D), which depends on Y Y' alone.
+
+    The leading directions stand as they are. What they leave is sketched by random projections, whose
+    squared error is that of the rest on average (Johnson and Lindenstrauss 1984): noise counts too.
+    """
+    if Y.shape[1] <= 2 * _OUTPUTS:
         return Y
-    wide = Y.shape[1] > len(Y)
-    gram = Y @ Y.T if wide else Y.T @ Y
+    gram = Y @ Y.T if Y.shape[1] > len(Y) else Y.T @ Y
     values, vectors = eigh(gram)
-    leading: Float64 = vectors * np.sqrt(np.maximum(values, 0)) if wide else Y @ vectors
-    return leading[:, -_OUTPUTS:]
+    leading, values = vectors[:, -_OUTPUTS:], values[-_OUTPUTS:]
+    if Y.shape[1] > len(Y):
+        scores = leading * np.sqrt(np.maximum(values, 0))
+        rest = Y - leading @ (leading.T @ Y)
+    else:
+        scores = Y @ leading
+        rest = Y - scores @ leading.T
+    sketch = rest @ rng.standard_normal((Y.shape[1], _OUTPUTS)) / np.sqrt(_OUTPUTS)
+    return np.hstack([scores, sketch])

@@ -48,7 +48,9 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         dmap: DMAP | Mapping[str, Any] | None = None,
         gplm: GPLM | Mapping[str, Any] | None = None,
         prior: Any = "ddpm",
-        seed: Annotated[int, Meta(ge=0, description="seed of every part not given one of its own")] = 0,
+        seed: Annotated[
+            int, Meta(ge=0, lt=2**31, description="seed of every part not given one of its own")
+        ] = 0,
     ) -> None:
         self.d = d
         self.dmap = dmap
@@ -73,7 +75,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         R_ix = self.dmap_.self_excluded_
         with self.stages_.measured("decoder"):
             self.gplm_ = decoder.fit(R_ix, X)
-        self._mean_x, self._scale_x = R_ix.mean(axis=0), np.maximum(R_ix.std(axis=0), 1e-12)
+        self._mean_x, self._scale_x = R_ix.mean(axis=0), _positive(R_ix.std(axis=0))
         self.prior_ = prior
         if prior is not None:
             with self.stages_.measured("prior"):
@@ -154,6 +156,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         saved: dict[str, Any] = {
             "given": {"d": self.d, "seed": self.seed},
             "n_features": self.n_features_in_,
+            "feature_names": check.feature_names(self),
         }
         arrays: Arrays = {"mean_x": self._mean_x, "scale_x": self._scale_x}
         for name, part in parts.items():
@@ -179,7 +182,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if self.prior_ is not None:
             self.prior = clone(self.prior_)
         self._mean_x, self._scale_x = arrays["mean_x"], arrays["scale_x"]
-        self.n_features_in_ = saved["n_features"]
+        check.remember(self, saved["n_features"], saved["feature_names"])
         self.stages_ = Stages()
         return self
 
@@ -237,6 +240,10 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _normalised(self, R_ax: Float64) -> Float64:
         normalised: Float64 = (R_ax - self._mean_x) / self._scale_x
         return normalised
+
+
+def _positive(spread: Float64) -> Float64:
+    return np.where(spread > 0, spread, 1.0)
 
 
 def _ddpm() -> Any:

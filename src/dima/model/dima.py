@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dima.errors import ShapeError, sentence
+from dima.errors import SettingError, ShapeError, sentence
 from dima.model import persist
 from dima.model.autoencoder import ManifoldAutoencoder
 from dima.typing import Array, ArrayLike
@@ -46,7 +46,10 @@ class DIMA:
         ddpm_device: str = "auto",
         seed: int = 0,
     ) -> None:
-        prior = {"device": ddpm_device} | dict(ddpm_kwargs or {})
+        prior = dict(ddpm_kwargs or {})
+        if prior.setdefault("device", ddpm_device) != ddpm_device:
+            rule, got = f"the same as ddpm_device = {ddpm_device!r}", repr(prior["device"])
+            raise SettingError(sentence("DIMA", "device", rule, got, "Give it once."))
         self.model = ManifoldAutoencoder(d, dmap_kwargs, gplm_kwargs, prior, seed).fit(R_iX)
 
     @classmethod
@@ -125,15 +128,16 @@ class DIMA:
         """
         return cls._opened(persist.load(path), ddpm_device, str(path))
 
-    def upload_to_huggingface(self, repo_id: str, hf_token: str | None = None) -> str:
+    def upload_to_huggingface(self, repo_id: str, hf_token: str | None = None, private: bool = True) -> str:
         """Upload the model folder to the hub repository `repo_id` ("user/model") and return its address.
 
-        The token is neither stored nor printed; without one, the login of this machine is used.
+        The token is neither stored nor printed; without one, the login of this machine is used. A
+        repository that is made is private unless asked otherwise: the model holds training rows.
 
         Raises:
             BackendError: huggingface_hub is not installed or the hub refuses.
         """
-        return persist.upload(self.model, repo_id, hf_token)
+        return persist.upload(self.model, repo_id, hf_token, private)
 
     @classmethod
     def load_from_huggingface(

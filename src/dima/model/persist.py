@@ -1,5 +1,6 @@
 """Models <-> artifacts: a closed registry of kinds, and nothing else decides what a file becomes."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,8 @@ def save(model: Any, path: str | Path) -> Path:
         ArtifactError: the target cannot be written, or holds something else.
         NotFittedError: the model is not fitted.
     """
-    return save_artifact(Path(path), _artifact(model), card=_card(model))
+    artifact = _artifact(model)
+    return save_artifact(Path(path), artifact, card=_card(model), fingerprint=_fingerprint(artifact))
 
 
 def save_single(model: Any, path: str | Path, config_path: str | Path) -> None:
@@ -62,7 +64,7 @@ def load(path: str | Path) -> Any:
         raise ArtifactError(sentence(str(path), "kind", f"one of {sorted(KINDS)}", got, "Upgrade dima."))
     try:
         return KINDS[artifact.kind]().from_arrays(artifact.settings, artifact.arrays)
-    except (KeyError, TypeError, IndexError, AttributeError, DimaError) as fault:
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, DimaError) as fault:
         told = f"{path}: the artifact must hold a whole {artifact.kind}; got one without {fault}."
         raise ArtifactError(f"{told} Save it again.") from fault
 
@@ -76,10 +78,10 @@ def require(model: Any, kind: type, where: str) -> None:
         )
 
 
-def upload(model: Any, repo_id: str, token: str | None) -> str:
+def upload(model: Any, repo_id: str, token: str | None, private: bool = True) -> str:
     """Save to a temporary folder and upload that."""
     with tempfile.TemporaryDirectory() as scratch:
-        return hub.upload(save(model, Path(scratch) / "model"), repo_id, token)
+        return hub.upload(save(model, Path(scratch) / "model"), repo_id, token, private=private)
 
 
 def download(repo_id: str, token: str | None) -> Any:
@@ -91,6 +93,17 @@ def _artifact(model: Any) -> Artifact:
     settings, arrays = model.to_arrays()
     kind = next(name for name, home in KINDS.items() if isinstance(model, home()))
     return Artifact(kind, _plain(settings), arrays)
+
+
+def _fingerprint(artifact: Artifact) -> str:
+    """What tells the training rows a model holds from others; empty where it holds none."""
+    rows = [artifact.arrays[name] for name in sorted(artifact.arrays) if name.endswith(("R_uX", "row_i"))]
+    if not rows:
+        return ""
+    digest = hashlib.sha256()
+    for array in rows:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return f"sha256:{digest.hexdigest()}"
 
 
 def _plain(value: Any) -> Any:

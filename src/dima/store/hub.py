@@ -40,13 +40,14 @@ _ANSWERS = {
 }
 
 
-def upload(folder: Path, repo_id: str, token: str | None) -> str:
+def upload(folder: Path, repo_id: str, token: str | None, *, private: bool = True) -> str:
     """Upload a saved model; the repository is made if there is none.
 
     Args:
         folder: written by `store.save`; checked before anything is sent.
         repo_id: "user/model".
         token: a write token; None uses the one of `hf auth login` or HF_TOKEN, if any.
+        private: whether a repository that is made is seen by its owner only; models hold training rows.
 
     Returns:
         The address of the repository.
@@ -61,7 +62,7 @@ def upload(folder: Path, repo_id: str, token: str | None) -> str:
     hub = _huggingface_hub("upload")
 
     def push() -> str:
-        address = hub.create_repo(repo_id, token=token, exist_ok=True)
+        address = hub.create_repo(repo_id, token=token, private=private, exist_ok=True)
         hub.upload_folder(
             repo_id=repo_id,
             folder_path=folder,
