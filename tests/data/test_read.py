@@ -73,7 +73,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DataError, match="No space"):
         read.save_table(tmp_path / "x.npy", 2 * X)
     assert_close(read.table(tmp_path / "x.npy").values, X)
     assert len(list(tmp_path.iterdir())) == 1

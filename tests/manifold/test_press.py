@@ -74,11 +74,18 @@ def test_what_is_fixed_is_not_searched(fixed):
 
 
 @pytest.mark.parametrize("D", [3, 65, 100, 300])
-def test_leading_columns_stand_for_all(D):
+def test_few_columns_stand_for_all(D, rng):
     Y = cloud(90, 5) @ cloud(5, D, seed=1)
-    leading = press._leading(Y)
-    assert leading.shape[1] <= max(64, 3)
-    assert_close(leading @ leading.T, Y @ Y.T, atol=1e-9 * D)
+    condensed = press._condensed(Y, rng)
+    assert condensed.shape[1] <= 128
+    assert_close(condensed @ condensed.T, Y @ Y.T, atol=1e-9 * D)
+
+
+@pytest.mark.parametrize("n", [400, 2000])
+def test_noise_beyond_the_leading_columns_counts(n, rng):
+    Y = rng.standard_normal((n, 784))
+    condensed = press._condensed(Y, rng)
+    assert (condensed**2).sum() == pytest.approx((Y**2).sum(), rel=0.05)
 
 
 @pytest.mark.parametrize("factor", [1e-150, 1e-30, 1e30, 1e150])

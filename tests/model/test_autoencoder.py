@@ -11,9 +11,19 @@ from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import ManifoldAutoencoder
 
 
-def test_latents_have_mean_zero_and_unit_spread(model):
-    assert_close(model.latents_.mean(axis=0), np.zeros(4), atol=1e-10)
-    assert_close(model.latents_.std(axis=0), np.ones(4), atol=1e-10)
+def test_latents_have_mean_zero_and_unit_spread(model, rows):
+    assert_close(model.transform(rows).mean(axis=0), np.zeros(4), atol=1e-10)
+    assert_close(model.transform(rows).std(axis=0), np.ones(4), atol=1e-10)
+    assert_close(model.latents_.std(axis=0), np.ones(4), atol=0.1)
+
+
+def test_an_outlying_row_neither_explodes_nor_decodes_to_nonsense(rng):
+    X = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 10))
+    X[0] *= 30
+    with pytest.warns(UserWarning, match="DMAP"):
+        model = ManifoldAutoencoder(3, prior=None).fit(X)
+    assert np.abs(model.transform(X)).max() < 30
+    assert model.score(X[1:]) > 0.7
 
 
 def test_training_rows_encode_to_fit_transform(rows):
@@ -23,7 +33,7 @@ def test_training_rows_encode_to_fit_transform(rows):
 
 def test_the_parts_are_those_fitted_by_hand(model, rows):
     dmap = DMAP(4, k=60).fit(rows)
-    gplm = GPLM(80).fit(dmap.self_excluded_, rows)
+    gplm = GPLM(80).fit(dmap.self_excluded_, rows, also_ix=dmap.embedding_)
     assert_close(model.dmap_.embedding_, dmap.embedding_, atol=1e-12)
     decoded = gplm.predict(dmap.transform(rows[:20] + 0.1))
     assert_close(model.inverse_transform(model.transform(rows[:20] + 0.1)), decoded, atol=1e-9)
@@ -91,7 +101,7 @@ def test_the_input_is_left_as_it_was(rows):
         ({"dmap": 3}, "dmap must be a DMAP, its settings or None; got int"),
         ({"d": 3, "dmap": {"d": 4}}, "d must be the same in dmap"),
         ({"d": 3, "dmap": DMAP(4)}, "d must be the same in dmap"),
-        ({"gplm": {"m": 5000}}, "GPLM: m must be at most n = 300; got 5000"),
+        ({"d": 4, "gplm": {"m": 5000}}, "GPLM: m must be at most n = 300; got 5000"),
         ({"dmap": {"k": 5000}}, "DMAP: k must be at most"),
     ],
 )

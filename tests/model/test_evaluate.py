@@ -3,6 +3,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from close import assert_close
+from dima.data import toy
+from dima.data.split import train_test
 from dima.errors import DataError, ShapeError
 from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.evaluate import evaluate, pca_reconstruction
@@ -39,3 +41,14 @@ def test_too_few_or_wrong_rows_are_refused(model, rows):
         evaluate(model, rows[:5])
     with pytest.raises(ShapeError):
         evaluate(model, np.zeros((20, 3)))
+
+
+def test_defaults_on_the_digits_beat_pca_and_sample_near_the_floor():
+    # The promise of `dima demo`, at its own settings.
+    X = toy.digits()[0]
+    train, held_out = train_test(len(X), 0.2, 0)
+    model = ManifoldAutoencoder(16).fit(X[train])
+    measured = evaluate(model, X[held_out])
+    assert measured.error_over_variance < measured.pca_error_over_variance
+    assert measured.sliced_w2_ratio <= 1.5
+    assert measured.predicted_error == pytest.approx(measured.error_over_variance, rel=0.1)

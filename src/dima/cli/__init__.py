@@ -124,7 +124,14 @@ def run(tokens: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """Run the command line of this process and end it."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == INTERRUPTED:
+        # JAX may still be computing in threads of its own, and an ordinary exit would take their
+        # memory away beneath them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _told(sentence: str, code: int) -> int:

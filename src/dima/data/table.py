@@ -79,7 +79,7 @@ def check_cells(
     if text and not drop_text:
         shown = ", ".join(f"{called[axis]!r} ({text[axis]})" for axis in sorted(text)[:5])
         more = f" and {len(text) - 5} more" if len(text) > 5 else ""
-        fix = "Drop them or pass drop_text=True."
+        fix = "Drop them or pass drop_text=True (--drop-text)."
         got = f"columns that are not numbers: {shown}{more}"
         raise DataError(told(file, "a table of numbers", got, fix))
     kept = [axis for axis in range(len(called)) if axis not in text]

@@ -26,7 +26,7 @@ __all__ = ["DMAP"]
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
 _MOST = 512  # neighbours beyond which memory grows and the error hardly falls
-_FAITHFUL = 0.5  # correlation below which a coordinate of a row tells little of its neighbours'
+_FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
 _NARROWEST = 1e-250  # bandwidth over sharpness below which exponents overflow
 
 
@@ -119,8 +119,8 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
 
     def _caution_if_localised(self) -> None:
         """Warn when the coordinates of rows, had they been new, have little to do with their own."""
-        if not self._given["drop_trivial"]:
-            return
+        if self.n_components_ > 1 or not self._given["drop_trivial"] or len(self._psi_ux) < _FEWEST:
+            return  # parts are told of already, a constant correlates with nothing, few rows tell nothing
         weight = self._rows.weight_u[:, None] / self._rows.weight_u.sum()
         own, new = (x - (weight * x).sum(axis=0) for x in (self._psi_ux, self._self_excluded_ux))
         covariance = (weight * own * new).sum(axis=0)

@@ -1,13 +1,15 @@
 """Eigenpairs of dense symmetric matrices, on as many threads as pay."""
 
+import contextlib
 import functools
+from contextlib import AbstractContextManager
 
 import scipy.linalg
 from threadpoolctl import ThreadpoolController
 
 from dima.typing import Array, Float64
 
-__all__ = ["eigh"]
+__all__ = ["eigh", "one_thread"]
 
 _SMALL = 1500  # rows below which threads wait for each other longer than they compute
 
@@ -18,10 +20,15 @@ def eigh(A: Array) -> tuple[Float64, Float64]:
     Divide and conquer. A matrix of a thousand rows takes 0.2 s on one core and, where the other core
     is busy, four times that on two.
     """
-    limit = 1 if len(A) < _SMALL else None
-    with _threads().limit(limits=limit, user_api="blas"):
+    with one_thread() if len(A) < _SMALL else contextlib.nullcontext():
         values, vectors = scipy.linalg.eigh(A, driver="evd")
     return values, vectors
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """A block in which BLAS keeps to one thread, for many small problems."""
+    limited: AbstractContextManager[object] = _threads().limit(limits=1, user_api="blas")
+    return limited
 
 
 @functools.cache

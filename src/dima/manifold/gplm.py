@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from dima import settings
 from dima.data import check
-from dima.errors import SettingError, sentence
+from dima.errors import DataError, SettingError, ShapeError, sentence
 from dima.manifold import inducing, local, press
 from dima.manifold.caution import caution
 from dima.manifold.kernel import affinity, blocks, excited, squared_distances, whitening
@@ -99,13 +99,22 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         self.ann_backend = ann_backend
         self.seed = seed
 
-    def fit(self, R_ix: ArrayLike, y: ArrayLike, Z_mx: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        R_ix: ArrayLike,
+        y: ArrayLike,
+        Z_mx: ArrayLike | None = None,
+        also_ix: ArrayLike | None = None,
+    ) -> Self:
         """Learn the map from latents `R_ix` (n, d) to data `y` (n, D) or (n,).
 
         Args:
             R_ix: latents; from `DMAP.self_excluded_` for errors that hold for new rows.
             y: data, R_iX elsewhere; the name is the one scikit-learn asks for.
             Z_mx: inducing points (m, d) in the units of `R_ix`, with inducing="given" only.
+            also_ix: second latents (n, d) of the same rows, learned from with equal weight but not used
+                to choose bandwidth and ridge: `DMAP.embedding_`, so that training rows, which encode
+                to those, decode as well as new ones.
 
         Raises:
             SettingError: a setting is out of range, contradicts another, or m, k_eps or pred_k is
@@ -128,7 +137,10 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         for name in ("k_eps", "pred_k"):
             _refuse_above(name, getattr(self, name), "m", self.m_, f"Lower {name} or raise m.")
         self._choose(Z_ix, targets)
-        self._solve(Z_ix, targets)
+        twins = [Z_ix]
+        if also_ix is not None:
+            twins.append(self._scale.scaled(_second_latents(also_ix, latents.shape)))
+        self._solve(twins, targets)
         return self
 
     def predict(self, R_ax: ArrayLike) -> Array:
@@ -241,17 +253,19 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         apart = d2[d2 > _SAME]
         return float(np.median(apart)) if len(apart) else 1.0
 
-    def _solve(self, Z_ix: Float64, targets: Array) -> None:
-        """Stream the normal equations of the whitened features and solve them."""
+    def _solve(self, twins: list[Float64], targets: Array) -> None:
+        """Stream the normal equations of the whitened features, each twin with its share, and solve them."""
         K_mm = affinity(squared_distances(self._z_mx, self._z_mx), self._bandwidth)
         W = whitening(K_mm, self.jitter)
         self.rank_ = W.shape[1]
         gram = np.zeros((self.rank_, self.rank_))
         moment = np.zeros((self.rank_, targets.shape[1]))
-        for rows in blocks(len(Z_ix), self.fit_block):
-            Phi = affinity(squared_distances(Z_ix[rows], self._z_mx), self._bandwidth) @ W
-            gram += Phi.T @ Phi
-            moment += Phi.T @ (targets[rows] - self.mu_X_)
+        for rows in blocks(len(targets), self.fit_block):
+            centred = (targets[rows] - self.mu_X_) / len(twins)
+            for Z_ix in twins:
+                Phi = affinity(squared_distances(Z_ix[rows], self._z_mx), self._bandwidth) @ W
+                gram += Phi.T @ Phi / len(twins)
+                moment += Phi.T @ centred
         g, Q = excited(gram)
         self.M_mX_ = W @ (Q @ ((Q.T @ moment) / (g + self.sigma2_)[:, None]))
 
@@ -264,6 +278,15 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             self._values_mX = self._block(self._z_mx, None)[0]
         ids = knn(self._z_mx, z_ax, k, self.ann_backend).ids
         return local.interpolate(z_ax, self._z_mx, ids, self._values_mX, self._bandwidth)
+
+
+def _second_latents(given: ArrayLike, shape: tuple[int, ...]) -> Float64:
+    latents = np.asarray(given, np.float64)
+    if latents.shape != shape:
+        raise ShapeError(sentence("GPLM", "also_ix", f"of shape {shape}", f"shape {latents.shape}"))
+    if not np.isfinite(latents).all():
+        raise DataError(sentence("GPLM", "also_ix", "finite", "NaN or inf", "Drop those rows."))
+    return latents
 
 
 def _refuse_contradiction(

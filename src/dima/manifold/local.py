@@ -7,6 +7,7 @@ which truncating C M would simply lose, are contained in those values.
 import numpy as np
 from scipy import sparse
 
+from dima.manifold.eigen import one_thread
 from dima.manifold.kernel import affinity
 from dima.typing import Array, Float64, Int32
 
@@ -38,7 +39,8 @@ def interpolate(
     inner = centred @ centred.transpose(0, 2, 1)
     d2 = np.maximum(norms[:, :, None] + norms[:, None, :] - 2 * inner, 0)
     system = affinity(d2, bandwidth) + _LOCAL_RIDGE * np.eye(ids.shape[1])
-    weights = np.linalg.solve(system, affinity(norms, bandwidth)[:, :, None])[:, :, 0]
+    with one_thread():
+        weights = np.linalg.solve(system, affinity(norms, bandwidth)[:, :, None])[:, :, 0]
     indptr = np.arange(0, ids.size + 1, ids.shape[1])
     chosen = sparse.csr_array((weights.ravel(), ids.ravel(), indptr), shape=(len(ids), len(z_mx)))
     return chosen @ values_mX, norms.min(axis=1)

@@ -74,7 +74,10 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             self.dmap_ = encoder.fit(X)
         R_ix = self.dmap_.self_excluded_
         with self.stages_.measured("decoder"):
-            self.gplm_ = decoder.fit(R_ix, X)
+            self.gplm_ = decoder.fit(R_ix, X, also_ix=self.dmap_.embedding_)
+        # The spread of what training rows encode to: a coordinate that lives on a few outlying rows is
+        # next to nothing in the self-excluded latents, and dividing by that would blow the rows up.
+        R_ix = self.dmap_.embedding_
         self._mean_x, self._scale_x = R_ix.mean(axis=0), _positive(R_ix.std(axis=0))
         self.prior_ = prior
         if prior is not None:
