@@ -229,3 +229,20 @@ def test_more_columns_than_rows():
     R_iX = R_IX_DATA @ cloud(4, 1000)
     gplm = GPLM(60).fit(R_IX, R_iX)
     assert r2_score(R_AX_DATA @ cloud(4, 1000), gplm.predict(R_AX)) > 0.95
+
+
+def test_second_latents_are_learned_from_too(rng):
+    R_ix, y = rng.standard_normal((60, 2)), rng.standard_normal((60, 3))
+    given = {"eps": 1.0, "sigma2": 0.1, "inducing": "given"}
+    both = GPLM(**given).fit(R_ix, y, R_ix, also_ix=R_ix + 0.1)
+    # Half the weight each is the whole weight at twice the ridge over all the pairs.
+    pairs = GPLM(**{**given, "eps": 1.0, "sigma2": 0.2}).fit(
+        np.vstack([R_ix, R_ix + 0.1]), np.vstack([y, y]), R_ix
+    )
+    assert_close(both.predict(R_ix), pairs.predict(R_ix), atol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "told"), [((59, 2), "of 60 rows; got 59"), ((60, 3), "of shape")])
+def test_second_latents_of_another_shape_are_refused(rng, shape, told):
+    with pytest.raises(ShapeError, match=f"GPLM: also_ix must be {told}"):
+        GPLM().fit(rng.standard_normal((60, 2)), rng.standard_normal(60), also_ix=np.zeros(shape))

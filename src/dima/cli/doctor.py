@@ -20,6 +20,7 @@ BASE = (
     "numpy",
     "scipy",
     "scikit-learn",
+    "threadpoolctl",
     "jax",
     "optax",
     "msgspec",

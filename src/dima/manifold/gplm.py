@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from dima import settings
 from dima.data import check
-from dima.errors import DataError, SettingError, ShapeError, sentence
+from dima.errors import SettingError, ShapeError, sentence
 from dima.manifold import inducing, local, press
 from dima.manifold.caution import caution
 from dima.manifold.kernel import affinity, blocks, excited, squared_distances, whitening
@@ -137,10 +137,10 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         for name in ("k_eps", "pred_k"):
             _refuse_above(name, getattr(self, name), "m", self.m_, f"Lower {name} or raise m.")
         self._choose(Z_ix, targets)
-        twins = [Z_ix]
-        if also_ix is not None:
-            twins.append(self._scale.scaled(_second_latents(also_ix, latents.shape)))
-        self._solve(twins, targets)
+        also = [] if also_ix is None else [check.matrix(self, also_ix, latents.shape[1], "also_ix")]
+        if any(len(rows) != len(latents) for rows in also):
+            raise ShapeError(sentence("GPLM", "also_ix", f"of {len(latents)} rows", len(also[0])))
+        self._solve([Z_ix, *map(self._scale.scaled, also)], targets)
         return self
 
     def predict(self, R_ax: ArrayLike) -> Array:
@@ -278,15 +278,6 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             self._values_mX = self._block(self._z_mx, None)[0]
         ids = knn(self._z_mx, z_ax, k, self.ann_backend).ids
         return local.interpolate(z_ax, self._z_mx, ids, self._values_mX, self._bandwidth)
-
-
-def _second_latents(given: ArrayLike, shape: tuple[int, ...]) -> Float64:
-    latents = np.asarray(given, np.float64)
-    if latents.shape != shape:
-        raise ShapeError(sentence("GPLM", "also_ix", f"of shape {shape}", f"shape {latents.shape}"))
-    if not np.isfinite(latents).all():
-        raise DataError(sentence("GPLM", "also_ix", "finite", "NaN or inf", "Drop those rows."))
-    return latents
 
 
 def _refuse_contradiction(
