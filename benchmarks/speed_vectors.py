@@ -29,7 +29,11 @@ COMPARED = [
 def run(python: str, side: str, task: str, n: int, width: int) -> dict[str, float]:
     """One task in a fresh process."""
     command = [python, str(HERE / "sides.py"), side, task, str(n), str(width)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # Each side imports `dima` from its own environment, and from nowhere else.
+    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if side == "ours":
+        surroundings = dict(os.environ)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=surroundings)
     return json.loads(done.stdout.splitlines()[-1])
 
 
