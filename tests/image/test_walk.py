@@ -6,7 +6,8 @@ import torch
 
 from close import assert_close
 from dima.image.walk import walk
-from dima.noise.schedule import path, trailing
+from dima.noise.grid import trailing
+from dima.noise.schedule import path
 from dima.noise.solver import build
 
 PATH, GRID = path("cosine", 20), trailing(20, 5)

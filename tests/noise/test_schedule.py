@@ -1,51 +1,70 @@
 import numpy as np
 import pytest
+import torch
 from diffusers import DDPMScheduler
+from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from close import assert_close
 from dima.errors import SettingError
-from dima.noise.schedule import SCHEDULES, from_betas, log_ratio, path, trailing
+from dima.noise.schedule import SCHEDULES, Path, Range, from_betas, log_ratio, path, zero_terminal_snr
 
-LENGTHS = [1, 10, 50, 200, 1000]
+LENGTHS = [1, 2, 10, 50, 200, 1000]
+PRESERVING = [name for name in SCHEDULES if name not in ("karras", "flow")]
 every_path = pytest.mark.parametrize(("name", "T"), [(name, T) for name in SCHEDULES for T in LENGTHS])
+every_chain = pytest.mark.parametrize(("name", "T"), [(name, T) for name in PRESERVING for T in LENGTHS])
 
 
-@every_path
-def test_betas_are_variances(name, T):
-    betas = SCHEDULES[name](T)
-    assert betas.shape == (T,)
-    assert (betas > 0).all()
-    assert (betas <= 1).all()  # the published cosine ends at 1, which `path` caps
-    kept = (path(name, T).alpha[1:] / path(name, T).alpha[:-1]) ** 2
-    assert_close(kept, 1 - np.minimum(betas, 0.999), rtol=1e-9)
+def betas_of(made):
+    return 1 - (made.alpha[1:] / made.alpha[:-1]) ** 2
 
 
 @every_path
 @pytest.mark.parametrize("floor", [0.0, 1e-5, 0.1])
-def test_signal_falls_from_one_to_nearly_nothing(name, T, floor):
-    made = path(name, T, floor=floor)
+def test_levels_fall_strictly_from_clean(name, T, floor):
+    made = path(name, T, Range(floor=floor))
     assert made.T == T
     assert (made.alpha[0], made.sigma[0]) == (1, 0)
-    assert_close(made.alpha**2 + made.sigma**2, np.ones(T + 1), atol=1e-15)
+    assert np.isfinite([made.alpha, made.sigma]).all()
     # Strictly, in what the network and the solvers see too: equal levels have no step between them.
-    assert (np.diff(made.alpha) < 0).all()
+    assert (np.diff(made.sigma) > 0).all()
     assert (np.diff(made.log_snr) < 0).all()
-    assert floor <= made.alpha[-1] ** 2 <= floor + 1.01e-3
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_betas_of_diffusers(name):
-    theirs = {"linear": "linear", "cosine": "squaredcos_cap_v2"}[name]
-    betas = np.minimum(SCHEDULES[name](1000), 0.999)
-    assert_close(betas, DDPMScheduler(1000, beta_schedule=theirs).betas, atol=1e-6)
+@every_chain
+def test_variance_is_kept(name, T):
+    made = path(name, T)
+    assert_close(made.alpha**2 + made.sigma**2, np.ones(T + 1), atol=1e-15)
 
 
-@pytest.mark.parametrize("T", LENGTHS[1:-1])
-def test_a_shorter_linear_chain_visits_levels_of_the_published_one(T):
-    kept = path("linear", 1000).alpha[:: 1000 // T]
-    assert_close(path("linear", T, beta_max=0.9999).alpha, kept, rtol=1e-12)
+@pytest.mark.parametrize("name", ["cosine", "linear", "sigmoid", "sigmoid_geodiff"])
+@pytest.mark.parametrize("T", LENGTHS)
+@pytest.mark.parametrize("floor", [0.0, 1e-5, 0.1])
+def test_nearly_no_signal_is_left(name, T, floor):
+    assert floor <= path(name, T, Range(floor=floor)).alpha[-1] ** 2 <= floor + 1.01e-3
+
+
+@pytest.mark.parametrize(("name", "theirs"), [("linear", "linear"), ("cosine", "squaredcos_cap_v2")])
+def test_betas_of_diffusers(name, theirs):
+    assert_close(betas_of(path(name, 1000)), DDPMScheduler(1000, beta_schedule=theirs).betas, atol=1e-6)
+
+
+def test_sigmoid_betas_of_diffusers():
+    made = path("sigmoid_geodiff", 1000)
+    assert_close(betas_of(made), DDPMScheduler(1000, beta_schedule="sigmoid").betas, atol=1e-6)
+
+
+def test_published_ranges_are_tuned():
+    theirs = DDPMScheduler(1000, beta_start=1e-3, beta_end=1e-2).betas
+    assert_close(betas_of(path("linear", 1000, Range(beta_start=1e-3, beta_end=1e-2))), theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("T", [10, 50, 200])
+@pytest.mark.parametrize("name", ["linear", "sigmoid_geodiff"])
+def test_a_shorter_chain_visits_levels_of_the_published_one(name, T):
+    kept = path(name, 1000).alpha[:: 1000 // T]
+    assert_close(path(name, T, Range(beta_max=0.9999)).alpha, kept, rtol=1e-12)
 
 
 def test_cosine_halves_the_signal_at_half_time():
@@ -53,6 +72,31 @@ def test_cosine_halves_the_signal_at_half_time():
     angle = (0.5 + 0.008) / 1.008 * np.pi / 2
     first = 0.008 / 1.008 * np.pi / 2
     assert_close(signal[500], np.cos(angle) ** 2 / np.cos(first) ** 2, rtol=1e-12)
+
+
+def test_sigmoid_is_half_at_half_time_and_symmetric():
+    signal = path("sigmoid", 1000).alpha ** 2
+    assert_close(signal[500], 0.5, rtol=1e-12)
+    assert_close(signal[1:400] + signal[999:600:-1], np.ones(399), atol=1e-12)
+
+
+def test_the_ends_of_the_circle():
+    made = path("offset_cosine", 100)
+    assert_close(made.alpha[[1, -1]], [0.95, 0.02], rtol=1e-12)
+
+
+def test_karras_levels_by_hand():
+    # Their step i of n runs downwards: sigma_0 = max.
+    n, low, high = 18, 0.002 ** (1 / 7), 80 ** (1 / 7)
+    made = path("karras", n)
+    assert_close(made.sigma[:0:-1], [(high + i / (n - 1) * (low - high)) ** 7 for i in range(n)], rtol=1e-12)
+    assert_close(made.alpha, np.ones(n + 1))
+
+
+def test_flow_is_a_straight_line():
+    made = path("flow", 4)
+    assert_close(made.alpha, [1, 0.75, 0.5, 0.25, 0])
+    assert_close(made.sigma, [0, 0.25, 0.5, 0.75, 1])
 
 
 @given(st.lists(st.floats(1e-4, 0.5), min_size=1, max_size=30))
@@ -65,38 +109,56 @@ def test_a_chain_of_betas_by_adding_variances(betas):
 
 
 def test_beta_max_caps_each_step():
-    alpha = path("cosine", 50, beta_max=0.3).alpha
-    assert (1 - (alpha[1:] / alpha[:-1]) ** 2).max() == pytest.approx(0.3)
+    assert betas_of(path("cosine", 50, Range(beta_max=0.3))).max() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_zero_terminal_snr_of_diffusers(name):
+    made = path(name, 1000)
+    theirs = rescale_zero_terminal_snr(torch.as_tensor(betas_of(made)))
+    rescaled = zero_terminal_snr(made)
+    assert_close(betas_of(rescaled), theirs, atol=1e-9)
+    assert (rescaled.alpha[0], rescaled.alpha[-1], rescaled.sigma[-1]) == (1, 0, 1)
+    assert_close(rescaled.alpha[1], made.alpha[1], rtol=1e-12)
+
+
+@every_chain
+def test_zero_terminal_snr_falls_strictly(name, T):
+    made = zero_terminal_snr(path(name, T))
+    assert made.alpha[-1] == 0
+    assert (np.diff(made.log_snr) < 0).all()
+    assert_close(np.hypot(made.alpha, made.sigma), np.ones(T + 1), atol=1e-12)
+
+
+def test_what_ends_in_noise_alone_is_left():
+    made = path("flow", 20)
+    assert zero_terminal_snr(made) is made
 
 
 def test_log_ratio_is_bounded_where_a_share_is_zero():
     assert_close(log_ratio(np.array([1.0, 1.0, 0.0]), np.array([0.0, 1.0, 1.0])), [20, 0, -20])
 
 
-@given(st.integers(1, 300), st.data())
-def test_trailing_grid(T, data):
-    steps = data.draw(st.integers(1, T))
-    grid = trailing(T, steps)
-    assert (grid[0], grid[-1], len(grid)) == (T, 0, steps + 1)
-    gaps = -np.diff(grid)
-    assert gaps.min() >= 1
-    assert gaps.max() - gaps.min() <= 1
-
-
-@pytest.mark.parametrize(("T", "steps"), [(200, 30), (1000, 7), (1000, 50), (50, 50)])
-def test_trailing_grid_of_diffusers(T, steps):
-    theirs = DDPMScheduler(T, timestep_spacing="trailing")
-    theirs.set_timesteps(steps)
-    assert_close(trailing(T, steps)[:-1] - 1, theirs.timesteps)
-
-
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (lambda: path("sine", 10), r"schedule must be one of \['cosine', 'linear'\]; got 'sine'"),
+        (lambda: path("sine", 10), r"schedule must be one of \['cosine', .*'linear'.*\]; got 'sine'"),
         (lambda: path("linear", 0), "T must be at least 1; got 0"),
-        (lambda: trailing(10, 11), "steps must be in 1..T = 10; got 11"),
-        (lambda: trailing(10, 0), "steps must be in 1..T = 10; got 0"),
+        (lambda: path("linear", 9, Range(beta_start=-0.1)), r"rising within \(0, 1\); got -0.1 and 0.02"),
+        (lambda: path("linear", 9, Range(beta_start=0.03)), "rising within"),
+        (lambda: path("linear", 9, Range(beta_end=1.0)), "rising within"),
+        (lambda: path("linear", 9, Range(beta_end=np.nan)), "rising within"),
+        (
+            lambda: path("karras", 9, Range(sigma_min=0.0)),
+            "sigma_max must be positive and rising; got 0 and 80",
+        ),
+        (lambda: path("karras", 9, Range(sigma_max=0.001)), "positive and rising"),
+        (lambda: path("cosine", 9, Range(floor=1.0)), r"floor must be in \[0, 1\); got 1.0"),
+        (lambda: path("cosine", 9, Range(beta_max=0.0)), r"betas must be within \(0, 1\); got 0 to 0"),
+        (lambda: from_betas([0.1, -0.1]), r"betas must be within \(0, 1\); got -0.1 to 0.1"),
+        (lambda: from_betas([0.1, np.nan]), "betas must be within"),
+        (lambda: zero_terminal_snr(path("karras", 9)), "zero_snr must be on a path of constant variance"),
+        (lambda: zero_terminal_snr(Path(np.array([1, 0.5]), np.array([0, 0.5]))), "zero_snr must be"),
     ],
 )
 def test_refused(wrong, told):

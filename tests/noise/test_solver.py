@@ -1,25 +1,33 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from close import assert_close
-from dima.errors import NumericsError, SettingError
-from dima.noise.schedule import SCHEDULES, path, trailing
-from dima.noise.solver import SOLVERS, SolverTable, build, walk
+from dima.errors import SettingError
+from dima.noise.grid import SPACINGS, levels
+from dima.noise.schedule import SCHEDULES, path, zero_terminal_snr
+from dima.noise.solver import SOLVERS, build, walk
 from dima.noise.target import clean, predicted
 
 LENGTHS = [50, 200, 1000]
+STEPS = [1, 2, 3, 5, 10, 20, 50]
+CHAINS = {
+    "linear": lambda T: path("linear", T),
+    "cosine": lambda T: path("cosine", T),
+    "zero_snr": lambda T: zero_terminal_snr(path("linear", T)),
+}
 PREDICTION = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 
-every_path = pytest.mark.parametrize(("name", "T"), [(n, T) for n in SCHEDULES for T in LENGTHS])
+every_path = pytest.mark.parametrize(("name", "T"), [(n, T) for n in CHAINS for T in LENGTHS])
 
 
 def table_of(solver, name, T, steps=None, eta=None):
-    made, grid = path(name, T), trailing(T, steps or T)
-    return build(solver, made.alpha[grid], made.sigma[grid], eta)
+    return build(solver, *levels(CHAINS[name](T), steps or T), eta)
+
+
+def betas_of(made):
+    return 1 - (made.alpha[1:] / made.alpha[:-1]) ** 2
 
 
 def network(target, x, alpha, sigma):
@@ -28,7 +36,39 @@ def network(target, x, alpha, sigma):
     return predicted(target, D, (x - alpha * D) / sigma, alpha, sigma)
 
 
+def assert_finite(table):
+    columns = (table.M, table.C, table.alpha, table.sigma, table.log_snr)
+    assert all(np.isfinite(column).all() for column in columns)
+    assert not np.isnan(table.elbo_weight).any()  # a warning would fail the test, too
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("spacing", [*SPACINGS, "karras"])
+def test_every_table_builds_and_proves_itself(name, solver, spacing):
+    for T in (1, 50, 1000):
+        for steps in STEPS:
+            if steps <= T:
+                assert_finite(build(solver, *levels(path(name, T), steps, spacing)))
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "karras"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_table_from_noise_alone_builds(name, solver):
+    for T in (1, 2, 50):
+        made = zero_terminal_snr(path(name, T))
+        for spacing in ("trailing", "karras"):
+            assert_finite(build(solver, *levels(made, T, spacing)))
+            assert_finite(build(solver, *levels(made, 1, spacing)))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_grid_that_ends_before_the_clean_level(solver):
+    made = path("cosine", 100)
+    assert_finite(build(solver, made.alpha[100:4:-5], made.sigma[100:4:-5]))
+
+
+@pytest.mark.parametrize("solver", ["ddim", "ddpm"])
 @pytest.mark.parametrize("eta", [0, 0.5, 1])
 @every_path
 def test_a_perfect_denoiser_stays_on_the_path(solver, eta, name, T):
@@ -37,23 +77,6 @@ def test_a_perfect_denoiser_stays_on_the_path(solver, eta, name, T):
     assert_close(a * table.alpha[:-1] + b, table.alpha[1:], atol=1e-14)
     variance = (a * table.sigma[:-1]) ** 2 + table.C**2
     assert_close(variance, table.sigma[1:] ** 2, atol=1e-14)
-
-
-@pytest.mark.parametrize("column", ["M", "C", "alpha", "sigma"])
-@pytest.mark.parametrize("wrong", [1e-6, np.nan])
-def test_a_wrong_table_is_refused(column, wrong):
-    table = table_of("ddpm", "linear", 50)
-    values = getattr(table, column).copy()
-    values[20] += wrong
-    with pytest.raises(NumericsError, match=r"solver ddpm: the table must be rows .* a gap of"):
-        dataclasses.replace(table, **{column: values})
-
-
-def test_sizes_and_levels_of_a_table():
-    table = table_of("ddim", "cosine", 50, 10)
-    assert (table.steps, table.depth) == (10, 1)
-    assert_close(table.log_snr, path("cosine", 50).log_snr[50:0:-5])
-    assert table.start_std == pytest.approx(1)
 
 
 @every_path
@@ -65,7 +88,7 @@ def test_ddpm_is_ddim_at_full_eta(name, T):
 
 @every_path
 def test_ddpm_is_the_posterior_of_the_chain(name, T):
-    betas = np.minimum(SCHEDULES[name](T), 0.999)[::-1]
+    betas = betas_of(CHAINS[name](T))[::-1]
     table = table_of("ddpm", name, T)
     bar, before = table.alpha[:-1] ** 2, table.alpha[1:] ** 2  # of x_t and of x_{t-1}
     atol = 5e-12  # 1 - bar is 4e-5 at the clean end, where rounding leaves twelve digits of it
@@ -85,7 +108,7 @@ def test_ddim_without_noise_is_euler_along_the_noise_ratio(rng):
 
 
 def oracle(kind, name, T, steps, target):
-    betas = np.minimum(SCHEDULES[name](T), 0.999)
+    betas = betas_of(CHAINS[name](T))
     settings = {"prediction_type": PREDICTION[target], "timestep_spacing": "trailing"}
     theirs = kind(T, trained_betas=betas, clip_sample=False, **settings)
     # They cumulate in float32, which leaves three digits of 1 - alpha_bar at the clean end.
@@ -112,7 +135,7 @@ def follow(table, target, step, x):
         ours = table.M[i, 1, 1] * x.numpy() + table.M[i, 1, 2] * D + table.C[i] * draws[i].numpy()
         x = step(i, x)
         assert_close(ours, x, atol=1e-5)
-    assert_close(walk(table, denoise, start, [draw.numpy() for draw in draws]), x, atol=1e-5)
+    assert_close(walk(table, denoise, start, [draw.numpy() for draw in draws]), x, atol=1e-4)
 
 
 def answers(theirs, target, i, x):
@@ -120,9 +143,13 @@ def answers(theirs, target, i, x):
     return torch.as_tensor(network(target, x.numpy(), np.sqrt(bar), np.sqrt(1 - bar)))
 
 
-@pytest.mark.parametrize("target", PREDICTION)
-@pytest.mark.parametrize("share", [1, 10])
-@every_path
+# With no signal at all, the noise says nothing of the data: eps is left out there.
+CASES = [(n, t) for n in CHAINS for t in PREDICTION if (n, t) != ("zero_snr", "eps")]
+every_case = pytest.mark.parametrize(("name", "target"), CASES)
+
+
+@pytest.mark.parametrize(("T", "share"), [(50, 1), (200, 1), (200, 10), (1000, 20)])
+@every_case
 def test_ddpm_of_diffusers(name, T, share, target):
     theirs = oracle(DDPMScheduler, name, T, T // share, target)
 
@@ -134,19 +161,18 @@ def test_ddpm_of_diffusers(name, T, share, target):
     follow(table_of("ddpm", name, T, T // share), target, step, start)
 
 
-@pytest.mark.parametrize("target", PREDICTION)
 @pytest.mark.parametrize("eta", [0, 0.5, 1])
-@pytest.mark.parametrize("share", [5, 10])
-@every_path
-def test_ddim_of_diffusers(name, T, share, eta, target):
-    theirs = oracle(DDIMScheduler, name, T, T // share, target)
+@pytest.mark.parametrize("steps", STEPS)
+@every_case
+def test_ddim_of_diffusers(name, steps, eta, target):
+    theirs = oracle(DDIMScheduler, name, 600, steps, target)
 
     def step(i, x):
         answer = answers(theirs, target, i, x)
         return theirs.step(answer, theirs.timesteps[i], x, eta, generator=seeded(i)).prev_sample
 
     start = torch.randn(4, 3, generator=seeded(99), dtype=torch.float64)
-    follow(table_of("ddim", name, T, T // share, eta), target, step, start)
+    follow(table_of("ddim", name, 600, steps, eta), target, step, start)
 
 
 @pytest.mark.parametrize(
@@ -164,18 +190,6 @@ def test_ruler_of_step_counts(solver, T, expected):
     assert variance == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_walk_that_need_not_be_variance_preserving():
-    # Divided by alpha, the path is one of growing noise with the same deterministic flow.
-    table = table_of("ddim", "linear", 50, 10)
-    ratio = table.sigma / table.alpha
-    other = build("ddim", np.ones(11), ratio)
-    assert other.start_std == pytest.approx(np.hypot(1, ratio[0]))
-    x, none = np.linspace(-2, 2, 5), np.zeros((10, 5))
-    ours = walk(table, lambda x, i: np.tanh(x / table.alpha[i]), x, none)
-    theirs = walk(other, lambda x, i: np.tanh(x), x / table.alpha[0], none)
-    assert_close(ours, theirs, atol=1e-9)
-
-
 @pytest.mark.parametrize("eta", [0, 0.3, 1])
 def test_start_from_pure_noise(eta):
     # alpha = 0: the first row can use nothing but D; no NaN appears.
@@ -191,6 +205,7 @@ def test_start_from_pure_noise(eta):
         (lambda: table_of("ddim", "linear", 50, eta=1.5), r"eta must be in \[0, 1\]; got 1.5"),
         (lambda: table_of("ddim", "linear", 50, eta=-0.1), "eta must be in"),
         (lambda: table_of("ddim", "linear", 50, eta=np.nan), "eta must be in"),
+        (lambda: table_of("heun", "linear", 50, eta=0.5), "eta must be left out with 'heun'; got 0.5"),
         (lambda: build("ddim", np.ones(3), np.array([2.0, 2.0, 0.0])), "grid must be falling"),
         (lambda: build("ddim", np.ones(3), np.array([0.0, 1.0, 2.0])), "grid must be falling"),
         (lambda: build("ddim", np.ones(1), np.ones(1)), "grid must be falling in noise; got 1"),
@@ -199,16 +214,3 @@ def test_start_from_pure_noise(eta):
 def test_refused(wrong, told):
     with pytest.raises(SettingError, match=told):
         wrong()
-
-
-def test_a_table_of_two_estimates_is_walked(rng):
-    # Two D's whose weights share the first-order one: for a constant denoiser nothing changes.
-    first = table_of("ddim", "cosine", 50, 10)
-    share = np.where(np.arange(10) > 0, -0.5, 0.0)  # the first row has no earlier estimate
-    M = np.concatenate([first.M, np.zeros((10, 2, 1))], axis=2)
-    M[:, 1, 2], M[:, 1, 3] = first.M[:, 1, 2] * (1 - share), first.M[:, 1, 2] * share
-    second = SolverTable("two", first.alpha, first.sigma, M, first.C)
-    x, none = rng.standard_normal(5), np.zeros((10, 5))
-    assert second.depth == 2
-    ends = [walk(table, lambda x, i: np.full(5, 0.3), x, none) for table in (first, second)]
-    assert_close(ends[1], ends[0], atol=1e-12)

@@ -5,8 +5,7 @@
 Sources: Ho, Jain and Abbeel 2020; v: Salimans and Ho 2022.
 """
 
-import logging
-import operator
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import jax
@@ -17,19 +16,20 @@ from sklearn.base import BaseEstimator
 
 from dima import settings
 from dima.data import check
-from dima.errors import NumericsError, SettingError, sentence
-from dima.latent import border, denoiser, sample, train
+from dima.errors import DataError, SettingError, sentence
+from dima.latent import border, denoiser, fitting, likelihood, sample, train
+from dima.latent.checkpoint import fingerprint
+from dima.noise import grid as grids
 from dima.noise import schedule as schedules
 from dima.noise import solver as solvers
-from dima.progress import track
 from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
 
 __all__ = ["DDPM"]
 
-_log = logging.getLogger("dima")
-
 _BLOCKS = 3  # residual blocks
-_STEPS = {"ddim": 50}  # evaluations beyond which a solver gains little; others take all T
+_STEPS = 50  # beyond which a deterministic solver gains little
+_ANCESTRAL = ("ddpm", "ddpm_large")  # which need the whole chain
+_DENSITY_STEPS = 64
 _INT32 = 2**31  # what JAX's counters and keys take
 _TOGETHER = 16384  # samples walked at a time
 
@@ -60,10 +60,24 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         verbose_every: Annotated[
             int, Meta(ge=0, description="log the loss every so many steps; 0 never")
         ] = 0,
-        target: Annotated[Literal["v", "eps", "x0"], Meta(description="what the network predicts")] = "v",
+        target: Annotated[
+            Literal["v", "eps", "x0", "flow", "edm"], Meta(description="what the network predicts")
+        ] = "v",
+        weight: Annotated[
+            Literal["uniform", "min_snr", "soft_min_snr", "elbo"],
+            Meta(description="weight of noise levels in the loss"),
+        ] = "uniform",
         schedule: Annotated[
-            Literal["cosine", "linear"], Meta(description="how noise grows along the chain")
+            Literal["cosine", "linear", "sigmoid", "sigmoid_geodiff", "offset_cosine", "karras", "flow"],
+            Meta(description="how noise grows along the chain"),
         ] = "cosine",
+        beta_start: Annotated[float, Meta(gt=0, lt=1, description="first beta, linear schedule")] = 1e-4,
+        beta_end: Annotated[float, Meta(gt=0, lt=1, description="last beta, linear schedule")] = 2e-2,
+        zero_snr: Annotated[bool, Meta(description="rescale the schedule to end in noise alone")] = False,
+        patience: Annotated[
+            int, Meta(ge=1, description="stop when a held-out tenth has not improved for so many checks")
+        ]
+        | None = None,
         device: Annotated[
             Literal["auto", "cpu", "gpu"], Meta(description="where it trains; auto is the CPU")
         ] = "auto",
@@ -80,12 +94,23 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.eps = eps
         self.verbose_every = verbose_every
         self.target = target
+        self.weight = weight
+        self.beta_start = beta_start
+        self.beta_end = beta_end
+        self.zero_snr = zero_snr
+        self.patience = patience
         self.schedule = schedule
         self.device = device
         self.seed = seed
 
-    def fit(self, Z: ArrayLike, y: None = None) -> Self:
+    def fit(self, Z: ArrayLike, y: None = None, checkpoint: str | Path | None = None) -> Self:
         """Train on points `Z` (n, d); on a terminal a bar shows the loss and the time left.
+
+        Args:
+            Z: points.
+            y: ignored.
+            checkpoint: folder that is kept up to date while training, and gone on from where one is
+                found: a run killed and resumed gives the numbers of one that was not.
 
         Raises:
             SettingError: a setting is out of range.
@@ -97,11 +122,10 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         Z = check.points(self, Z, reset=True)
         self._mean, spread = Z.mean(axis=0, dtype=np.float64), Z.std(axis=0, dtype=np.float64)
         # An axis that never varies, up to rounding, is left at its mean instead of being blown up.
-        varies = spread > 1e-7 * np.abs(self._mean)
-        self._scale = np.where(varies, spread, 1.0)
-        self._varies = varies
+        self._varies = spread > 1e-7 * np.abs(self._mean)
+        self._scale = np.where(self._varies, spread, 1.0)
         with jax.default_device(border.device(self.device)):
-            self._train(jnp.asarray(self._standard(Z)))
+            self._train(jnp.asarray(self._standard(Z)), None if checkpoint is None else Path(checkpoint))
         return self
 
     def sample(
@@ -111,15 +135,17 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         steps: int | None = None,
         eta: float | None = None,
         seed: int = 0,
+        spacing: str = "trailing",
     ) -> Float32:
         """Draw `n` new points (n, d).
 
         Args:
             n: number of points.
-            solver: "ddim" (deterministic given its start) or "ddpm" (ancestral).
-            steps: evaluations of the network, at most T; if None, 50 for "ddim" and T for "ddpm".
+            solver: a name in `dima.noise.solver.SOLVERS`, such as "ddim", "dpmpp_2m" or "ddpm".
+            steps: grid steps, at most T; if None, T for "ddpm" and 50 for others.
             eta: share of fresh noise, 0 to 1; the solver's own if None.
             seed: equal seeds draw equal points, whatever `n`.
+            spacing: "trailing", "leading", "linspace" or "karras".
 
         Raises:
             SettingError: n, steps, eta or solver is out of range.
@@ -128,10 +154,10 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         _at_least("n", n, 0)
         _at_least("seed", seed, 0)
         path = self._path()
-        steps = min(_STEPS.get(solver, path.T), path.T) if steps is None else steps
+        most = path.T if solver in _ANCESTRAL else min(_STEPS, path.T)
+        steps = most if steps is None else steps
         _at_least("steps", steps, 1)
-        grid = schedules.trailing(path.T, steps)
-        table = solvers.build(solver, path.alpha[grid], path.sigma[grid], eta)
+        table = solvers.build(solver, *grids.levels(path, steps, spacing), eta)
         drawn = [self._walk(table, None, seed, rows) for rows in _parts(n)]
         return np.concatenate(drawn) if drawn else np.empty((0, len(self._mean)), np.float32)
 
@@ -173,6 +199,30 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         drawn = [self._walk(table, (start[rows], noise), seed, rows) for rows in _parts(len(Z))]
         return np.concatenate(drawn)
 
+    def score_samples(self, Z: ArrayLike) -> Float64:
+        """Log-density (b,) of points `Z` (b, d) in nats, by the probability flow.
+
+        Raises:
+            NotFittedError: before `fit`.
+            DataError: an axis of the training points did not vary, so that there is no density.
+        """
+        check.fitted(self, "parameters_")
+        Z = check.points(self, Z, reset=False)
+        if not self._varies.all():
+            got = f"{int((~self._varies).sum())} constant axes"
+            raise DataError(sentence("DDPM.score_samples", "the training points", "varying", got))
+        levels = self._path().log_snr
+        ends = float(levels[1]), float(levels[-1])
+        found = [
+            likelihood.log_density(self.parameters_, self.target, jnp.asarray(part), ends, _DENSITY_STEPS)
+            for part in np.array_split(self._standard(Z), 1 + len(Z) // _TOGETHER)
+        ]
+        return np.concatenate(found).astype(np.float64) - float(np.log(self._scale).sum())
+
+    def score(self, Z: ArrayLike, y: None = None) -> float:
+        """Mean log-density of points `Z` (b, d), in nats."""
+        return float(self.score_samples(Z).mean())
+
     def to_device(self, device: str) -> Self:
         """Move the fitted network to "cpu" or "gpu"; "auto" is the CPU.
 
@@ -207,27 +257,21 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.n_features_in_ = len(self._mean)
         return self
 
-    def _train(self, data: jax.Array) -> None:
+    def _train(self, data: jax.Array, checkpoint: Path | None) -> None:
+        first, key = jax.random.split(jax.random.key(self.seed))
         batch = min(self.batch_size, len(data))
-        plan = train.Plan(self.n_iter, batch, self.learning_rate, self.ema_decay, self.target)
-        first, run = jax.random.split(jax.random.key(self.seed))
-        net = denoiser.init(first, data.shape[1], self.hidden_dim, self.t_embed_dim, _BLOCKS)
-        state, records = train.start(plan, net), []
-        levels = self._path().log_snr[1:]
-        chunks = train.run(plan, state, data, levels, run, self.verbose_every)
-        for latest, record in track(chunks, self.n_iter, "training the prior", operator.itemgetter(1)):
-            state = latest
-            records.append((record.step, record.loss))
-            if self.verbose_every:
-                _log.info("DDPM: step %d of %d, loss %.4f", record.step, self.n_iter, record.loss)
-        history = np.asarray(records, np.float64).reshape(-1, 2)
-        if not np.isfinite(history).all():
-            fix = "Lower learning_rate."
-            raise NumericsError(sentence("DDPM", "the loss", "finite", "an infinite one", fix))
-        self.parameters_, self.losses_ = state.ema, history
+        plan = train.Plan(self.n_iter, batch, self.learning_rate, self.ema_decay, self.target, self.weight)
+        network = denoiser.init(first, data.shape[1], self.hidden_dim, self.t_embed_dim, _BLOCKS)
+        levels = jnp.asarray(self._path().log_snr[1:], jnp.float32)
+        points = fingerprint(np.asarray(data)) if checkpoint is not None else ""
+        belongs = {**self.get_params(deep=False), "points": points}
+        run = fitting.Run(plan, self.patience, self.verbose_every, checkpoint, belongs)
+        self.parameters_, self.losses_ = fitting.fit(run, network, data, levels, key)
 
     def _path(self) -> schedules.Path:
-        return schedules.path(self.schedule, self.T, self.beta_max, self.eps)
+        tuned = schedules.Range(self.beta_start, self.beta_end, self.beta_max, self.eps)
+        made = schedules.path(self.schedule, self.T, tuned)
+        return schedules.zero_terminal_snr(made) if self.zero_snr else made
 
     def _standard(self, Z: Array) -> Float32:
         standard: Float32 = ((Z - self._mean) / self._scale).astype(np.float32)

@@ -21,10 +21,11 @@ from dima.noise import target as targets
 from dima.progress import StepRecord
 from dima.typing import Array
 
-__all__ = ["Plan", "State", "run", "start"]
+__all__ = ["Plan", "State", "held_out_loss", "run", "start"]
 
 _WARM_UP = 100  # steps in which the learning rate rises
 _SHARE = 4  # points that share a level where the batch size allows
+_CHECKS = 32  # batches of a held-out check
 _CHUNK = 500  # steps of one compiled scan; the bar moves this often
 
 
@@ -37,6 +38,7 @@ class Plan:
     learning_rate: float
     ema_decay: float
     target: str
+    weight: str = "uniform"
 
     @property
     def share(self) -> int:
@@ -59,7 +61,7 @@ def start(plan: Plan, parameters: Parameters) -> State:
 
 
 def run(
-    plan: Plan, state: State, data: jax.Array, log_snr: Array, key: jax.Array, every: int = 0
+    plan: Plan, state: State, data: jax.Array, log_snr: jax.Array | Array, key: jax.Array, every: int = 0
 ) -> Iterator[tuple[State, StepRecord]]:
     """Train to `plan.n_iter` steps, yielding after every chunk.
 
@@ -89,6 +91,15 @@ def _optimiser(plan: Plan) -> optax.GradientTransformation:
     warm_up = min(_WARM_UP, plan.n_iter // 10)
     rate = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, warm_up, max(plan.n_iter, 1))
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+
+
+@functools.partial(jax.jit, static_argnames="plan")
+def held_out_loss(
+    plan: Plan, parameters: Parameters, data: jax.Array, levels: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Loss on points (n, d) that training does not see, over the same draws at every call."""
+    draws = jax.vmap(lambda own: _draw(plan, data.shape, own))(jax.random.split(key, _CHECKS))
+    return jax.vmap(lambda own: _loss(parameters, plan, data, levels, own))(draws).mean()
 
 
 class _Draws(NamedTuple):
@@ -137,4 +148,6 @@ def _loss(parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array
     sigma = jnp.repeat(jnp.sqrt(jax.nn.sigmoid(-2 * log_snr)), plan.share)[:, None]
     answer = apply(parameters, alpha * x0 + sigma * noise, log_snr)
     wanted = targets.predicted(plan.target, x0, noise, alpha, sigma)
-    return jnp.square(answer - wanted).mean()
+    weight = targets.loss_weight(plan.weight, plan.target, alpha, sigma)
+    loss: jax.Array = (weight * jnp.square(answer - wanted)).mean()
+    return loss

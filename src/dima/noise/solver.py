@@ -1,107 +1,36 @@
-"""Every sampler as a table: one affine row per step, built once in float64, walked anywhere.
+"""Every solver by name, and the one door that builds its table on a grid."""
 
-State: an anchor xa, the current x, and the last clean estimates D_i, D_{i-1}, ... A step evaluates
-D at x and applies
-
-    [xa'; x'] = M_i [xa; x; D_i; D_{i-1}; ...] + [0; C_i] z
-
-A table knows only consecutive levels of its grid, so any grid is right by construction.
-Source of the unification: Song, Meng and Ermon 2021 (DDIM), equations 12 and 16.
-"""
-
-import dataclasses
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from dima.errors import NumericsError, SettingError, sentence
+from dima.errors import SettingError, sentence
+from dima.noise.first_order import churned, ddim, ddpm, ddpm_large
+from dima.noise.heun import heun
+from dima.noise.multistep import dpmpp_1, dpmpp_2m, dpmpp_3m, dpmpp_3m_published, sde_dpmpp_2m
 from dima.noise.schedule import log_ratio
-from dima.typing import Array, Float64
+from dima.noise.table import SolverTable, walk
+from dima.noise.unipc import unipc_2, unipc_3
+from dima.typing import Array
 
 __all__ = ["SOLVERS", "SolverTable", "build", "ddim", "ddpm", "walk"]
 
-_IDENTITY_TOLERANCE = 1e-9
+SOLVERS: dict[str, Callable[..., SolverTable]] = {
+    "ddim": ddim,
+    "ddpm": ddpm,
+    "ddpm_large": ddpm_large,
+    "churned": churned,
+    "dpmpp_1": dpmpp_1,
+    "dpmpp_2m": dpmpp_2m,
+    "dpmpp_3m": dpmpp_3m,
+    "dpmpp_3m_published": dpmpp_3m_published,
+    "sde_dpmpp_2m": sde_dpmpp_2m,
+    "heun": heun,
+    "unipc_2": unipc_2,
+    "unipc_3": unipc_3,
+}
 
-
-@dataclasses.dataclass(frozen=True)
-class SolverTable:
-    """The rows of a sampler, which prove their own algebra on construction.
-
-    If D were exactly x_0, every row would carry a state of level (alpha, sigma) to one of the next
-    level: the signal coefficients sum to alpha', and those of the noise square-sum to sigma'^2.
-
-    Attributes:
-        name: the sampler.
-        alpha: (S + 1,) signal at each level, noisiest first; row i is evaluated at level i.
-        sigma: (S + 1,) noise at each level.
-        M: (S, 2, 2 + depth) coefficients of [xa, x, D_i, D_{i-1}, ...] in xa' and x'.
-        C: (S,) standard deviation of the fresh noise in x'.
-    """
-
-    name: str
-    alpha: Float64
-    sigma: Float64
-    M: Float64
-    C: Float64
-
-    def __post_init__(self) -> None:
-        signal = self.M[:, 1, :2].sum(axis=1) * self.alpha[:-1] + self.M[:, 1, 2:].sum(axis=1)
-        noise = np.hypot(self.M[:, 1, :2].sum(axis=1) * self.sigma[:-1], self.C)
-        gap = np.maximum(np.abs(signal - self.alpha[1:]), np.abs(noise - self.sigma[1:])).max()
-        if not gap <= _IDENTITY_TOLERANCE * max(1.0, self.sigma[0]):
-            rule = "rows that carry each level to the next"
-            got = f"a gap of {gap:.1e}"
-            raise NumericsError(sentence(f"solver {self.name}", "the table", rule, got))
-
-    @property
-    def steps(self) -> int:
-        """Number of rows, each one evaluation of the denoiser."""
-        return len(self.C)
-
-    @property
-    def depth(self) -> int:
-        """Number of clean estimates a row looks at."""
-        return int(self.M.shape[2]) - 2
-
-    @property
-    def log_snr(self) -> Float64:
-        """(S,) lambda = log(alpha / sigma) of the level each row is evaluated at."""
-        return log_ratio(self.alpha[:-1], self.sigma[:-1])
-
-    @property
-    def start_std(self) -> float:
-        """Standard deviation of the state before the first row, for data of unit variance."""
-        return float(np.hypot(self.alpha[0], self.sigma[0]))
-
-
-def ddim(alpha: Float64, sigma: Float64, eta: float = 0.0) -> SolverTable:
-    """DDIM with `eta` 0 (deterministic) to 1 (ancestral).
-
-    Source: Song, Meng and Ermon 2021, equation 12.
-
-    Args:
-        alpha: (S + 1,) signal at the grid's levels, noisiest first.
-        sigma: (S + 1,) noise at the grid's levels.
-        eta: share of the ancestral noise.
-    """
-    a0, a1, s0, s1 = alpha[:-1], alpha[1:], sigma[:-1], sigma[1:]
-    fresh = eta * (s1 / s0) * np.sqrt(np.maximum(s0**2 - (a0 / a1) ** 2 * s1**2, 0))
-    kept = np.sqrt(np.maximum(s1**2 - fresh**2, 0)) / s0
-    M = np.zeros((len(a0), 2, 3))
-    M[:, :, 1], M[:, :, 2] = kept[:, None], (a1 - a0 * kept)[:, None]
-    return SolverTable(f"ddim(eta={eta:g})", alpha, sigma, M, fresh)
-
-
-def ddpm(alpha: Float64, sigma: Float64, eta: float = 1.0) -> SolverTable:
-    """Ancestral sampling with the posterior variance, which is DDIM at eta 1.
-
-    Source: Ho, Jain and Abbeel 2020, equation 7.
-    """
-    return dataclasses.replace(ddim(alpha, sigma, eta), name="ddpm")
-
-
-SOLVERS: dict[str, Callable[..., SolverTable]] = {"ddim": ddim, "ddpm": ddpm}
+_WITH_ETA = ("ddim", "ddpm")
 
 
 def build(solver: str, alpha: Array, sigma: Array, eta: float | None = None) -> SolverTable:
@@ -118,28 +47,8 @@ def build(solver: str, alpha: Array, sigma: Array, eta: float | None = None) -> 
     if len(levels) < 2 or not (np.diff(levels) > 0).all():
         got, fix = f"{len(levels)} levels", "Give them from noisiest to cleanest, none twice."
         raise SettingError(sentence("noise", "the grid", "falling in noise", got, fix))
+    if eta is not None and solver not in _WITH_ETA:
+        rule, fix = f"left out with {solver!r}", f"It is a setting of {' and '.join(_WITH_ETA)}."
+        raise SettingError(sentence("noise", "eta", rule, eta, fix))
     settings = {} if eta is None else {"eta": eta}
     return SOLVERS[solver](np.asarray(alpha, np.float64), np.asarray(sigma, np.float64), **settings)
-
-
-def walk(
-    table: SolverTable,
-    denoise: Callable[[Array, int], Array],
-    x: Array,
-    noise: Sequence[Array] | Array,
-) -> Array:
-    """Walk the table in NumPy: the reference of the other walkers.
-
-    Args:
-        table: the sampler.
-        denoise: (x, row) -> clean estimate D.
-        x: state before the first row.
-        noise: standard normal draws, one of the shape of `x` for each row.
-    """
-    anchor, history = x, [np.zeros_like(x)] * table.depth
-    for i in range(table.steps):
-        history = [denoise(x, i), *history[:-1]]
-        terms = [anchor, x, *history]
-        anchor, moved = (sum(map(operator.mul, row, terms)) for row in table.M[i])
-        x = moved + table.C[i] * noise[i]
-    return x

@@ -2,6 +2,8 @@
 
     target  F                        P                         Q
     eps     noise                    1 / alpha                 -sigma / alpha
+    flow    noise - x_0              1 / (alpha+sigma)         -sigma / (alpha+sigma)
+    edm     -v / root                alpha / (alpha^2+sigma^2) sigma / root,  root^2 = alpha^2+sigma^2
     x0      x_0                      0                         1
     v       alpha noise - sigma x_0  alpha / (alpha^2+sigma^2) -sigma / (alpha^2+sigma^2)
 
@@ -9,26 +11,90 @@ Plain operators only: NumPy, JAX and torch arrays all pass through.
 Source: Salimans and Ho 2022, section 4 (v); the table: appendix D there.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["TARGETS", "clean", "predicted"]
+from dima.errors import SettingError, sentence
 
-TARGETS = ("v", "eps", "x0")
+__all__ = ["TARGETS", "clean", "guided", "loss_weight", "predicted"]
+
+_GAMMA = 5.0  # SNR above which a level gains no more weight
+
+Answer = Callable[[Any, Any, Any, Any], Any]
+
+_PREDICTED: dict[str, Answer] = {
+    "v": lambda x0, noise, alpha, sigma: alpha * noise - sigma * x0,
+    "eps": lambda x0, noise, alpha, sigma: noise,
+    "x0": lambda x0, noise, alpha, sigma: x0,
+    "flow": lambda x0, noise, alpha, sigma: noise - x0,
+    "edm": lambda x0, noise, alpha, sigma: (sigma * x0 - alpha * noise) / (alpha**2 + sigma**2) ** 0.5,
+}
+_CLEAN: dict[str, Answer] = {
+    "v": lambda x, F, alpha, sigma: (alpha * x - sigma * F) / (alpha**2 + sigma**2),
+    "eps": lambda x, F, alpha, sigma: (x - sigma * F) / alpha,
+    "x0": lambda x, F, alpha, sigma: F,
+    "flow": lambda x, F, alpha, sigma: (x - sigma * F) / (alpha + sigma),
+    "edm": lambda x, F, alpha, sigma: _mean(x, alpha, sigma) + sigma * F / (alpha**2 + sigma**2) ** 0.5,
+}
+TARGETS = tuple(_PREDICTED)
+
+
+def _mean(x: Any, alpha: Any, sigma: Any) -> Any:
+    """Posterior mean of x_0 if data were a standard normal: what EDM leaves to its skip connection."""
+    return alpha * x / (alpha**2 + sigma**2)
 
 
 def predicted(target: str, x0: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
-    """What a perfect network of this target answers for a clean `x0` and the `noise` added."""
-    if target == "eps":
-        return noise
-    if target == "x0":
-        return x0
-    return alpha * noise - sigma * x0
+    """What a perfect network of this target answers for a clean `x0` and the `noise` added.
+
+    Raises:
+        SettingError: the target is unknown.
+    """
+    return _of(_PREDICTED, target)(x0, noise, alpha, sigma)
 
 
 def clean(target: str, x: Any, F: Any, alpha: Any, sigma: Any) -> Any:
-    """The clean estimate D from the network's answer `F` at the noisy `x`."""
-    if target == "eps":
-        return (x - sigma * F) / alpha
-    if target == "x0":
-        return F
-    return (alpha * x - sigma * F) / (alpha**2 + sigma**2)
+    """The clean estimate D from the network's answer `F` at the noisy `x`.
+
+    Raises:
+        SettingError: the target is unknown.
+    """
+    return _of(_CLEAN, target)(x, F, alpha, sigma)
+
+
+def loss_weight(weight: str, target: str, alpha: Any, sigma: Any) -> Any:
+    """Factor on the squared error of the network's answer that gives levels their named weight.
+
+    "uniform" weighs answers alike. The others weigh the clean estimate, "elbo" by SNR (the bound for
+    levels drawn evenly in lambda), "min_snr" by min(SNR, 5), "soft_min_snr" by 1 / (1/SNR + 1/5), and
+    are carried over by Q^2. Sources: Kingma et al. 2021; Hang et al. 2023; Crowson et al. 2024.
+
+    Raises:
+        SettingError: the weight is unknown.
+    """
+    snr = (alpha / sigma) ** 2
+    weights = {
+        "uniform": None,
+        "elbo": snr,
+        "min_snr": (snr + _GAMMA - abs(snr - _GAMMA)) / 2,
+        "soft_min_snr": 1 / (1 / snr + 1 / _GAMMA),
+    }
+    if weight not in weights:
+        raise SettingError(sentence("noise", "weight", f"one of {', '.join(weights)}", repr(weight)))
+    # Q is what an answer of one adds to the clean estimate.
+    Q = clean(target, 0.0, 1.0, alpha, sigma)
+    return 1.0 if weights[weight] is None else weights[weight] * Q**2
+
+
+def guided(D: Any, D_free: Any, weight: float) -> Any:
+    """Classifier-free guidance of clean estimates: `weight` 1 is the conditioned one, 0 the free.
+
+    Source: Ho and Salimans 2022, equation 6, written in D.
+    """
+    return D_free + weight * (D - D_free)
+
+
+def _of(table: dict[str, Answer], target: str) -> Answer:
+    if target not in table:
+        raise SettingError(sentence("noise", "target", f"one of {', '.join(table)}", repr(target)))
+    return table[target]
