@@ -74,6 +74,17 @@ VERBS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Measure a model on rows it has not seen, beside PCA and beside real rows.",
         ("dima evaluate model held_out.npy",),
     ),
+    "toy": (
+        "dima.cli.toy:toy_diffusion",
+        "Train a small diffusion model on points in the plane and draw what happens.\n\n"
+        "Writes data.png, forward.png (the noising at six times), loss.png, samples.png (beside the "
+        "data), reverse.gif (the way back from noise) and samples.npy. JAX alone; nothing opens a window.",
+        (
+            "dima toy gaussian",
+            "dima toy checkerboard --epochs 400 -o board",
+            "dima toy --data points.npy -o mine",
+        ),
+    ),
     "info": (
         "dima.cli.look:info",
         "Show what a saved model is, after checking every byte of it.",

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common
 from dima.data import read, split, toy
-from dima.errors import DataError, sentence
 from dima.figures.report import save_report
 from dima.model import persist, report
 from dima.model.autoencoder import ManifoldAutoencoder
@@ -32,7 +31,7 @@ def demo(
     The digits (1,797 rows of 64 pixels) come with scikit-learn, so nothing is downloaded. A fifth
     of them is held out for the figures. It takes some 30 seconds on two cores.
     """
-    folder = _made(to)
+    folder = targets.folder(to, "dima demo")
     targets.model(folder / "model")
     targets.page(folder / "report.html")
     targets.table(folder / "samples.npy")
@@ -61,15 +60,6 @@ def demo(
     output.lines("")
     output.table(("stage", "seconds", "peak MB"), rows)
     output.lines("", *_next(folder))
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        got = fault.strerror or type(fault).__name__
-        raise DataError(sentence("dima demo", "--output", "a folder to write to", got)) from None
-    return folder
 
 
 def _next(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from dima.errors import ArtifactError, DataError, DimaError, sentence
 from dima.typing import Array
 
-__all__ = ["TABLES", "model", "page", "save", "table"]
+__all__ = ["TABLES", "folder", "model", "page", "save", "table"]
 
 TABLES = (".npy", ".csv")
 _FILES = (*TABLES, ".npz", ".tsv", ".parquet", ".html", ".json", ".toml", ".msgpack")
@@ -59,6 +59,20 @@ def model(path: Path) -> None:
     if names and not ({_MANIFEST} <= names <= set(FILES)):
         rule, fix = "free, or an older saved model", "Choose another place, or move it away."
         raise _refused(path, rule, "something else", fix, ArtifactError)
+
+
+def folder(path: Path, owner: str) -> Path:
+    """Make a folder for results, unless it is there.
+
+    Raises:
+        DataError: a file stands there, or the folder cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        got = fault.strerror or type(fault).__name__
+        raise DataError(sentence(owner, "--output", "a folder to write to", got)) from None
+    return path
 
 
 def save(path: Path, values: Array) -> None:

@@ -1,0 +1,62 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dima.cli import run
+
+QUICK = ["--epochs", "2", "--T", "8", "--hidden-dim", "8", "--batch-size", "2048"]
+
+
+def test_it_writes_pictures_an_animation_and_samples(tmp_path, capsys):
+    assert run(["toy", "checkerboard", *QUICK, "-o", str(tmp_path / "t")]) == 0
+    names = {"data.png", "forward.png", "loss.png", "samples.png", "reverse.gif", "samples.npy"}
+    assert {path.name for path in (tmp_path / "t").iterdir()} == names
+    assert np.load(tmp_path / "t/samples.npy", allow_pickle=False).shape == (2000, 2)
+    with Image.open(tmp_path / "t/reverse.gif") as moving:
+        assert moving.n_frames == 9
+    assert "mean loss" in capsys.readouterr().out
+
+
+def test_own_points_and_json(tmp_path, capsys, rng):
+    np.save(tmp_path / "points.npy", 100 + 5 * rng.standard_normal((3000, 2)))
+    target = str(tmp_path / "t")
+    some = ["--epochs", "60", "--T", "20", "--hidden-dim", "32", "--batch-size", "256"]
+    assert run(["toy", "--data", str(tmp_path / "points.npy"), *some, "-o", target, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["epochs"] == 60
+    samples = np.load(tmp_path / "t/samples.npy", allow_pickle=False)
+    assert np.abs(np.median(samples, axis=0) - 100).max() < 10
+
+
+def test_neither_pytorch_nor_tensorflow_is_imported(tmp_path):
+    code = (
+        "import sys; from dima.cli import run; code = run(sys.argv[1:]);"
+        "sys.exit(code or any(name in sys.modules for name in ('torch', 'tensorflow')))"
+    )
+    command = [sys.executable, "-c", code, "toy", "rings", *QUICK, "-o", str(tmp_path / "t")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["nowhere"], "Invalid value"),
+        (["gaussian", "--T", "0"], "Invalid value"),
+        (["gaussian", "--beta-start", "-1"], "beta_start and beta_end must be rising within (0, 1)"),
+        (["--data", "missing.npy"], "missing.npy"),
+    ],
+)
+def test_bad_flags_are_one_line(tmp_path, capsys, flags, told):
+    assert run(["toy", *flags, "-o", str(tmp_path / "t")]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+
+
+def test_three_columns_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "points.npy", np.eye(3))
+    assert run(["toy", "--data", str(tmp_path / "points.npy"), "-o", str(tmp_path / "t")]) == 2
+    assert "columns of --data must be two; got 3" in capsys.readouterr().err
