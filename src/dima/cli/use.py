@@ -112,7 +112,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     ] = 1000,
     solver: Annotated[
         str | None,
-        Parameter(help="ddim, ddpm, dpmpp_2m, heun, unipc_2 or another by name", show_default=lambda _: "ddim"),
+        Parameter(help="ddim, ddpm, dpmpp_2m, heun, unipc_2 ... by name", show_default=lambda _: "ddim"),
     ] = None,
     steps: Annotated[
         flags.Whole,
