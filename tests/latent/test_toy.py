@@ -24,6 +24,20 @@ def test_noising_is_the_chain_in_one_go(rng):
     assert_close(noisy, alpha * x0 + sigma * noise, atol=1e-5)
 
 
+def test_snapshots_share_one_noise(rng):
+    x0 = rng.standard_normal((6, 2)).astype(np.float32)
+    first, last = toy.noised(CHAIN, x0, [0, 40], seed=3)
+    noise = jax.random.normal(jax.random.key(3), x0.shape)
+    assert_close(first, x0, atol=1e-6)
+    assert_close(last, CHAIN.q_sample(jnp.asarray(x0), jnp.full(6, 40), noise), atol=1e-6)
+
+
+def test_a_start_is_the_points_and_a_fresh_network(rng):
+    points, network = toy.start(rng.standard_normal((6, 2)), 8, seed=4)
+    assert points.shape == (6, 2)
+    assert_close(network["w0"], toy.init_network(jax.random.key(4), 2, 8)["w0"])
+
+
 def test_the_network_has_three_hidden_layers():
     network = toy.init_network(jax.random.key(0), 2, 16)
     assert [network[f"w{i}"].shape[1] for i in range(4)] == [16, 16, 16, 2]

@@ -5,7 +5,6 @@ import operator
 from pathlib import Path
 from typing import Annotated, Literal
 
-import jax
 import numpy as np
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -59,8 +58,7 @@ def toy_diffusion(  # noqa: PLR0913 each argument is a flag
     chain = toy.Chain(path("linear", T, Range(beta_start=beta_start, beta_end=beta_end)))
     folder = targets.folder(to, "dima toy")
     mean, scale = points.mean(axis=0), points.std()
-    standard = jax.numpy.asarray((points - mean) / scale)
-    network = toy.init_network(jax.random.key(seed), 2, hidden_dim)
+    standard, network = toy.start((points - mean) / scale, hidden_dim, seed)
     passes = toy.epochs(network, chain, standard, batch_size, learning_rate, seed)
     losses = []
     bounded = itertools.islice(passes, epochs)
@@ -71,7 +69,7 @@ def toy_diffusion(  # noqa: PLR0913 each argument is a flag
             if not common.quiet and not common.as_json and record.step % max(1, epochs // 10) == 0:
                 output.lines(f"epoch {record.step:5d}   mean loss {record.loss:.4f}")
     states = np.asarray(toy.ancestral_sample(network, chain, _SAMPLES, 2, seed)) * scale + mean
-    _draw(folder, points, _forward(chain, standard, scale, mean, seed), np.array(losses), states)
+    _draw(folder, points, _forward(chain, points, seed), np.array(losses), states)
     read.save_table(folder / "samples.npy", states[-1])
     if common.as_json:
         output.json({"folder": folder, "epochs": epochs, "loss": losses[-1], "samples": len(states[-1])})
@@ -81,13 +79,11 @@ def toy_diffusion(  # noqa: PLR0913 each argument is a flag
         )
 
 
-def _forward(chain: toy.Chain, standard: jax.Array, scale: float, mean: Array, seed: int) -> dict[str, Array]:
-    noise = jax.random.normal(jax.random.key(seed), standard.shape)
-    clouds = {}
-    for t in np.unique(np.linspace(0, chain.T, _TIMES).astype(int)):
-        noisy = chain.q_sample(standard, jax.numpy.full(len(standard), t), noise)
-        clouds[f"t = {t}"] = np.asarray(noisy) * scale + mean
-    return clouds
+def _forward(chain: toy.Chain, points: Array, seed: int) -> dict[str, Array]:
+    mean, scale = points.mean(axis=0), points.std()
+    times = np.unique(np.linspace(0, chain.T, _TIMES).astype(int))
+    clouds = toy.noised(chain, (points - mean) / scale, times, seed)
+    return {f"t = {t}": cloud * scale + mean for t, cloud in zip(times, clouds, strict=True)}
 
 
 def _draw(folder: Path, points: Array, forward: dict[str, Array], losses: Array, states: Array) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from dima.latent import sample as walker
@@ -21,8 +22,19 @@ from dima.noise import solver as solvers
 from dima.noise import target as targets
 from dima.noise.schedule import Path
 from dima.progress import StepRecord
+from dima.typing import Array
 
-__all__ = ["Chain", "Network", "ancestral_sample", "epochs", "init_network", "noise_loss", "predict_noise"]
+__all__ = [
+    "Chain",
+    "Network",
+    "ancestral_sample",
+    "epochs",
+    "init_network",
+    "noise_loss",
+    "noised",
+    "predict_noise",
+    "start",
+]
 
 Network = dict[str, jax.Array]
 
@@ -46,6 +58,19 @@ class Chain:
         alpha = jnp.asarray(self.path.alpha, jnp.float32)[t][:, None]
         sigma = jnp.asarray(self.path.sigma, jnp.float32)[t][:, None]
         return alpha * x0 + sigma * noise
+
+
+def noised(chain: Chain, x0: Array, times: Array, seed: int) -> list[Array]:
+    """Points `x0` (n, d) at each of the `times`, with the same noise."""
+    points = jnp.asarray(x0)
+    noise = jax.random.normal(jax.random.key(seed), points.shape)
+    return [np.asarray(chain.q_sample(points, jnp.full(len(points), t), noise)) for t in times]
+
+
+def start(x0: Array, hidden_dim: int, seed: int) -> tuple[jax.Array, Network]:
+    """Points `x0` (n, d) for `epochs`, and a fresh network of their dimension."""
+    points = jnp.asarray(x0)
+    return points, init_network(jax.random.key(seed), points.shape[1], hidden_dim)
 
 
 def init_network(key: jax.Array, d: int, hidden_dim: int) -> Network:
