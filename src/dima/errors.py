@@ -1,4 +1,4 @@
-"""The exception tree, and the one helper that words a message.
+"""The exception tree, and warnings that point at the user's own line.
 
 DimaError
 |-- SettingError(ValueError)        a setting is unknown, out of range or contradicts another
@@ -10,7 +10,12 @@ DimaError
 |-- BackendError(ImportError)       an optional package or a device is not there
 |-- NumericsError(ArithmeticError)  a computation did not converge or overflowed
 `-- MemoryBudgetError(MemoryError)  a request would not fit into memory and was refused before it started
+
+A message is one sentence: "owner: thing must be rule; got value. What to do."
 """
+
+import sys
+import warnings
 
 __all__ = [
     "ArtifactError",
@@ -24,7 +29,10 @@ __all__ = [
     "SettingError",
     "ShapeError",
     "sentence",
+    "warn_user",
 ]
+
+_INSIDE = {"dima", "sklearn"}  # scikit-learn wraps `transform`, pipelines wrap everything
 
 
 class DimaError(Exception):
@@ -71,3 +79,11 @@ def sentence(owner: str, thing: str, rule: str, got: object, fix: str = "") -> s
     """Word a message: owner, thing, rule, the value got, and what to do."""
     told = f"{owner}: {thing} must be {rule}; got {got}."
     return f"{told} {fix}" if fix else told
+
+
+def warn_user(message: str) -> None:
+    """Warn at the first line outside dima and scikit-learn, whatever stands between it and the cause."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

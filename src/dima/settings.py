@@ -22,7 +22,7 @@ import msgspec
 
 from dima.errors import SettingError, sentence
 
-__all__ = ["ALIASES", "Setting", "accept", "check", "declared"]
+__all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declared"]
 
 # Greek and older spellings, understood at the public door only; inside there is only ASCII.
 ALIASES = {
@@ -41,6 +41,13 @@ ALIASES = {
 }
 
 Declaration = type | Callable[..., Any]
+
+
+class OneOf:
+    """Marks a text setting that names one of a registry: `Annotated[str, OneOf(*BACKENDS), Meta(...)]`."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,11 +112,19 @@ def check(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> di
         except msgspec.ValidationError:
             faults.append(_fault(owner, known[name], plain))
             continue
-        if isinstance(plain, float) and not math.isfinite(plain):
+        names = choices(known[name].type)
+        is_unknown = bool(names) and isinstance(plain, str) and plain not in names
+        if is_unknown or (isinstance(plain, float) and not math.isfinite(plain)):
             faults.append(_fault(owner, known[name], plain))
     if faults:
         raise SettingError("\n".join(faults))
     return checked
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """The names a setting of this type may take, wherever in a union they stand; none for any other."""
+    names = [part.names for part in getattr(hint, "__metadata__", ()) if isinstance(part, OneOf)]
+    return names[0] if names else next(filter(None, map(choices, typing.get_args(hint))), ())
 
 
 def _plain(value: Any) -> Any:
@@ -126,6 +141,8 @@ def _rule(hint: Any) -> str:
     """What a declared type asks for, in words: a whole number >= 2 or None."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
+        if names := choices(hint):
+            return "one of " + ", ".join(map(repr, names))
         bounds = [f"{sign} {bound:g}" for meta in parts[1:] for sign, bound in _bounds(meta)]
         return " ".join([_rule(parts[0]), " and ".join(bounds)]).rstrip()
     if origin is typing.Literal:

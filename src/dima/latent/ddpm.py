@@ -14,8 +14,7 @@ import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator
 
-from dima import settings
-from dima.data import check
+from dima import check, settings
 from dima.errors import DataError, SettingError, sentence
 from dima.latent import border, denoiser, fitting, likelihood, sample, train
 from dima.latent.checkpoint import fingerprint

@@ -11,11 +11,9 @@ import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from dima import settings
-from dima.data import check
-from dima.errors import DataError, SettingError, sentence
+from dima import check, settings
+from dima.errors import DataError, SettingError, sentence, warn_user
 from dima.manifold import graph, spectrum
-from dima.manifold.caution import caution
 from dima.manifold.neighbors import Neighbors, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
@@ -114,10 +112,10 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         self._rule = self._row_rule()
         others = graph.others_only(log_k, rows.weight_u, self._rule.log_weight_u)
         self._self_excluded_ux = self._extended(graph.row_means(others, modes))
-        self._caution_if_localised()
+        self._warn_if_localised()
         return self
 
-    def _caution_if_localised(self) -> None:
+    def _warn_if_localised(self) -> None:
         """Warn when the coordinates of rows, had they been new, have little to do with their own."""
         if self.n_components_ > 1 or not self._given["drop_trivial"] or len(self._psi_ux) < _FEWEST:
             return  # parts are told of already, a constant correlates with nothing, few rows tell nothing
@@ -128,7 +126,7 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
         lost = int((covariance < _FAITHFUL * spread).sum())
         if lost:
             told = f"DMAP: {lost} of {len(covariance)} coordinates live on single rows"
-            caution(f"{told}, so that those of new rows mean little. Raise eps or k, or lower d.")
+            warn_user(f"{told}, so that those of new rows mean little. Raise eps or k, or lower d.")
 
     def fit_transform(self, R_iX: ArrayLike, y: None = None) -> Float64:
         """Fit and return `embedding_` (n, d)."""
@@ -156,7 +154,7 @@ class DMAP(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  #
             coordinates[new] = self._extended(means)
             if far:
                 told = f"DMAP: {far} of {len(checked)} rows lie far from all training rows"
-                caution(f"{told}; they take the coordinates of the nearest ones.")
+                warn_user(f"{told}; they take the coordinates of the nearest ones.")
         return coordinates
 
     @property
@@ -282,7 +280,7 @@ def _modes(given: dict[str, Any], markov: graph.MarkovGraph) -> tuple[Float64, F
     if n_components > 1:
         told = f"DMAP: the neighbour graph falls into {n_components} parts"
         apart = min(n_components - 1, n_modes)
-        caution(f"{told}; {apart} of the coordinates tell them apart. Raise k or eps to join them.")
+        warn_user(f"{told}; {apart} of the coordinates tell them apart. Raise k or eps to join them.")
     if given["drop_trivial"]:
         return values, modes, n_components
     return np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes]), n_components

@@ -12,11 +12,9 @@ import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
-from dima import settings
-from dima.data import check
-from dima.errors import SettingError, ShapeError, sentence
+from dima import check, settings
+from dima.errors import DataError, SettingError, sentence, warn_user
 from dima.manifold import inducing, local, press
-from dima.manifold.caution import caution
 from dima.manifold.kernel import affinity, blocks, excited, squared_distances, whitening
 from dima.manifold.neighbors import knn
 from dima.manifold.scale import LatentScale
@@ -125,7 +123,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         _refuse_contradiction(self.inducing, Z_mx, self.eps, self.k_eps)
         latents = check.points(self, R_ix, reset=True, min_rows=2)
-        targets = check.targets(self, y, len(latents))
+        targets = _targets(y, len(latents))
         self._flat = targets.ndim == 1
         self._values_mX: Float64 | None = None
         targets = targets.reshape(len(latents), -1)
@@ -137,9 +135,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         for name in ("k_eps", "pred_k"):
             _refuse_above(name, getattr(self, name), "m", self.m_, f"Lower {name} or raise m.")
         self._choose(Z_ix, targets)
-        also = [] if also_ix is None else [check.matrix(self, also_ix, latents.shape[1], "also_ix")]
-        if any(len(rows) != len(latents) for rows in also):
-            raise ShapeError(sentence("GPLM", "also_ix", f"of {len(latents)} rows", len(also[0])))
+        also = [] if also_ix is None else [check.array("GPLM", "also_ix", also_ix, latents.shape)]
         self._solve([Z_ix, *map(self._scale.scaled, also)], targets)
         return self
 
@@ -163,7 +159,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             far += int((nearest2 > _FAR * self._bandwidth).sum())
         if far:
             told = f"GPLM: {far} of {len(z_ax)} rows lie far from all inducing points"
-            caution(f"{told}; they decode to mu_X_, the mean of the data.")
+            warn_user(f"{told}; they decode to mu_X_, the mean of the data.")
         decoded += self.mu_X_
         return decoded[:, 0] if self._flat else decoded
 
@@ -216,7 +212,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             _refuse_above("m", self.m, "n", n, "Lower m or pass more points.")
             m = min(n, _MOST) if self.m is None else self.m
             return Z_ix[inducing.pick(self.inducing, Z_ix, m, self.seed)]
-        points = check.matrix(self, given, d, "Z_mx")
+        points = check.array("GPLM", "Z_mx", given, ("m", d))
         if self.m not in (None, len(points)):
             rule = f"None or the rows of Z_mx = {len(points)}"
             raise SettingError(sentence("GPLM", "m", rule, self.m, "Leave m out."))
@@ -278,6 +274,12 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
             self._values_mX = self._block(self._z_mx, None)[0]
         ids = knn(self._z_mx, z_ax, k, self.ann_backend).ids
         return local.interpolate(z_ax, self._z_mx, ids, self._values_mX, self._bandwidth)
+
+
+def _targets(y: ArrayLike, n: int) -> Array:
+    if y is None:
+        raise DataError("GPLM: requires y to be passed, but the target y is None.")
+    return check.array("GPLM", "y", y, (n,) if np.ndim(y) == 1 else (n, "D"))
 
 
 def _refuse_contradiction(

@@ -7,8 +7,7 @@ import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 
-from dima import settings
-from dima.data import check
+from dima import check, settings
 from dima.errors import SettingError, sentence
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from dima.data import check
+from dima import check
 from dima.errors import DataError, sentence
 from dima.metrics import reconstruction, two_sample
 from dima.model.autoencoder import ManifoldAutoencoder

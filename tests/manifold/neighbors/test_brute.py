@@ -52,7 +52,7 @@ def test_blocks_change_nothing(monkeypatch):
     whole = brute.search(points, queries, 4)
     monkeypatch.setattr(brute, "_BLOCK_BYTES", 90 * 12 * 3)
     for actual, expected in zip(brute.search(points, queries, 4), whole, strict=True):
-        assert_close(actual, expected)
+        assert_close(actual, expected, rtol=1e-5)  # a matrix product may round by its number of rows
 
 
 def test_distances_cover_every_query_once_and_are_never_negative(monkeypatch):

@@ -49,7 +49,7 @@ def test_holes_are_filled(monkeypatch, hole):
     points = cloud(30, 4)
     near, exact = knn(points, points, 5, "brute"), brute.search(points, points, 5)
     assert_close(near.ids, exact[0])
-    assert_close(near.d2, exact[1])
+    assert_close(near.d2, exact[1], rtol=1e-5)  # a product of one row may round otherwise
 
 
 @pytest.mark.parametrize("k", [0, 31])

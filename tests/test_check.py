@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from close import assert_close
-from dima.data import check
+from dima import check
 from dima.errors import DataError, DataTypeError, NotFittedError, ShapeError
 
 
@@ -40,9 +40,9 @@ def test_types_that_hold_the_numbers(given, kept):
     points = check.points(Door(), TABLE.astype(given), reset=True)
     assert points.dtype == kept
     assert_close(points, TABLE.astype(given).astype(float))
-    targets = check.targets(Door(), TABLE.astype(given), 4)
-    assert targets.dtype == kept
-    assert_close(targets, points)
+    values = check.array("Door", "y", TABLE.astype(given))
+    assert values.dtype == kept
+    assert_close(values, points)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -50,7 +50,7 @@ def test_nothing_is_copied_without_need(dtype):
     table = np.asfortranarray(TABLE.astype(dtype))
     table.flags.writeable = False
     assert np.shares_memory(check.points(Door(), table, reset=True), table)
-    assert np.shares_memory(check.targets(Door(), table, 4), table)
+    assert np.shares_memory(check.array("Door", "y", table), table)
 
 
 def test_numbers_a_narrow_type_holds_are_not_rounded():
@@ -107,50 +107,61 @@ def test_what_is_refused(table, error, told):
     assert "\n" not in str(caught.value)
 
 
-def test_sums_that_overflow_are_still_finite_numbers():
-    table = np.full((3, 2), 3e38, np.float32)
-    assert_close(check.points(Door(), table, reset=True), table)
+@pytest.mark.parametrize("size", [1.1e18, 1e300])
+def test_absurd_magnitudes_are_refused(size):
+    table = np.array([[size, 1.0], [-size / 2, 1.0]])
+    with pytest.raises(DataError, match=r"^Door: X must hold numbers of at most 1e\+18; got 1"):
+        check.points(Door(), table, reset=False)
+    with pytest.raises(DataError, match=r"^Door: Z must hold numbers of at most 1e\+18; got 1"):
+        check.array("Door", "Z", -table)
+    check.points(Door(), table / size * check.LARGEST, reset=True)
+
+
+def test_opposite_infinities_are_counted():
     table = np.array([[np.inf, 1.0], [-np.inf, 1.0]])
     with pytest.raises(DataError, match="in 2 of 2 rows"):
         check.points(Door(), table, reset=True)
 
 
-@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3)])
-def test_targets_keep_their_shape(shape):
-    assert check.targets(Door(), np.ones(shape).tolist(), 4).shape == shape
+def test_training_rows_must_differ_by_what_float32_can_square():
+    tiny = TABLE * 1e-20
+    with pytest.raises(DataError, match=r"^Door: X must be spread over at least 1e-18; got 1.1e-19"):
+        check.points(Door(), tiny, reset=True)
+    door = Door()
+    check.points(door, TABLE, reset=True)
+    assert_close(check.points(door, tiny, reset=False), tiny)
+    assert_close(check.points(Door(), TABLE * 0, reset=True), TABLE * 0)
 
 
 @pytest.mark.parametrize(
-    ("y", "error", "told"),
+    ("values", "wanted", "error", "message"),
     [
-        (None, DataError, "requires y to be passed, but the target y is None"),
-        (
-            TABLE[:3],
-            ShapeError,
-            r"y must be of shape \(4,\) or \(4, D\); got shape \(3, 3\)\. Pass one",
-        ),
-        (TABLE[None], ShapeError, r"y must be of shape"),
-        (7.0, ShapeError, r"y must be of shape .* got shape \(\)"),
-        (TABLE[:, :0], ShapeError, "y must be of shape"),
-        (TABLE + 1j, DataTypeError, "y must be real numbers; got dtype complex128"),
-        ([{}, {}, {}, {}], DataTypeError, "y must be real numbers; got dtype object"),
-        (["1", "2", "3", "4"], DataTypeError, "y must be real numbers; got dtype <U1"),
-        (np.ma.masked_equal(TABLE, 5.0), DataError, "y must be free of masked values"),
-        ([1.0, np.inf, 2.0, 3.0], DataError, "y must be finite; got NaN or inf in 1 of 4 rows"),
+        (TABLE[:3], (4, "D"), ShapeError, r"y must have shape \(4, D\); got shape \(3, 3\)\."),
+        (TABLE[None], ("n", 3), ShapeError, r"y must have .* got shape \(1, 4, 3\)\. Flatten each"),
+        (TABLE[0], ("n", 3), ShapeError, r"y must have .* got shape \(3,\)\. Pass X\[None\]"),
+        (7.0, ("n",), ShapeError, r"y must have shape \(n,\); got shape \(\)"),
+        (TABLE[:, :0], ("n", "D"), DataError, "y must hold at least one number"),
+        (TABLE + 1j, ("n", "D"), DataTypeError, "y must be real numbers; got dtype complex128"),
+        ([{}, {}], ("n",), DataTypeError, "y must be real numbers; got dtype object"),
+        (["1", "2"], ("n",), DataTypeError, "y must be real numbers; got dtype <U1"),
+        (np.ma.masked_equal(TABLE, 5.0), ("n", "D"), DataError, "y must be free of masked values"),
+        ([1.0, np.inf, 2.0], ("n",), DataError, "y must be finite; got NaN or inf in 1 of 3 rows"),
     ],
 )
-def test_targets_that_are_refused(y, error, told):
-    with pytest.raises(error, match=f"^Door: {told}"):
-        check.targets(Door(), y, 4)
+def test_arrays_that_are_refused(values, wanted, error, message):
+    with pytest.raises(error, match=f"^Door: {message}"):
+        check.array("Door", "y", values, wanted)
 
 
-def test_matrix_must_have_the_width():
-    assert_close(check.matrix(Door(), TABLE.tolist(), 3, "Z"), TABLE)
-    for wrong in (TABLE[0], TABLE[:, :2], TABLE[:0]):
-        with pytest.raises(ShapeError, match=r"^Door: Z must be of shape \(at least 1, 3\); got shape"):
-            check.matrix(Door(), wrong, 3, "Z")
-    with pytest.raises(DataError, match=r"^Door: Z must be finite"):
-        check.matrix(Door(), TABLE * np.nan, 3, "Z")
+def test_pictures_may_have_holes():
+    holed = np.where(TABLE > 3, TABLE, np.nan)
+    assert np.isnan(check.array("grid", "images", holed, finite=False)).sum() == 4
+
+
+def test_form_is_checked_without_an_element():
+    check.form("table", "a.npy", (10**12, 4), np.dtype("f8"), ("n", "D"))
+    with pytest.raises(DataTypeError, match=r"^table: a.npy must be real numbers; got dtype complex64"):
+        check.form("table", "a.npy", (2, 2), np.dtype("c8"), ("n", "D"))
 
 
 def test_fitted_lets_the_fitted_pass():
@@ -160,7 +171,7 @@ def test_fitted_lets_the_fitted_pass():
     ):
         check.fitted(door, "coef_")
     door.coef_ = 1
-    assert check.fitted(door, "coef_") is None
+    assert check.fitted(door, "coef_") == 1
 
 
 def test_unfitted_can_be_sent_between_processes():

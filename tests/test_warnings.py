@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from dima.manifold.caution import caution
+from dima.errors import warn_user
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from manifold.shapes import blobs, cloud
@@ -44,16 +44,16 @@ def test_warning_stands_in_this_file(act):
 def test_our_own_frames_are_passed_over(name):
     inside = module(name, "def call(act): act()")
     with pytest.warns(UserWarning, match="^told$") as caught:
-        inside.call(lambda: caution_from("dima.manifold.x"))
+        inside.call(lambda: warn_from("dima.manifold.x"))
     assert caught[0].filename == __file__
 
 
-def caution_from(name):
-    module(name, "def call(act): act('told')").call(caution)
+def warn_from(name):
+    module(name, "def call(act): act('told')").call(warn_user)
 
 
 def test_a_program_made_of_our_frames_still_hears_it():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        caution("told")
+        warn_user("told")
     assert [str(found.message) for found in caught] == ["told"]

@@ -1,0 +1,203 @@
+"""Arrays at a public entry: real, finite, of a given shape, of a size float32 can square.
+
+One rule of magnitudes serves the whole project: no number larger than 1e18, and training rows spread
+over at least 1e-18. Formulas behind this door need no guards of their own.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from dima.errors import DataError, DataTypeError, DimaError, NotFittedError, ShapeError
+from dima.typing import Array
+
+__all__ = ["LARGEST", "SMALLEST_SPREAD", "array", "feature_names", "fitted", "form", "points", "remember"]
+
+LARGEST = 1e18
+SMALLEST_SPREAD = 1e-18
+
+_NARROW = 2  # bytes; float16, int8, uint8 and int16 fit float32 without loss
+_REAL = "fiub"  # kinds of element type that are real numbers
+Shape = tuple[int | str, ...]
+
+
+def array(owner: str, name: str, values: Any, shape: Shape = ("n", "D"), *, finite: bool = True) -> Array:
+    """Check an array and return it as float32 or float64, the caller's own memory where it is one.
+
+    Args:
+        owner: who asks; opens every message.
+        name: what the caller calls the array.
+        values: anything NumPy reads as an array.
+        shape: a number for an axis of that size, a letter for one of any size above zero.
+        finite: whether NaN and infinity are refused, and numbers beyond 1e18.
+
+    Raises:
+        DataTypeError: text, dates, complex numbers, or objects that are no numbers.
+        ShapeError: another number of axes, or an axis of another size.
+        DataError: nothing in it, NaN or infinity, masked values, or numbers beyond 1e18.
+
+    Example:
+        >>> array("plot", "points", [[1, 2], [3, 4]], ("n", 2))
+        array([[1., 2.],
+               [3., 4.]])
+    """
+    _refuse_unreal(owner, name, values, _REAL + "O")
+    read = np.asarray(values)
+    _refuse_unreal(owner, name, read, _REAL + "O")  # a list shows its type only now
+    if read.dtype not in (np.float32, np.float64):
+        try:
+            read = read.astype(np.float32 if read.dtype.itemsize <= _NARROW else np.float64)
+        except (TypeError, ValueError):
+            raise _unreal(owner, name, read.dtype) from None
+    form(owner, name, read.shape, read.dtype, shape)
+    if finite:
+        _refuse_values(owner, name, read)
+    return read
+
+
+def form(owner: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], wanted: Shape) -> None:
+    """Check shape and element type alone, before an element is touched.
+
+    Raises:
+        DataTypeError: not real numbers of at most 8 bytes.
+        ShapeError: another number of axes, or an axis of another size.
+        DataError: an axis of size zero.
+    """
+    if dtype.kind not in _REAL or dtype.itemsize > 8:
+        raise _unreal(owner, name, dtype)
+    fits = len(shape) == len(wanted) and all(
+        isinstance(want, str) or size == want for size, want in zip(shape, wanted, strict=True)
+    )
+    shown = f"({', '.join(map(str, wanted))}{',' * (len(wanted) == 1)})"
+    if not fits:
+        raise ShapeError(f"{owner}: {name} must have shape {shown}; got shape {shape}.{_hint(shape, wanted)}")
+    if 0 in shape:
+        raise DataError(f"{owner}: {name} must hold at least one number; got shape {shape}. Pass data.")
+
+
+def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
+    """Check the rows a user passes to an estimator, through scikit-learn's own validation.
+
+    DataFrames, lists, integers, half precision, Fortran order, read-only and memory-mapped
+    arrays are all understood; feature names and widths are remembered on `fit` (`reset=True`)
+    and compared afterwards.
+
+    Returns:
+        (n, D) float32 or float64, finite; the caller's own memory where no conversion is needed.
+
+    Raises:
+        DataTypeError: text, dates, complex numbers, or objects that are no numbers.
+        ShapeError: not two axes, no columns, or another width than in `fit`.
+        DataError: NaN or infinity, masked values, fewer than `min_rows` rows, numbers beyond 1e18,
+            or training rows that differ by less than 1e-18.
+    """
+    # scikit-learn takes half a second to import; reading and writing tables must not pay for it.
+    from sklearn.utils.validation import validate_data
+
+    owner = type(estimator).__name__
+    if getattr(X, "ndim", 2) == 1:
+        fix = "Reshape your data: X[None] for one row, X[:, None] for one column."
+        raise ShapeError(f"{owner}: Expected 2D array, got 1D array instead. {fix}")
+    _refuse_unreal(owner, "X", X, _REAL + "cO")  # of the last two, scikit-learn says more
+    itemsize = getattr(getattr(X, "dtype", None), "itemsize", 8)
+    wanted = [np.float32, np.float64] if itemsize <= _NARROW else [np.float64, np.float32]
+    rules = {"dtype": wanted, "ensure_all_finite": False, "ensure_min_samples": min_rows}
+    try:
+        checked = validate_data(estimator, X, reset=reset, **rules)
+    except (ValueError, TypeError) as fault:
+        raise _from_sklearn(owner, fault) from None
+    spread = _refuse_values(owner, "X", checked)
+    if reset and 0 < spread < SMALLEST_SPREAD:
+        fix = "Multiply the data by a constant."
+        raise DataError(
+            f"{owner}: X must be spread over at least {SMALLEST_SPREAD:g}; got {spread:.3g}. {fix}"
+        )
+    return np.asarray(checked)
+
+
+def fitted(estimator: Any, attribute: str = "fit_") -> Any:
+    """The fitted state of an estimator.
+
+    Raises:
+        NotFittedError: `fit` was not called; scikit-learn's error of that name catches it too.
+    """
+    if hasattr(estimator, attribute):
+        return getattr(estimator, attribute)
+    owner = type(estimator).__name__
+    message = f"{owner}: the estimator must be fitted; got one without fit. Call {owner}.fit first."
+    raise _not_fitted()(message)
+
+
+def feature_names(estimator: Any) -> list[str] | None:
+    """Column names `fit` saw, as a plain list; None if the columns had none."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def remember(estimator: Any, width: int, names: list[str] | None) -> None:
+    """Make a restored estimator know the width, and the column names if any, `fit` had seen."""
+    estimator.n_features_in_ = width
+    if names is not None:
+        estimator.feature_names_in_ = np.asarray(names, dtype=object)
+
+
+@functools.cache
+def _not_fitted() -> type[NotFittedError]:
+    """Our error and scikit-learn's in one class, so that either name catches it."""
+    # Only who asks an unfitted estimator pays for the import.
+    from sklearn.exceptions import NotFittedError as SklearnNotFittedError
+
+    def reduced(fault: Exception) -> tuple[Any, ...]:
+        return NotFittedError, fault.args  # what a worker process can send home
+
+    return type("NotFittedError", (NotFittedError, SklearnNotFittedError), {"__reduce__": reduced})
+
+
+def _refuse_unreal(owner: str, name: str, values: Any, kinds: str) -> None:
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind not in kinds:
+        raise _unreal(owner, name, dtype)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        fix = "Drop or impute those rows."
+        raise DataError(f"{owner}: {name} must be free of masked values; got some. {fix}")
+
+
+def _unreal(owner: str, name: str, dtype: Any) -> DataTypeError:
+    return DataTypeError(f"{owner}: {name} must be real numbers; got dtype {dtype}. Convert it first.")
+
+
+def _refuse_values(owner: str, name: str, values: Array) -> float:
+    """Hold values to the rule of magnitudes; return the range they span."""
+    # Two passes over memory decide the common case: NaN and infinity come through both.
+    low, high = float(values.min()), float(values.max())
+    if low >= -LARGEST and high <= LARGEST:
+        return high - low
+    finite = np.isfinite(values)
+    if finite.all():
+        got, fix = f"{max(-low, high):.3g}", "Divide the data by a constant, or drop what stands out."
+        raise DataError(f"{owner}: {name} must hold numbers of at most {LARGEST:g}; got {got}. {fix}")
+    n_rows = values.shape[0] if values.ndim else 1
+    broken = np.flatnonzero(~finite.reshape(n_rows, -1).all(axis=1))
+    got = f"NaN or inf in {len(broken)} of {n_rows} rows, the first being row {broken[0]}"
+    raise DataError(f"{owner}: {name} must be finite; got {got}. Drop or impute those rows.")
+
+
+def _hint(shape: tuple[int, ...], wanted: Shape) -> str:
+    """What to do about a shape, where a table is wanted and an axis is missing or too many."""
+    if len(wanted) != 2 or len(shape) == 2:
+        return ""
+    if len(shape) > 2:
+        return " Flatten each sample with X.reshape(len(X), -1)."
+    return " Pass X[None] for one row, X[:, None] for one column."
+
+
+def _from_sklearn(owner: str, fault: Exception) -> DimaError:
+    """The first line of scikit-learn's message, under our own error tree."""
+    line = str(fault).split("\n", maxsplit=1)[0].rstrip(".:")
+    message = f"{owner}: {line}."
+    if isinstance(fault, TypeError) or any(word in line for word in ("omplex", "convert", "dtype")):
+        return DataTypeError(message)
+    if any(word in line for word in ("feature", "dim", "2D")):
+        return ShapeError(message)
+    return DataError(message)

@@ -1,0 +1,105 @@
+"""A fitted state is one frozen dataclass; here it becomes plain values and named arrays, and back.
+
+Fields that are arrays become arrays, a dictionary of arrays or another such dataclass becomes arrays
+under "field/...", everything else is kept as a plain value.
+"""
+
+import dataclasses
+import functools
+import typing
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+
+from dima import check, settings
+from dima.typing import Arrays
+
+__all__ = ["FittedEstimator", "below", "from_arrays", "to_arrays"]
+
+T = TypeVar("T")
+
+
+class FittedEstimator:
+    """What estimators share whose `fit` ends in `self.fit_ = <a frozen dataclass>`.
+
+    The dataclass holds the settings it was fitted with as `settings`: `set_params` after `fit` changes
+    nothing that is fitted.
+    """
+
+    Fit: ClassVar[type]
+    fit_: Any
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fit_")
+
+    def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
+        """Plain values and arrays that `from_arrays` makes an equal estimator of."""
+        plain, arrays = to_arrays(check.fitted(self))
+        width = self.n_features_in_  # type: ignore[attr-defined]  # set by scikit-learn's validation
+        return {"fit": plain, "n_features": width, "columns": check.feature_names(self)}, arrays
+
+    @classmethod
+    def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
+        """The estimator that `to_arrays` described."""
+        fit: Any = from_arrays(cls.Fit, saved["fit"], arrays)
+        named = settings.accept(cls.__name__, cls, fit.settings)
+        self = cls(**settings.check(cls.__name__, cls, named))
+        self.fit_ = fit
+        check.remember(self, saved["n_features"], saved["columns"])
+        return self
+
+
+def to_arrays(fit: Any) -> tuple[dict[str, Any], Arrays]:
+    """Plain values and named arrays of a fitted dataclass."""
+    plain: dict[str, Any] = {}
+    arrays: Arrays = {}
+    for field in dataclasses.fields(fit):
+        value, form = getattr(fit, field.name), _form(fit.__class__, field.name)
+        if value is None or form is None:
+            plain[field.name] = value
+        elif form is np.ndarray:
+            arrays[field.name] = np.asarray(value)
+        else:
+            plain[field.name], own = ({}, value) if form is dict else to_arrays(value)
+            arrays |= {f"{field.name}/{name}": np.asarray(array) for name, array in own.items()}
+    return plain, arrays
+
+
+def from_arrays(kind: type[T], plain: dict[str, Any], arrays: Arrays) -> T:
+    """The fitted dataclass of that kind that `to_arrays` described."""
+    values: dict[str, Any] = {}
+    dataclass: Any = kind
+    for field in dataclasses.fields(dataclass):
+        form = _form(dataclass, field.name)
+        if form is np.ndarray:
+            values[field.name] = arrays.get(field.name)
+        elif form is None or plain[field.name] is None:
+            values[field.name] = plain[field.name]
+        else:
+            own = below(arrays, field.name)
+            values[field.name] = own if form is dict else from_arrays(form, plain[field.name], own)
+    return kind(**values)
+
+
+def below(arrays: Arrays, name: str) -> Arrays:
+    """The arrays under "name/...", by what follows."""
+    return {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
+
+
+@functools.cache
+def _form(kind: Any, field: str) -> Any:
+    """What a field holds: np.ndarray, dict (of arrays), a dataclass, or None for a plain value."""
+    hint = typing.get_type_hints(kind)[field]
+    options = [option for option in typing.get_args(hint) if option is not type(None)]
+    if type(None) in typing.get_args(hint) and len(options) == 1:
+        (hint,) = options
+    if dataclasses.is_dataclass(hint):
+        return hint
+    if typing.get_origin(hint) is dict and _is_array(typing.get_args(hint)[1]):
+        return dict
+    return np.ndarray if _is_array(hint) else None
+
+
+def _is_array(hint: Any) -> bool:
+    """Whether a type is NumPy's array or JAX's, which is read as one and comes back as NumPy's."""
+    return typing.get_origin(hint) is np.ndarray or getattr(hint, "__name__", "") == "Array"

@@ -1,0 +1,89 @@
+"""Fitted states become plain values and arrays, and come back equal."""
+
+import dataclasses
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+from msgspec import Meta
+from sklearn.base import BaseEstimator
+
+from close import assert_close
+from dima import fitted
+from dima.errors import NotFittedError, SettingError
+from dima.typing import Array, Arrays, Float64
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    values: Float64
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    settings: dict[str, Any]
+    weights: Array
+    inner: Inner
+    network: Arrays
+    perhaps: Float64 | None
+    maybe: Inner | None
+    error: float | None
+
+
+def outer(**changes):
+    network = {"a/w": np.arange(3.0), "a/b": np.zeros(1)}
+    whole = Outer({"width": 2}, np.eye(2), Inner(np.ones(3), 7), network, None, None, 0.5)
+    return dataclasses.replace(whole, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"perhaps": np.ones(2), "maybe": Inner(np.zeros(1), 0), "error": None}]
+)
+def test_round_trip(changes):
+    before = outer(**changes)
+    plain, arrays = fitted.to_arrays(before)
+    assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    after = fitted.from_arrays(Outer, plain, arrays)
+    assert_close(after.inner.values, before.inner.values)
+    assert after.inner.count == 7
+    assert after.network.keys() == before.network.keys()
+    assert_close(after.network["a/w"], before.network["a/w"])
+    assert (after.settings, after.error) == (before.settings, before.error)
+    for name in ("perhaps", "maybe"):
+        assert (getattr(after, name) is None) == (getattr(before, name) is None)
+
+
+def test_names_say_where_an_array_belongs():
+    _, arrays = fitted.to_arrays(outer())
+    assert set(arrays) == {"weights", "inner/values", "network/a/w", "network/a/b"}
+
+
+@dataclasses.dataclass(frozen=True)
+class MeanFit:
+    settings: dict[str, Any]
+    mean: Float64
+
+
+class Mean(fitted.FittedEstimator, BaseEstimator):
+    """An estimator of a few lines."""
+
+    Fit = MeanFit
+
+    def __init__(self, width: Annotated[int, Meta(ge=1, description="width")] = 1):
+        self.width = width
+
+
+def test_an_estimator_is_rebuilt_with_the_settings_of_its_fit():
+    mean = Mean(3)
+    with pytest.raises(NotFittedError):
+        mean.to_arrays()
+    mean.fit_, mean.n_features_in_ = MeanFit({"width": 3}, np.ones(2)), 2
+    saved, arrays = mean.set_params(width=9).to_arrays()
+    again = Mean.from_arrays(saved, arrays)
+    assert again.width == 3
+    assert again.n_features_in_ == 2
+    assert_close(again.fit_.mean, np.ones(2))
+    saved["fit"]["settings"] = {"width": 0}
+    with pytest.raises(SettingError, match=r"^Mean: width must be"):
+        Mean.from_arrays(saved, arrays)
