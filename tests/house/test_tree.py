@@ -9,6 +9,7 @@ import pytest
 from house.rules import ROOT, Module, library
 
 MAX_BYTES = 2_000_000
+SHORT = 66  # lines of a page that needs no mirror of its own
 # Folders a person keeps a home or a workbench in; written so that this line is not one of them.
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:root|work|home|Users)/\w|/tmp/[w]/|[A-Z]:\\Users\\")
 
@@ -31,6 +32,14 @@ def _has_code(module):
     return any(isinstance(n, ast.FunctionDef | ast.ClassDef) for n in ast.walk(module.tree))
 
 
+def _is_tested(module):
+    """A page has a mirror; a short one may be tested with its neighbours, in the mirror of its folder."""
+    mirrors = TESTED_ELSEWHERE.get(module.path, _mirrors(module))
+    if any((ROOT / mirror).is_file() for mirror in mirrors):
+        return True
+    return module.text.count("\n") <= SHORT and any((ROOT / mirrors[0]).parent.glob("test_*.py"))
+
+
 def _tracked():
     """Files of the project: what git sees, or without git the folders it would see."""
     try:
@@ -50,9 +59,13 @@ def _faulty_lines(text):
 
 @pytest.mark.parametrize("module", [*filter(_has_code, library())], ids=lambda module: module.path)
 def test_module_has_a_mirror(module):
-    mirrors = TESTED_ELSEWHERE.get(module.path, _mirrors(module))
-    found = any((ROOT / mirror).is_file() for mirror in mirrors)
-    assert found, f"{module.path} is tested nowhere; write {mirrors[0]}"
+    assert _is_tested(module), f"{module.path} is tested nowhere; write {_mirrors(module)[0]}"
+
+
+def test_a_page_without_tests_is_found():
+    assert not _is_tested(Module("dima/noise/unheard_of.py", "x = 1\n" * (SHORT + 1)))
+    assert _is_tested(Module("dima/noise/unheard_of.py", "x = 1\n"))
+    assert not _is_tested(Module("dima/nowhere/short.py", "x = 1\n"))
 
 
 def test_listed_modules_exist():

@@ -1,0 +1,81 @@
+"""Checkpoints: the arrays of a run by name, what it belongs to, and where its early stopping stands."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dima.errors import ArtifactError, SettingError
+from dima.fitted import below
+from dima.store import Artifact, disk, load, save
+from dima.training.stopping import Patience
+from dima.typing import Array, Arrays, Float64
+
+__all__ = ["Checkpoint", "fingerprint", "read", "write"]
+
+_KIND = "training-checkpoint"
+_CARD = "A checkpoint of a training run of dima; training goes on from it.\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on.
+
+    Attributes:
+        state: the engine's arrays, by the names of its parameters.
+        best: those with the least held-out loss; empty without early stopping.
+        history: (records, 2) steps done and mean loss since the record before.
+        patience: early stopping.
+    """
+
+    state: Arrays
+    best: Arrays
+    history: Float64
+    patience: Patience
+
+
+def fingerprint(data: Array) -> str:
+    """What tells one set of training data from another."""
+    return hashlib.sha256(np.ascontiguousarray(data).tobytes()).hexdigest()
+
+
+def write(path: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
+    """Replace the checkpoint at `path`; an old or the new one is there whenever the process dies.
+
+    Raises:
+        ArtifactError: the target cannot be written, or holds something else.
+    """
+    arrays = {f"state/{name}": array for name, array in checkpoint.state.items()}
+    arrays |= {f"best/{name}": array for name, array in checkpoint.best.items()}
+    patience = checkpoint.patience
+    best = patience.best if np.isfinite(patience.best) else None  # JSON has no infinity
+    settings = {"identity": dict(identity), "best": best, "waited": patience.waited}
+    save(path, Artifact(_KIND, settings, {**arrays, "history": checkpoint.history}), card=_CARD)
+
+
+def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+    """The checkpoint at `path`; None where there is none yet.
+
+    Raises:
+        ArtifactError: it is damaged, or something else.
+        SettingError: it belongs to a run with other settings or other data.
+    """
+    place = disk.standing(disk.resolved(path, "training"))  # there, or set aside by a killed save
+    if not place.exists():
+        return None
+    found = load(path)
+    if found.kind != _KIND:
+        fix = "Choose another place."
+        raise ArtifactError(f"training: {path} must be a checkpoint; got a saved {found.kind}. {fix}")
+    theirs = found.settings["identity"]
+    others = sorted(name for name in {*identity, *theirs} if theirs.get(name) != identity.get(name))
+    if others:
+        fix = "Give the run's own, or choose another folder."
+        got = f"others: {', '.join(others)}"
+        raise SettingError(f"training: the settings must be those of the run in {path}; got {got}. {fix}")
+    best = np.inf if found.settings["best"] is None else found.settings["best"]
+    patience, arrays = Patience(None, best, found.settings["waited"]), found.arrays
+    return Checkpoint(below(arrays, "state"), below(arrays, "best"), arrays["history"], patience)

@@ -1,0 +1,196 @@
+"""The loop around an engine's generator: one function, `train`."""
+
+import dataclasses
+import logging
+import operator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from dima.errors import NumericsError
+from dima.progress import StepRecord, track
+from dima.training import checkpoint
+from dima.training.checkpoint import Checkpoint
+from dima.training.log import Write, written
+from dima.training.runs import RunFolder
+from dima.training.signals import StopRequest, stop_requests
+from dima.training.stopping import Patience
+from dima.typing import Arrays, Float64
+
+__all__ = ["Engine", "Run", "Trained", "TrainingState", "train"]
+
+_log = logging.getLogger("dima")
+
+S = TypeVar("S")  # the engine's state, whatever it is
+
+
+class Engine(Protocol[S]):
+    """What a trained network brings: its steps, and its state as named arrays."""
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole run."""
+
+    def start(self) -> S:
+        """The state before the first step."""
+
+    def steps(self, state: S) -> Iterator[tuple[S, StepRecord]]:
+        """Train on from a state, yielding at steps that depend on the run's settings alone."""
+
+    def state_arrays(self, state: S) -> Arrays:
+        """Everything that training changes, by name; arrays that later steps leave alone."""
+
+    def restore(self, arrays: Arrays) -> S:
+        """The state that `state_arrays` described."""
+
+    def held_out_loss(self, state: S) -> float:
+        """Loss on data that training does not see; asked for with patience only."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What surrounds the training of a network.
+
+    Attributes:
+        label: what is trained, for the bar and for messages.
+        patience: held-out checks, one a record, without improvement after which to stop; the best
+            state is then the one that is returned. None trains to the end.
+        folder: run folder to keep up to date and to go on from, or None.
+        identity: JSON-plain values that a checkpoint must agree with to be gone on from.
+        log_every: steps between log lines, rounded up to the engine's records; 0 for none.
+        checkpoint_seconds: between two checkpoints; one more is written at the end.
+    """
+
+    label: str
+    patience: int | None = None
+    folder: Path | None = None
+    identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    log_every: int = 0
+    checkpoint_seconds: float = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained(Generic[S]):
+    """What a run ends with.
+
+    Attributes:
+        state: the last state, or the best with patience.
+        history: (records, 2) steps done and mean loss since the record before.
+    """
+
+    state: S
+    history: Float64
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingState(Generic[S]):
+    """Where a run stands after a record."""
+
+    state: S
+    best: Arrays
+    history: Float64
+    patience: Patience
+    held_out: float | None = None
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self.history[-1, 0]) if len(self.history) else 0
+
+
+def train(engine: Engine[S], run: Run) -> Trained[S]:
+    """Train to the end, or until patience is over, from the run folder's checkpoint if there is one.
+
+    A run that was killed and is started again gives the numbers of one that was not. With a folder,
+    Ctrl-C and SIGTERM write a checkpoint first, then end the process with exit code 130 or 143.
+
+    Raises:
+        NumericsError: the loss became infinite.
+        SettingError: the checkpoint belongs to a run with another identity.
+        ArtifactError: the checkpoint is damaged or cannot be written, or another process owns the folder.
+    """
+    if run.folder is None:
+        return _result(engine, _run(engine, run, _begin(engine, run), lambda now, record: None))
+    folder = RunFolder(Path(run.folder).resolve())
+    with folder.owned(), stop_requests() as stop:
+        begun = _begin(engine, run, checkpoint.read(folder.checkpoint, run.identity))
+        with written(folder.metrics, folder.events, begun.step) as write:
+            keeper = _Keeper(engine, run, folder, write, stop, begun.step)
+            last = _run(engine, run, begun, keeper.keep)
+            keeper.save(last)
+    return _result(engine, last)
+
+
+def _begin(engine: Engine[S], run: Run, found: Checkpoint | None = None) -> TrainingState[S]:
+    if found is None:
+        return TrainingState(engine.start(), {}, np.empty((0, 2)), Patience(run.patience))
+    patience = dataclasses.replace(found.patience, limit=run.patience)
+    return TrainingState(engine.restore(found.state), found.best, found.history, patience)
+
+
+def _run(
+    engine: Engine[S],
+    run: Run,
+    now: TrainingState[S],
+    keep: Callable[[TrainingState[S], StepRecord], None],
+) -> TrainingState[S]:
+    if now.patience.is_over:
+        return now
+    records = track(engine.steps(now.state), engine.n_steps, run.label, operator.itemgetter(1))
+    for state, record in records:
+        if not np.isfinite(record.loss):
+            message = f"{run.label}: the loss must be finite; got {record.loss} at step {record.step}."
+            raise NumericsError(f"{message} Lower the learning rate.")
+        if run.log_every and record.step // run.log_every > now.step // run.log_every:
+            _log.info("%s: step %d of %d, loss %.4f", run.label, record.step, engine.n_steps, record.loss)
+        now = _after(engine, now, state, record)
+        keep(now, record)
+        if now.patience.is_over:
+            break
+    return now
+
+
+def _after(engine: Engine[S], now: TrainingState[S], state: S, record: StepRecord) -> TrainingState[S]:
+    history = np.vstack([now.history, (record.step, record.loss)])
+    if now.patience.limit is None:
+        return TrainingState(state, {}, history, now.patience)
+    held_out = engine.held_out_loss(state)
+    patience = now.patience.after(held_out)
+    best = engine.state_arrays(state) if patience.waited == 0 else now.best
+    return TrainingState(state, best, history, patience, held_out)
+
+
+@dataclasses.dataclass
+class _Keeper(Generic[S]):
+    """Keeps a run folder up to date: a line a record, a checkpoint every so many seconds or before a stop."""
+
+    engine: Engine[S]
+    run: Run
+    folder: RunFolder
+    write: Write
+    stop: StopRequest
+    saved_step: int
+    saved_at: float = dataclasses.field(default_factory=time.monotonic)
+
+    def keep(self, now: TrainingState[S], record: StepRecord) -> None:
+        held_out = {} if now.held_out is None else {"held_out_loss": now.held_out}
+        self.write({"step": record.step, "loss": record.loss, **held_out, "seconds": record.seconds})
+        due = time.monotonic() - self.saved_at >= self.run.checkpoint_seconds
+        if due or self.stop.number is not None:
+            self.save(now)
+        self.stop.obey()
+
+    def save(self, now: TrainingState[S]) -> None:
+        """Write a checkpoint, unless the one that stands is of this step."""
+        if now.step == self.saved_step:
+            return
+        kept = Checkpoint(self.engine.state_arrays(now.state), now.best, now.history, now.patience)
+        checkpoint.write(self.folder.checkpoint, kept, self.run.identity)
+        self.saved_step, self.saved_at = now.step, time.monotonic()
+
+
+def _result(engine: Engine[S], last: TrainingState[S]) -> Trained[S]:
+    return Trained(engine.restore(last.best) if last.best else last.state, last.history)

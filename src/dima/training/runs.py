@@ -1,0 +1,61 @@
+"""A run folder: where one training run keeps its checkpoint and its logs, and only one process at a time."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from dima.errors import ArtifactError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["RunFolder"]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The places in a run folder."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The latest checkpoint, a saved model folder."""
+        return self.path / "checkpoint"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line: step, loss, held-out loss, seconds."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """TensorBoard's events."""
+        return self.path / "events"
+
+    @contextlib.contextmanager
+    def owned(self) -> Iterator[None]:
+        """Make the folder and keep other processes out of it while the block runs.
+
+        Raises:
+            ArtifactError: it cannot be made, or another process trains in it.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context((self.path / ".lock").open("wb"))
+            except OSError as fault:
+                fix = "Choose another place."
+                got = fault.strerror or type(fault).__name__
+                message = f"training: {self.path} must be a folder that can be written to; got {got}. {fix}"
+                raise ArtifactError(message) from None
+            if sys.platform != "win32":
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends
+                except BlockingIOError:
+                    fix = "Wait for it, or choose another folder."
+                    message = f"training: {self.path} must be free; got a run of another process. {fix}"
+                    raise ArtifactError(message) from None
+            yield

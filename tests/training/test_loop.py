@@ -1,0 +1,181 @@
+"""A torch regression of a page gets patience, logs, checkpoints and exact resume from the harness."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from close import assert_close
+from dima.errors import ArtifactError, NumericsError, SettingError
+from dima.progress import StepRecord
+from dima.training import Run, checkpoint, train
+from training.regression import problem
+
+TESTS = Path(__file__).resolve().parents[1]
+unix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+# A run in a process of its own that a signal meets after so many records.
+CHILD = """
+import os, sys
+from pathlib import Path
+from dima.training import Run, checkpoint, train
+from training.regression import Regression, problem
+
+class Met(Regression):
+    def steps(self, state):
+        for count, pair in enumerate(super().steps(state), start=1):
+            if count == {after}:
+                os.kill(os.getpid(), {number})
+            yield pair
+
+made = problem()
+run = Run("regression", folder=Path(sys.argv[1]), patience=50, checkpoint_seconds={seconds})
+train(Met(made.X, made.y), run)
+"""
+
+
+def run(folder=None, **changes):
+    return Run("regression", folder=folder, checkpoint_seconds=0, **changes)
+
+
+def child(folder, after, number, seconds=0):
+    code = CHILD.format(after=after, number=int(number), seconds=seconds)
+    paths = os.pathsep.join([str(TESTS), *sys.path])
+    return subprocess.run([sys.executable, "-c", code, str(folder)], env={**os.environ, "PYTHONPATH": paths})
+
+
+def assert_equal(one, other):
+    assert_close(one.history, other.history)
+    for name in one.state:
+        assert_close(one.state[name], other.state[name])
+
+
+def test_the_state_and_the_history_are_those_of_the_generator():
+    trained = train(problem(), run())
+    states = list(problem().steps(problem().start()))
+    assert_close(trained.state["w"], states[-1][0]["w"])
+    assert_close(trained.history, [(record.step, record.loss) for _, record in states])
+
+
+@unix_only
+@pytest.mark.parametrize("after", [2, 5, 8])
+def test_a_killed_run_equals_one_that_was_not(tmp_path, after):
+    assert child(tmp_path / "run", after, signal.SIGKILL).returncode == -signal.SIGKILL
+    assert checkpoint.read(tmp_path / "run" / "checkpoint", {}).history[-1, 0] == 5 * (after - 1)
+    assert_equal(train(problem(), run(tmp_path / "run", patience=50)), train(problem(), run(patience=50)))
+
+
+@unix_only
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+def test_a_stop_that_is_asked_for_saves_first(tmp_path, number, code):
+    ended = child(tmp_path / "run", 3, number, seconds=1000)
+    assert ended.returncode in (code, 130)
+    assert checkpoint.read(tmp_path / "run" / "checkpoint", {}).history[-1, 0] == 15
+    assert_equal(train(problem(), run(tmp_path / "run", patience=50)), train(problem(), run(patience=50)))
+
+
+def test_a_finished_run_is_read_not_repeated(tmp_path, monkeypatch):
+    whole = train(problem(), run(tmp_path))
+    monkeypatch.setattr(checkpoint, "write", None)  # nothing is left to write
+    assert_equal(train(problem(), run(tmp_path)), whole)
+
+
+def losses(values):
+    """The regression with held-out losses as given."""
+    made, left = problem(), iter(values)
+    made.held_out_loss = lambda state: next(left)
+    return made
+
+
+def test_early_stopping_stops_and_returns_the_best():
+    trained = train(losses([3.0, 1.0, 2.0, np.nan, 0.5]), run(patience=2))
+    assert_close(trained.history[:, 0], [5, 10, 15, 20])
+    assert float(trained.state["step"]) == 10
+
+
+def test_a_stopped_run_is_not_gone_on_with(tmp_path):
+    first = train(losses([1.0, 2.0, 3.0]), run(tmp_path, patience=2))
+    assert_equal(train(losses([]), run(tmp_path, patience=2)), first)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_metrics_are_json_lines_without_repeats(tmp_path):
+    train(problem(n_steps=20), run(tmp_path, patience=50))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 25, "loss": 1.0}\n{"step": 3')  # written after the checkpoint, then torn
+    trained = train(problem(), run(tmp_path, patience=50))
+    assert [line["step"] for line in lines(tmp_path)] == [5, 10, 15, 20, 25, 30, 35, 40]
+    assert_close([line["loss"] for line in lines(tmp_path)], trained.history[:, 1])
+    assert set(lines(tmp_path)[0]) == {"step", "loss", "held_out_loss", "seconds"}
+
+
+@pytest.mark.parametrize("changes", [{"log_every": 7}, {"checkpoint_seconds": 9.0}, {"label": "x"}], ids=str)
+def test_what_is_logged_changes_no_number_and_refuses_no_resume(tmp_path, changes):
+    whole = train(problem(), run())
+    train(problem(n_steps=20), run(tmp_path))
+    made = Run(**{"label": "regression", "folder": tmp_path, **changes})
+    assert_equal(train(problem(), made), whole)
+
+
+def test_log_lines_stand_at_multiples(caplog):
+    with caplog.at_level("INFO", logger="dima"):
+        train(problem(), run(log_every=20))
+    shown = [record.getMessage().split(",")[0] for record in caplog.records if record.name == "dima"]
+    assert shown == ["regression: step 20 of 40", "regression: step 40 of 40"]
+
+
+def test_another_identity_is_refused_by_name(tmp_path):
+    train(problem(), run(tmp_path, identity={"rate": 0.1, "data": "a"}))
+    with pytest.raises(SettingError, match=r"^training: .* those of the run in .*; got others: data, seed\."):
+        train(problem(), run(tmp_path, identity={"rate": 0.1, "data": "b", "seed": 0}))
+
+
+def test_an_infinite_loss_is_said_before_it_is_kept(tmp_path):
+    made = problem()
+    made.steps = lambda state: iter([(state, StepRecord(5, np.inf, 0.0))])
+    with pytest.raises(NumericsError, match=r"^regression: the loss must be finite; got inf at step 5\."):
+        train(made, run(tmp_path))
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_a_run_folder_serves_one_process(tmp_path):
+    script = (
+        "import sys, pathlib; from dima.training.runs import RunFolder\n"
+        "with RunFolder(pathlib.Path(sys.argv[1])).owned():\n    print('mine', flush=True); sys.stdin.read()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], **pipes) as other:
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(ArtifactError, match=r"must be free; got a run of another process\. Wait"):
+            train(problem(), run(tmp_path))
+        other.stdin.close()
+    train(problem(), run(tmp_path))
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ArtifactError, match="must be a folder that can be written to"):
+        train(problem(), run(tmp_path / "file" / "run"))
+
+
+def test_in_another_thread_no_handler_is_set(tmp_path):
+    found = []
+    worker = threading.Thread(target=lambda: found.append(train(problem(), run(tmp_path))))
+    worker.start()
+    worker.join()
+    assert_equal(found[0], train(problem(), run()))
+
+
+def test_no_steps_return_the_start():
+    trained = train(problem(n_steps=0), run())
+    assert trained.history.shape == (0, 2)
+    assert_close(trained.state["w"], np.zeros(3))
