@@ -13,8 +13,8 @@ TINY = {"n_iter": 60, "hidden_dim": 16, "T": 20, "batch_size": 32}
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """The same demo on fewer digits, with a prior that is trained for a moment."""
-    X, labels = demo.toy.digits()
-    monkeypatch.setattr(demo.toy, "digits", lambda: (X[:300], labels[:300]))
+    X, labels = demo.manifolds.digits()
+    monkeypatch.setattr(demo.manifolds, "digits", lambda: (X[:300], labels[:300]))
     fitted = lambda d, seed: ManifoldAutoencoder(d, gplm={"m": 80}, prior=TINY, seed=seed)  # noqa: E731 a stand-in for the class
     monkeypatch.setattr(demo, "ManifoldAutoencoder", fitted)
 

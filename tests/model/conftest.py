@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dima.data import toy
+from dima.data import manifolds
 from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.dima import DIMA
 
@@ -11,7 +11,7 @@ TINY = {"n_iter": 60, "hidden_dim": 16, "T": 20, "batch_size": 32}
 @pytest.fixture(scope="session")
 def rows():
     # The digits stand by writer: shuffled, a first part and a second are of one law.
-    return np.random.default_rng(0).permutation(toy.digits()[0])[:300]
+    return np.random.default_rng(0).permutation(manifolds.digits()[0])[:300]
 
 
 @pytest.fixture(scope="session")

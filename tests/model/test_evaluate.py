@@ -3,7 +3,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from close import assert_close
-from dima.data import toy
+from dima.data import manifolds
 from dima.data.split import train_test
 from dima.errors import DataError, ShapeError
 from dima.model.autoencoder import ManifoldAutoencoder
@@ -45,7 +45,7 @@ def test_too_few_or_wrong_rows_are_refused(model, rows):
 
 def test_defaults_on_the_digits_beat_pca_and_sample_near_the_floor():
     # The promise of `dima demo`, at its own settings.
-    X = toy.digits()[0]
+    X = manifolds.digits()[0]
     train, held_out = train_test(len(X), 0.2, 0)
     model = ManifoldAutoencoder(16).fit(X[train])
     measured = evaluate(model, X[held_out])

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common
-from dima.data import read, split, toy
+from dima.data import manifolds, read, split
 from dima.figures.report import save_report
 from dima.model import persist, report
 from dima.model.autoencoder import ManifoldAutoencoder
@@ -36,7 +36,7 @@ def demo(
     targets.page(folder / "report.html")
     targets.table(folder / "samples.npy")
     seed = common.seed or 0
-    X, labels = toy.digits()
+    X, labels = manifolds.digits()
     train, held_out = split.train_test(len(X), 0.2, seed)
     if not common.quiet:
         output.note(f"Fitting to {len(train)} handwritten digits; {len(held_out)} are held out.")
