@@ -19,10 +19,10 @@ def refused(path, kind, *words, **kwargs):
     """Read, expect one sentence of that kind with those words in it, and return it."""
     with pytest.raises(kind) as caught:
         read.table(path, **kwargs)
-    told = str(caught.value)
-    assert told.startswith(f"table: {str(path).split(':')[0]}")
-    assert " must be " in told
-    assert told[-1] in '."'
-    assert "\n" not in told
-    assert all(word in told for word in words), told
-    return told
+    message = str(caught.value)
+    assert message.startswith(f"table: {str(path).split(':')[0]}")
+    assert " must " in message
+    assert message[-1] in '."'
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+    return message

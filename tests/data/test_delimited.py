@@ -62,8 +62,8 @@ WORDS = "name,a,kind,b\nada,1,x,2\nbob,3,y,4\n"
 
 def test_words_are_refused_by_name(tmp_path):
     path = write(tmp_path / "x.csv", WORDS)
-    told = refused(path, DataError, "'name' ('ada' in row 1)", "'kind'", "drop_text=True")
-    assert "'a'" not in told
+    message = refused(path, DataError, "'name' ('ada' in row 1)", "'kind'", "drop_text=True")
+    assert "'a'" not in message
 
 
 def test_words_are_dropped_when_asked(tmp_path):

@@ -83,7 +83,7 @@ def test_the_embedded_manifold_has_its_dimension():
 
 def test_blocks_do_not_change_the_rows(monkeypatch):
     whole = manifolds.embedded_manifold(100, 20, seed=5)
-    monkeypatch.setattr(manifolds, "_BLOCK_NUMBERS", 7 * 128)
+    monkeypatch.setattr(manifolds, "_BLOCK_BYTES", 7 * 8 * 128)
     assert_close(manifolds.embedded_manifold(100, 20, seed=5), whole, atol=1e-5)
 
 

@@ -116,12 +116,12 @@ def test_rings_are_evenly_spread_along_them():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (("moons", 5), "one of gaussian, two-moons, .*; got 'moons'"),
         (("rings", 0), "n must be at least 1; got 0"),
     ],
 )
-def test_refused(wrong, told):
-    with pytest.raises(SettingError, match=told):
+def test_refused(wrong, message):
+    with pytest.raises(SettingError, match=message):
         points(*wrong)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from close import assert_close
-from dima.data.table import check_array, check_cells, told
-from dima.errors import DataError, DataTypeError, ShapeError
+from dima.data.table import check_cells
+from dima.errors import DataError
 
 FILE = Path("x.csv")
 NAN = float("nan")
@@ -33,21 +33,3 @@ def test_a_dropped_column_does_not_count_as_missing():
     values = np.array([[NAN, 1.0], [NAN, NAN]])
     with pytest.raises(DataError, match="in 'b', first in row 2"):
         check_cells(FILE, ["a", "b"], values, {0: ""}, drop_text=True)
-
-
-@pytest.mark.parametrize(
-    ("shape", "dtype", "kind"),
-    [
-        ((3, 2), "O", DataTypeError),
-        ((3,), "f4", ShapeError),
-        ((3, 2, 2), "f4", ShapeError),
-        ((3, 0), "f4", DataError),
-    ],
-)
-def test_arrays_that_are_no_table(shape, dtype, kind):
-    with pytest.raises(kind, match=r"table: x.csv must be"):
-        check_array(FILE, shape, np.dtype(dtype))
-
-
-def test_messages_name_the_file():
-    assert told("f", "whole", "half", "Go.") == "table: f must be whole; got half. Go."

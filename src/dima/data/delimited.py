@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from dima.data.table import Table, check_cells, told
+from dima.data.table import Table, check_cells
 from dima.errors import DataError
 from dima.typing import Array
 
@@ -29,10 +29,10 @@ def read_delimited(path: Path, key: str | None, drop_text: bool) -> Table:
             return _parse(path, rows, drop_text)
     except UnicodeDecodeError as fault:
         got = f"bytes that are not ({fault.reason})"
-        raise DataError(told(path, "text in UTF-8", got, "Save it as UTF-8.")) from fault
+        raise DataError(f"table: {path} must be text in UTF-8; got {got}. Save it as UTF-8.") from fault
     except csv.Error as fault:
         fix = "Check its quotes and line ends."
-        raise DataError(told(path, "well-formed text", str(fault), fix)) from fault
+        raise DataError(f"table: {path} must be well-formed text; got {fault}. {fix}") from fault
 
 
 def write_csv(handle: IO[bytes], values: Array) -> None:
@@ -48,15 +48,15 @@ def _parse(path: Path, rows: Iterator[tuple[int, list[str]]], drop_text: bool) -
     has_header = bool(opening) and _is_header([row for _, row in opening])
     names = opening.pop(0)[1] if has_header else None
     if not opening:
-        raise DataError(told(path, "a table with at least one row", "no row", "Pass data."))
+        raise DataError(f"table: {path} must have at least one row; got no row. Pass data.")
     width = len(names or opening[0][1])
     cells = array.array("d")
     text: dict[int, str] = {}
     for number, (line, row) in enumerate(itertools.chain(opening, rows), start=1):
         if len(row) != width:
-            got = f"{len(row)} on line {line}"
             fix = f"Repair line {line}, or quote the cells that hold the separator."
-            raise DataError(told(path, f"a table of {width} cells a row", got, fix))
+            got = f"{len(row)} on line {line}"
+            raise DataError(f"table: {path} must have {width} cells in each row; got {got}. {fix}")
         try:
             # float() would read the label "12_3" as 123: a row with one goes cell by cell.
             is_plain = "_" not in "".join(row)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dima.errors import SettingError, sentence
+from dima.blocks import row_blocks, rows_within
+from dima.errors import SettingError
 from dima.typing import Array, Float32, Float64
 
 __all__ = ["digits", "embedded_manifold", "isometric_roll", "s_curve", "swiss_roll"]
@@ -11,7 +12,7 @@ ROLL_LENGTH = 60.0
 ROLL_WIDTH = 10.0
 _ROLL_START = 1.5 * np.pi  # angle at which the spiral starts
 _FEATURES = 128
-_BLOCK_NUMBERS = 2**23
+_BLOCK_BYTES = 64 * 2**20
 
 
 def digits() -> tuple[Float32, Array]:
@@ -118,9 +119,7 @@ def embedded_manifold(n: int, D: int, d: int = 6, noise: float = 0.05, seed: int
     mixing = (random.standard_normal((_FEATURES, D)) * np.sqrt(2.0 / _FEATURES)).astype(np.float32)
     latent = random.uniform(-1.0, 1.0, (n, d))
     X = np.empty((n, D), np.float32)
-    height = max(_BLOCK_NUMBERS // max(D, _FEATURES), 1)
-    for start in range(0, n, height):
-        rows = slice(start, start + height)
+    for rows in row_blocks(n, rows_within(8 * max(D, _FEATURES), _BLOCK_BYTES)):
         waves = np.cos(latent[rows] @ frequency + phase).astype(np.float32)
         np.matmul(waves, mixing, out=X[rows])
         X[rows] += np.float32(noise) * random.standard_normal(X[rows].shape, dtype=np.float32)
@@ -145,7 +144,7 @@ def _arc_length(angle: Float64) -> Float64:
 
 def _random(owner: str, n: int, seed: int) -> np.random.Generator:
     if n < 1:
-        raise SettingError(sentence(owner, "n", "at least 1", n, "Ask for a row or more."))
+        raise SettingError(f"{owner}: n must be at least 1; got {n}. Ask for a row or more.")
     if seed < 0:
-        raise SettingError(sentence(owner, "seed", "0 or more", seed, "Pass a whole number."))
+        raise SettingError(f"{owner}: seed must be 0 or more; got {seed}. Pass a whole number.")
     return np.random.default_rng(seed)

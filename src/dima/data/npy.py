@@ -10,7 +10,8 @@ from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
-from dima.data.table import Table, check_array, told
+from dima import check
+from dima.data.table import Table
 from dima.errors import DataError, DataTypeError, DimaError
 from dima.typing import Array
 
@@ -56,8 +57,8 @@ def read_npz(path: Path, key: str | None, drop_text: bool) -> Table:
     except DimaError:
         raise
     except _ZIP_FAULTS as fault:
-        got = f"a damaged one ({fault})"
-        raise DataError(told(path, "a readable .npz archive", got, "Save it again.")) from fault
+        got, fix = f"a damaged one ({fault})", "Save it again."
+        raise DataError(f"table: {path} must be a readable .npz archive; got {got}. {fix}") from fault
 
 
 def write_npy(handle: IO[bytes], values: Array) -> None:
@@ -70,16 +71,14 @@ def _member(path: Path, archive: zipfile.ZipFile, key: str | None) -> Array:
     listed = ", ".join(members) or "no array"
     unpacked, stored = sum(info.file_size for info in members.values()), path.stat().st_size
     if unpacked > max(_UNPACKED_BYTES, _UNPACKED_RATIO * stored):
-        got = f"{unpacked} bytes packed into {stored}"
-        rule = "an archive that unpacks to a reasonable size"
-        raise DataError(told(path, rule, got, "Save the array as .npy."))
+        got, fix = f"{unpacked} bytes packed into {stored}", "Save the array as .npy."
+        raise DataError(f"table: {path} must unpack to a reasonable size; got {got}. {fix}")
     if key is None and len(members) != 1:
-        got = f"{len(members)} arrays: {listed}"
-        raise DataError(told(path, "one array or given with a key", got, f"Write {path}:KEY."))
+        got, fix = f"{len(members)} arrays: {listed}", f"Write {path}:KEY."
+        raise DataError(f"table: {path} must hold one array or be given with a key; got {got}. {fix}")
     name = next(iter(members)) if key is None else key
     if name not in members:
-        got = f"no {name!r} in it"
-        raise DataError(told(path, "an archive with that key", got, f"It holds {listed}."))
+        raise DataError(f"table: {path} must hold that key; got no {name!r} in it. It holds {listed}.")
     info = members[name]
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # The others unpack without a bound on memory, and NumPy never writes them.
@@ -106,14 +105,14 @@ def _read_header(file: Path | str, handle: IO[bytes]) -> _Header:
     shape = re.search(r"""['"]shape['"]\s*:\s*\(([\d\s,]{0,200})\)""", text)
     if not (width and descr and fortran and shape) or len(text) != size:
         got = "another kind of file or a damaged header"
-        raise DataError(told(file, "an array in the .npy format", got, "Write it with np.save."))
+        raise DataError(f"table: {file} must be an array in the .npy format; got {got}. Use np.save.")
     if not re.fullmatch(r"[<>|=]?(?:b1|[iu][1248]|f[248])", descr[1] or ""):
-        fix = "Convert it with X.astype(float), or keep only the columns that are numbers."
         got = f"dtype {descr[1] or 'with named fields'}"
-        raise DataTypeError(told(file, "an array of real numbers", got, fix))
+        fix = "Convert it with X.astype(float), or keep only the columns that are numbers."
+        raise DataTypeError(f"table: {file} must be an array of real numbers; got {got}. {fix}")
     axes = tuple(int(axis) for axis in shape[1].split(",") if axis.strip())
     dtype = np.dtype(descr[1])
-    check_array(file, axes, dtype)
+    check.form("table", str(file), axes, dtype, ("n", "D"))
     order: Literal["C", "F"] = "F" if fortran[1] == "True" else "C"
     return _Header(axes, order, dtype, math.prod(axes) * dtype.itemsize)
 
@@ -121,4 +120,5 @@ def _read_header(file: Path | str, handle: IO[bytes]) -> _Header:
 def _check_size(file: Path | str, n_bytes: int, header: _Header) -> None:
     if n_bytes != header.n_bytes:
         rule = f"as long as its header says (shape {header.shape}, {header.n_bytes} bytes)"
-        raise DataError(told(file, rule, f"{n_bytes} bytes", "It is damaged: write it again."))
+        fix = "It is damaged: write it again."
+        raise DataError(f"table: {file} must be {rule}; got {n_bytes} bytes. {fix}")

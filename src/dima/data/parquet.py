@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dima.data.table import Table, check_array, check_cells, told
+from dima import check
+from dima.data.table import Table, check_cells
 from dima.errors import BackendError, DataError
 
 __all__ = ["read_parquet"]
@@ -22,7 +23,7 @@ def read_parquet(path: Path, key: str | None, drop_text: bool) -> Table:
         from pyarrow import parquet
     except ImportError as fault:
         fix = 'Run: pip install "dima-manifold[parquet]"'
-        raise BackendError(told(path, "read with pyarrow", "no pyarrow", fix)) from fault
+        raise BackendError(f"table: {path} must be read with pyarrow; got no pyarrow. {fix}") from fault
     is_number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
     try:
         # Not `read_table`: it would add columns made of the names of the folders above.
@@ -36,7 +37,7 @@ def read_parquet(path: Path, key: str | None, drop_text: bool) -> Table:
             for axis, column in enumerate(stored.columns)
         ]
     except (pa.ArrowException, OSError) as fault:
-        got = f"a damaged one ({str(fault).splitlines()[0]})"
-        raise DataError(told(path, "a readable .parquet file", got, "Save it again.")) from fault
-    check_array(path, (stored.num_rows, stored.num_columns), np.dtype(float))
+        got, fix = f"a damaged one ({str(fault).splitlines()[0]})", "Save it again."
+        raise DataError(f"table: {path} must be a readable .parquet file; got {got}. {fix}") from fault
+    check.form("table", str(path), (stored.num_rows, stored.num_columns), np.dtype(float), ("n", "D"))
     return check_cells(path, stored.column_names, np.column_stack(columns), text, drop_text)

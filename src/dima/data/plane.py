@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
 from dima.typing import Float32, Float64
 
 __all__ = [
@@ -98,9 +98,9 @@ def points(name: str, n: int, seed: int = 0) -> Float32:
         SettingError: the name is unknown, or n is not positive.
     """
     if name not in PLANES:
-        raise SettingError(sentence("data.plane", "the set", f"one of {', '.join(PLANES)}", repr(name)))
+        raise SettingError(f"data.plane: name must be one of {', '.join(PLANES)}; got {name!r}.")
     if n < 1:
-        raise SettingError(sentence("data.plane", "n", "at least 1", n, "Pass for example 5000."))
+        raise SettingError(f"data.plane: n must be at least 1; got {n}. Pass for example 5000.")
     return PLANES[name](n, np.random.default_rng(seed)).astype(np.float32)
 
 

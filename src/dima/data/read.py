@@ -9,10 +9,11 @@ from typing import IO
 
 import numpy as np
 
+from dima import check
 from dima.data.delimited import read_delimited, write_csv
 from dima.data.npy import read_npy, read_npz, write_npy
 from dima.data.parquet import read_parquet
-from dima.data.table import Table, check_array, told
+from dima.data.table import Table
 from dima.errors import DataError, MemoryBudgetError
 from dima.typing import Array
 
@@ -52,23 +53,23 @@ def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
     match = _NPZ_SPEC.fullmatch(spec)
     path, key = (Path(match["path"]), match["key"]) if match else (Path(spec), None)
     if path.is_dir():
-        raise DataError(told(path, "a file", "a folder", "Name a file in it."))
+        raise DataError(f"table: {path} must be a file; got a folder. Name a file in it.")
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        got = f"the suffix {path.suffix!r}"
-        raise DataError(told(path, "of a known kind", got, f"It can be {', '.join(_READERS)}."))
+        got, fix = f"the suffix {path.suffix!r}", f"It can be {', '.join(_READERS)}."
+        raise DataError(f"table: {path} must be of a known kind; got {got}. {fix}")
     if not path.is_file():
-        raise DataError(told(path, "a file that exists", "none there", "Check the path."))
+        raise DataError(f"table: {path} must be a file that exists; got none there. Check the path.")
     if path.stat().st_size == 0:
-        raise DataError(told(path, "a file with data in it", "0 bytes", "Write it again."))
+        raise DataError(f"table: {path} must be a file with data in it; got 0 bytes. Write it again.")
     try:
         return read(path, key, drop_text)
     except OSError as fault:
         fix = "Check its permissions."
-        raise DataError(told(path, "a file that can be read", fault.strerror, fix)) from fault
+        raise DataError(f"table: {path} must be readable; got {fault.strerror}. {fix}") from fault
     except MemoryError as fault:
         fix = "Save it as .npy, which is read from disk as needed."
-        raise MemoryBudgetError(told(path, "small enough for memory", "more", fix)) from fault
+        raise MemoryBudgetError(f"table: {path} must fit into memory; got more. {fix}") from fault
 
 
 def save_table(path: str | Path, values: Array) -> None:
@@ -85,11 +86,11 @@ def save_table(path: str | Path, values: Array) -> None:
     path, values = Path(path), np.asarray(values)
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
-        got = f"the suffix {path.suffix!r}"
-        raise DataError(told(path, "of a kind to write", got, f"It can be {', '.join(_WRITERS)}."))
+        got, fix = f"the suffix {path.suffix!r}", f"It can be {', '.join(_WRITERS)}."
+        raise DataError(f"table: {path} must be of a kind to write; got {got}. {fix}")
     if not path.parent.is_dir():
-        raise DataError(told(path, "in a folder that exists", "none there", "Create it first."))
-    check_array(path, values.shape, values.dtype)
+        raise DataError(f"table: {path} must be in a folder that exists; got none there. Create it first.")
+    check.form("table", str(path), values.shape, values.dtype, ("n", "D"))
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as handle:
@@ -99,6 +100,7 @@ def save_table(path: str | Path, values: Array) -> None:
         temporary.replace(path)
     except OSError as fault:
         got = fault.strerror or type(fault).__name__
-        raise DataError(told(path, "writable", got, "Free some space or choose another folder.")) from None
+        fix = "Free some space or choose another folder."
+        raise DataError(f"table: {path} must be writable; got {got}. {fix}") from None
     finally:
         temporary.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
 from dima.typing import Array
 
 __all__ = ["train_test"]
@@ -24,13 +24,12 @@ def train_test(n: int, test_fraction: float, seed: int) -> tuple[Array, Array]:
         SettingError: a value is out of its range.
     """
     if n < 2:
-        raise SettingError(sentence("train_test", "n", "at least 2", n, "Pass more rows."))
+        raise SettingError(f"train_test: n must be at least 2; got {n}. Pass more rows.")
     if not 0.0 < test_fraction < 1.0:
-        fix = "Pass for example 0.2 to hold out a fifth."
-        told = sentence("train_test", "test_fraction", "between 0 and 1", test_fraction, fix)
-        raise SettingError(told)
+        got, fix = test_fraction, "Pass for example 0.2 to hold out a fifth."
+        raise SettingError(f"train_test: test_fraction must be between 0 and 1; got {got}. {fix}")
     if seed < 0:
-        raise SettingError(sentence("train_test", "seed", "0 or more", seed, "Pass 0."))
+        raise SettingError(f"train_test: seed must be 0 or more; got {seed}. Pass 0.")
     n_test = min(max(round(n * test_fraction), 1), n - 1)
     order = np.random.default_rng(seed).permutation(n)
     return order[n_test:], order[:n_test]
