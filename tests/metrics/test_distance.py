@@ -35,17 +35,22 @@ def test_blocks_cover_every_row_once(monkeypatch, n, width):
 @pytest.mark.parametrize(
     ("X", "kind", "word"),
     [
-        (np.ones(3), ShapeError, "two axes"),
-        (np.ones((0, 3)), DataError, "empty"),
+        (np.ones(3), ShapeError, r"shape \(n, D\); got shape \(3,\)"),
+        (np.ones((0, 3)), DataError, "at least one number"),
         (np.array([[1.0, np.nan], [1, 2]]), DataError, "1 of 2 rows"),
         (np.array([["a"]]), DataTypeError, "dtype"),
     ],
 )
 def test_rows_that_are_refused(X, kind, word):
     with pytest.raises(kind, match=word):
-        distance.rows("metric", "X", X)
+        distance.pair("metric", X, np.ones((4, 3)), ("X", "Y"))
 
 
 def test_pairs_of_different_width():
-    with pytest.raises(ShapeError, match="Y must be of the same width as X, 2 columns; got 3"):
+    with pytest.raises(ShapeError, match=r"Y must have shape \(m, 2\); got shape \(4, 3\)"):
         distance.pair("metric", np.ones((4, 2)), np.ones((4, 3)), ("X", "Y"))
+
+
+def test_pairs_are_computed_in_double_precision():
+    first, second = distance.pair("metric", np.float32([[1]]), np.uint8([[2]]), ("X", "Y"))
+    assert (first.dtype, second.dtype) == (np.float64, np.float64)

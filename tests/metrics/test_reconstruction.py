@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import mean_squared_error, r2_score
 
 from dima.errors import DataError, DataTypeError, ShapeError
-from dima.metrics import distance
+from dima.metrics import reconstruction
 from dima.metrics.reconstruction import error_over_variance, rmse
 
 X, X_HAT = np.random.default_rng(0).standard_normal((2, 50, 4))
@@ -15,7 +15,7 @@ def test_rmse_against_scikit_learn():
 
 def test_rmse_in_blocks(monkeypatch):
     whole = rmse(X, X_HAT)
-    monkeypatch.setattr(distance, "_BLOCK_NUMBERS", 12)
+    monkeypatch.setattr(reconstruction, "rows_within", lambda _: 3)
     assert rmse(X, X_HAT) == pytest.approx(whole, rel=1e-12)
 
 
@@ -47,12 +47,12 @@ def test_perfect_and_constant():
     ],
 )
 def test_what_is_refused(rows, rebuilt, kind):
-    with pytest.raises(kind, match=r"rmse: .* must be"):
+    with pytest.raises(kind, match=r"rmse: .* must "):
         rmse(rows, rebuilt)
 
 
 def test_means_that_are_refused():
-    with pytest.raises(ShapeError, match=r"X_train.mean"):
+    with pytest.raises(ShapeError, match=r"mean must have shape \(4,\); got shape \(\)"):
         error_over_variance(X, X_HAT, 0.0)
     with pytest.raises(DataError, match="spread"):
         error_over_variance(np.ones((5, 2)), np.ones((5, 2)), np.ones(2))

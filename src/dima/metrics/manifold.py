@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from dima.errors import DataError, ShapeError, sentence
-from dima.metrics.distance import check_neighbours, pair, row_blocks, rows, squared_distances
+from dima import check
+from dima.blocks import row_blocks, rows_within
+from dima.errors import DataError, ShapeError
+from dima.metrics.distance import check_neighbours, pair, squared_distances
 from dima.typing import Array, ArrayLike, Float64
 
 __all__ = ["affine_readout", "nearest_neighbour_accuracy", "neighbour_preservation"]
@@ -26,16 +28,16 @@ def affine_readout(Z: ArrayLike, chart: ArrayLike) -> float:
         ShapeError: Z and the chart have different numbers of rows.
         DataError: the chart is constant, or there are no more rows than unknowns.
     """
-    Z, chart = rows("affine_readout", "Z", Z), rows("affine_readout", "chart", chart)
-    _check_same_rows("affine_readout", ("Z", len(Z)), ("chart", len(chart)))
+    Z = check.array("affine_readout", "Z", Z, ("n", "d")).astype(np.float64, copy=False)
+    chart = check.array("affine_readout", "chart", chart, (len(Z), "c")).astype(np.float64, copy=False)
     if len(Z) <= Z.shape[1] + 1:
-        rule, fix = f"more than d + 1 = {Z.shape[1] + 1}", "Pass more rows."
-        raise DataError(sentence("affine_readout", "rows", rule, len(Z), fix))
+        rule = f"more than d + 1 = {Z.shape[1] + 1}"
+        raise DataError(f"affine_readout: rows must be {rule}; got {len(Z)}. Pass more rows.")
     goal = chart - chart.mean(axis=0)
     scale = np.linalg.norm(goal)
     if scale == 0.0:
         fix = "Pass coordinates that vary."
-        raise DataError(sentence("affine_readout", "chart", "spread out", "one point", fix))
+        raise DataError(f"affine_readout: chart must be spread out; got one point. {fix}")
     centred = Z - Z.mean(axis=0)
     spread = np.linalg.norm(centred, axis=0)
     centred /= np.where(spread > 0.0, spread, 1.0)
@@ -60,13 +62,14 @@ def neighbour_preservation(X: ArrayLike, Z: ArrayLike, k: int = 10) -> float:
         ShapeError: X and Z have different numbers of rows.
         SettingError: k is not below n.
     """
-    X, Z = rows("neighbour_preservation", "X", X), rows("neighbour_preservation", "Z", Z)
-    _check_same_rows("neighbour_preservation", ("X", len(X)), ("Z", len(Z)))
-    check_neighbours("neighbour_preservation", k, len(X))
+    owner = "neighbour_preservation"
+    X = check.array(owner, "X", X).astype(np.float64, copy=False)
+    Z = check.array(owner, "Z", Z, (len(X), "d")).astype(np.float64, copy=False)
+    check_neighbours(owner, k, len(X))
     in_X, in_Z = _neighbours(X, k), _neighbours(Z, k)
     common = sum(
         int(np.count_nonzero(in_X[block, :, None] == in_Z[block, None, :]))
-        for block in row_blocks(len(X), k * k)
+        for block in row_blocks(len(X), rows_within(k * k))
     )
     return common / in_X.size
 
@@ -93,17 +96,12 @@ def nearest_neighbour_accuracy(
     owner = "nearest_neighbour_accuracy"
     train, test = pair(owner, Z_train, Z_test, ("Z_train", "Z_test"))
     known, truth = np.ravel(y_train), np.ravel(y_test)
-    _check_same_rows(owner, ("Z_train", len(train)), ("y_train", len(known)))
-    _check_same_rows(owner, ("Z_test", len(test)), ("y_test", len(truth)))
+    for name, labels, rows in (("y_train", known, train), ("y_test", truth, test)):
+        if len(labels) != len(rows):
+            rule, fix = f"one label for each of {len(rows)} rows", "Pass the labels of those rows."
+            raise ShapeError(f"{owner}: {name} must be {rule}; got {len(labels)}. {fix}")
     nearest = np.concatenate([squared.argmin(1) for _, squared in squared_distances(test, train)])
     return float(np.mean(known[nearest] == truth))
-
-
-def _check_same_rows(owner: str, first: tuple[str, int], second: tuple[str, int]) -> None:
-    if first[1] != second[1]:
-        rule = f"of {first[1]} rows, as {first[0]}"
-        fix = "Pass one row for each sample in both."
-        raise ShapeError(sentence(owner, second[0], rule, second[1], fix))
 
 
 def _neighbours(X: Float64, k: int) -> Array:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from dima.errors import DataError, SettingError, sentence
-from dima.metrics.distance import check_neighbours, pair, row_blocks, squared_distances
+from dima.blocks import row_blocks, rows_within
+from dima.errors import DataError, SettingError
+from dima.metrics.distance import check_neighbours, pair, squared_distances
 from dima.typing import ArrayLike, Float64
 
 __all__ = ["c2st", "density_coverage", "energy_distance", "mmd", "precision_recall", "sliced_w2"]
@@ -33,13 +34,14 @@ def sliced_w2(X: ArrayLike, Y: ArrayLike, n_projections: int = 256, seed: int = 
     """
     X, Y = pair("sliced_w2", X, Y, ("X", "Y"))
     if n_projections < 1:
-        fix = "Pass for example 256."
-        raise SettingError(sentence("sliced_w2", "n_projections", "at least 1", n_projections, fix))
+        got, fix = n_projections, "Pass for example 256."
+        raise SettingError(f"sliced_w2: n_projections must be at least 1; got {got}. {fix}")
     directions = np.random.default_rng(seed).standard_normal((n_projections, X.shape[1]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     weights, step_x, step_y = _common_steps(len(X), len(Y))
     total = 0.0
-    for block in row_blocks(n_projections, len(weights)):
+    # Along a direction: two products with the rows, two sorted ones on the common steps.
+    for block in row_blocks(n_projections, rows_within(32 * len(weights))):
         along_x = np.sort(directions[block] @ X.T, axis=1)[:, step_x]
         along_y = np.sort(directions[block] @ Y.T, axis=1)[:, step_y]
         along_x -= along_y
@@ -94,13 +96,12 @@ def mmd(
     X, Y = pair("mmd", X, Y, ("X", "Y"))
     n, m = len(X), len(Y)
     if min(n, m) < 2:
-        got = f"{n} and {m}"
-        raise DataError(sentence("mmd", "rows", "at least 2 in each set", got, "Pass more rows."))
+        raise DataError(f"mmd: rows must be at least 2 in each set; got {n} and {m}. Pass more rows.")
     pooled = np.concatenate([X, Y])
     width = _median_distance(pooled, seed) if bandwidth is None else bandwidth
     if not width > 0.0:
         fix = "Pass None for the median distance."
-        raise SettingError(sentence("mmd", "bandwidth", "above 0", bandwidth, fix))
+        raise SettingError(f"mmd: bandwidth must be above 0; got {bandwidth}. {fix}")
     in_x = _relabellings(n, m, n_permutations, seed)
     within_x, total_x, total = np.zeros(in_x.shape[1]), np.zeros(in_x.shape[1]), 0.0
     for block, squared in squared_distances(pooled, pooled):
@@ -152,7 +153,7 @@ def c2st(X: ArrayLike, Y: ArrayLike, seed: int = 0, folds: int = 5) -> float:
     size = min(len(X), len(Y), _C2ST_ROWS)
     if not 2 <= folds <= size:
         fix = "Lower folds or pass more rows."
-        raise SettingError(sentence("c2st", "folds", f"from 2 to {size} rows", folds, fix))
+        raise SettingError(f"c2st: folds must be from 2 to {size}, the rows of a set; got {folds}. {fix}")
     random = np.random.default_rng(seed)
     chosen = [rows[random.permutation(len(rows))[:size]] for rows in (X, Y)]
     pooled, labels = np.concatenate(chosen), np.repeat([0, 1], size)
