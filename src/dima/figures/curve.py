@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dima.errors import DataError, ShapeError, sentence
+from dima import check
 from dima.figures.style import ACCENT, blank, dress
 from dima.typing import Array, ArrayLike
 
@@ -22,7 +22,7 @@ def spectrum(eigenvalues: ArrayLike, title: str = "") -> Figure:
         ShapeError: not one axis.
         DataError: empty, or not finite.
     """
-    values = _line("spectrum", "eigenvalues", eigenvalues)
+    values = check.array("spectrum", "eigenvalues", eigenvalues, ("d",))
     rank = np.arange(1, len(values) + 1)
     figure = blank(6.4, 3.4)
     plane = figure.add_subplot()
@@ -47,10 +47,8 @@ def loss(steps: ArrayLike, losses: ArrayLike, title: str = "") -> Figure:
         ShapeError: not one axis, or of different lengths.
         DataError: empty, or not finite.
     """
-    at, values = _line("loss", "steps", steps), _line("loss", "losses", losses)
-    if len(at) != len(values):
-        fix = "Pass one loss for each step."
-        raise ShapeError(sentence("loss", "losses", f"({len(at)},)", values.shape, fix))
+    at = check.array("loss", "steps", steps, ("n",))
+    values = check.array("loss", "losses", losses, at.shape)
     figure = blank(6.4, 3.4)
     plane = figure.add_subplot()
     dress(plane, title, ("training step", "loss"))
@@ -69,24 +67,13 @@ def loss(steps: ArrayLike, losses: ArrayLike, title: str = "") -> Figure:
     return figure
 
 
-def _line(owner: str, name: str, given: ArrayLike) -> Array:
-    values = np.asarray(given, dtype=np.float64)
-    if values.ndim != 1:
-        fix = "Pass one number for each place."
-        raise ShapeError(sentence(owner, name, "shape (n,)", f"shape {values.shape}", fix))
-    if len(values) == 0 or not np.isfinite(values).all():
-        got = "NaN or infinity" if len(values) else "none"
-        raise DataError(sentence(owner, name, "finite numbers", got, "Pass at least one."))
-    return values
-
-
 def _needs_log(values: Array) -> bool:
     return bool(values.min() > 0.0 and values.max() > _LOG_RATIO * values.min())
 
 
 def _running_mean(values: Array, window: int) -> Array:
     """Mean of the last `window` values at each place, of all so far at the start."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)
     mean: Array = (sums[ends] - sums[starts]) / (ends - starts)

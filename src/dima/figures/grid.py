@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dima.errors import DataError, SettingError, ShapeError, sentence
+from dima import check
+from dima.errors import DataError, SettingError, ShapeError
 from dima.figures.style import FAINT, INK, MUTED, TEXT_SIZE, TITLE_SIZE, blank
 from dima.typing import Array, ArrayLike
 
@@ -53,13 +54,12 @@ def images(
         DataError: there is no image, or no finite pixel.
         SettingError: n_columns is below 1.
     """
-    pixels = _checked("images", images)
+    pixels = check.array("images", "images", images, ("n", "h", "w"), finite=False)
     if n_columns < 1:
-        fix = "Pass for example 10."
-        raise SettingError(sentence("images", "n_columns", "at least 1", n_columns, fix))
+        raise SettingError(f"images: n_columns must be at least 1; got {n_columns}. Pass for example 10.")
     if labels is not None and len(labels) != len(pixels):
-        fix = "Pass one label for each image."
-        raise ShapeError(sentence("images", "labels", f"{len(pixels)}", len(labels), fix))
+        rule, fix = f"{len(pixels)} in number", "Pass one label for each image."
+        raise ShapeError(f"images: labels must be {rule}; got {len(labels)}. {fix}")
     limits = _range("images", pixels)
     n_columns = min(n_columns, len(pixels))
     n_rows = -(-len(pixels) // n_columns)
@@ -89,13 +89,13 @@ def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
         DataError: there is no row, no image, or no finite pixel in the first row.
     """
     if not rows:
-        raise DataError(sentence("rows", "rows", "at least one", "none", "Pass images."))
-    pixels = {label: _checked("rows", row) for label, row in rows.items()}
+        raise DataError("rows: rows must be at least one; got none. Pass images.")
+    pixels: dict[str, Array] = {}
+    shape: check.Shape = ("n", "h", "w")
+    for label, row in rows.items():
+        pixels[label] = check.array("rows", repr(label), row, shape, finite=False)
+        shape = pixels[label].shape
     first = next(iter(pixels.values()))
-    for label, row in pixels.items():
-        if row.shape != first.shape:
-            fix = "Pass the same samples in each row."
-            raise ShapeError(sentence("rows", repr(label), f"shape {first.shape}", row.shape, fix))
     limits = _range("rows", first)
     aside = _LETTER * max(map(len, pixels)) + _MARGIN
     page = _page((len(pixels), len(first)), first.shape[1:], title, aside=aside)
@@ -107,20 +107,10 @@ def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
     return page.figure
 
 
-def _checked(owner: str, images: ArrayLike) -> Array:
-    pixels = np.asarray(images, dtype=np.float64)
-    if pixels.ndim != 3:
-        fix = "Reshape them with X.reshape(len(X), h, w)."
-        raise ShapeError(sentence(owner, "images", "shape (n, h, w)", pixels.shape, fix))
-    if pixels.size == 0:
-        raise DataError(sentence(owner, "images", "at least one", pixels.shape, "Pass data."))
-    return pixels
-
-
 def _range(owner: str, pixels: Array) -> tuple[float, float]:
     finite = pixels[np.isfinite(pixels)]
     if finite.size == 0:
-        raise DataError(sentence(owner, "pixels", "finite", "none that is", "Pass numbers."))
+        raise DataError(f"{owner}: pixels must be finite; got none that is. Pass numbers.")
     return float(finite.min()), float(finite.max())
 
 

@@ -124,24 +124,24 @@ def _section(number: int, section: Section) -> str:
     )
 
 
-def _figure(picture: bytes, told: str) -> str:
+def _figure(picture: bytes, description: str) -> str:
     if picture[:8] != _PNG or len(picture) < 24:
         fix = "Pass dima.figures.png(figure)."
-        raise DataError(sentence("report", told, "a PNG", "other bytes", fix))
+        raise DataError(f"report: {description} must be a PNG; got other bytes. {fix}")
     # The size stands in the first chunk: with it the page does not jump while it loads.
     width, height = (int.from_bytes(picture[at : at + 4], "big") for at in (16, 20))
     data = base64.b64encode(picture).decode("ascii")
     return (
-        f'<figure><img alt="{_safe(told)}" width="{width}" height="{height}" '
+        f'<figure><img alt="{_safe(description)}" width="{width}" height="{height}" '
         f'src="data:image/png;base64,{data}"></figure>'
     )
 
 
-def _table(table: Table, told: str) -> str:
+def _table(table: Table, description: str) -> str:
     for row in table.rows:
         if len(row) != len(table.headers):
             rule, fix = f"{len(table.headers)} cells long", "Give one cell for each header."
-            raise ShapeError(sentence("report", "a row of a table", rule, len(row), fix))
+            raise ShapeError(f"report: a row of a table must be {rule}; got {len(row)}. {fix}")
     columns = list(zip(*table.rows, strict=True)) or [()] * len(table.headers)
     marks = [' class="number"' if _is_numeric(column) else "" for column in columns]
     head = "".join(
@@ -151,7 +151,7 @@ def _table(table: Table, told: str) -> str:
     note = f'<p class="note">{_safe(table.note)}</p>' if table.note else ""
     return (
         # A region that can be focused can be scrolled with the keyboard.
-        f'<div class="table" role="region" tabindex="0" aria-label="Table: {_safe(told)}">'
+        f'<div class="table" role="region" tabindex="0" aria-label="Table: {_safe(description)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}"
     )
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
-from dima.errors import DataError, ShapeError, sentence
+from dima import check
+from dima.errors import ShapeError
 from dima.figures.style import (
     ACCENT,
     BACKDROP,
@@ -47,7 +48,7 @@ def scatter(
         ShapeError: points are not (n, 2), or labels not (n,).
         DataError: there is no point.
     """
-    xy = _points("scatter", points)
+    xy = check.array("scatter", "points", points, ("n", 2), finite=False)
     figure = blank(6.4, 5.2)
     plane = figure.add_subplot()
     dress(plane, title, axes)
@@ -57,7 +58,7 @@ def scatter(
     values = np.ravel(labels)
     if len(values) != len(xy):
         fix = "Pass one label for each point."
-        raise ShapeError(sentence("scatter", "labels", f"({len(xy)},)", values.shape, fix))
+        raise ShapeError(f"scatter: labels must be {len(xy)} in number; got {len(values)}. {fix}")
     if _is_continuous(values):
         _bar(figure, plane, _dots(plane, xy, values))
         return figure
@@ -75,7 +76,8 @@ def overlay(real: ArrayLike, fake: ArrayLike, title: str = "") -> Figure:
         ShapeError: one of them is not (n, 2).
         DataError: one of them is empty.
     """
-    behind, above = _points("overlay", real), _points("overlay", fake)
+    behind = check.array("overlay", "real", real, ("n", 2), finite=False)
+    above = check.array("overlay", "fake", fake, ("m", 2), finite=False)
     figure = blank(6.4, 5.2)
     plane = figure.add_subplot()
     dress(plane, title)
@@ -84,16 +86,6 @@ def overlay(real: ArrayLike, fake: ArrayLike, title: str = "") -> Figure:
     shown = {f"real ({len(behind):,})": BACKDROP, f"generated ({len(above):,})": CONTRAST}
     _legend(plane, shown)
     return figure
-
-
-def _points(owner: str, points: ArrayLike) -> Array:
-    xy = np.asarray(points, dtype=np.float64)
-    if xy.ndim != 2 or xy.shape[1] != 2:
-        fix = "Choose two columns, X[:, :2]."
-        raise ShapeError(sentence(owner, "points", "shape (n, 2)", f"shape {xy.shape}", fix))
-    if len(xy) == 0:
-        raise DataError(sentence(owner, "points", "at least one", "none", "Pass data."))
-    return xy
 
 
 def _dots(plane: Axes, xy: Array, colours: Array | str) -> PathCollection:
