@@ -2,7 +2,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -48,6 +48,49 @@ def test_what_is_written_reads_back_equal(tmp_path_factory, values, suffix):
     else:
         assert_close(kept, values)
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), max_size=9), min_size=1, max_size=5
+    )
+)
+@example(["=SUM(A1)", "+1", "-x", "@y", "\t=z"])
+@example(["a,b", 'quo"ted', "two\nlines", "two\rlines", "12_3"])
+@example(["", "none", "2020"])
+def test_column_names_read_back_with_the_numbers(tmp_path_factory, columns):
+    columns = ["a", *columns]  # numbers alone are no header
+    values = np.arange(2.0 * len(columns)).reshape(2, -1)
+    path = tmp_path_factory.mktemp("saved") / "x.csv"
+    read.save_table(path, values, columns)
+    found = read.table(path)
+    assert_close(found.values, values)
+    assert found.columns == [name.strip() or f"column {i}" for i, name in enumerate(columns, start=1)]
+    assert found.left_out == []
+
+
+@given(st.lists(st.sampled_from(["", "0", "1", "2", "3.5", "nan", "?", "x"]), min_size=3, max_size=3))
+def test_no_header_is_read_as_a_row(tmp_path_factory, columns):
+    path = tmp_path_factory.mktemp("saved") / "x.csv"
+    for values in (np.eye(3), np.eye(3, dtype=int), np.arange(9).reshape(3, 3)):
+        read.save_table(path, values, columns)
+        assert_close(read.table(path).values, values.astype(float))
+
+
+def test_no_name_is_a_formula(tmp_path):
+    read.save_table(tmp_path / "x.csv", X, ["=1+2", "@a", "\t-b"])
+    assert (tmp_path / "x.csv").read_text().startswith(" =1+2, @a, -b\n")
+
+
+def test_names_that_do_not_fit(tmp_path):
+    with pytest.raises(ShapeError, match="columns must be 3 names; got 2"):
+        read.save_table(tmp_path / "x.csv", X, ["a", "b"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_npy_holds_no_names(tmp_path):
+    read.save_table(tmp_path / "x.npy", X, ["a", "b", "c"])
+    assert_close(read.table(tmp_path / "x.npy").values, X)
 
 
 @pytest.mark.parametrize(

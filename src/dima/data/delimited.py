@@ -2,6 +2,7 @@
 
 import array
 import csv
+import io
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from dima.data.table import Table, check_cells
-from dima.errors import DataError
+from dima.errors import DataError, ShapeError
 from dima.typing import Array
 
 __all__ = ["read_delimited", "write_csv"]
@@ -35,11 +36,35 @@ def read_delimited(path: Path, key: str | None, drop_text: bool) -> Table:
         raise DataError(f"table: {path} must be well-formed text; got {fault}. {fix}") from fault
 
 
-def write_csv(handle: IO[bytes], values: Array) -> None:
-    """Write an array (n, D) as text without a header, in the fewest digits that read back equal."""
+def write_csv(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
+    """Write an array (n, D) as text in UTF-8, in the fewest digits that read back equal.
+
+    Args:
+        handle: where to write.
+        values: (n, D).
+        columns: D names for a header; one that a spreadsheet would take for a formula gets a space
+            in front. Left out where all are numbers, since no reader could tell it from a row.
+
+    Raises:
+        ShapeError: not one name for each column.
+    """
     numbers = values.astype(np.uint8) if values.dtype.kind == "b" else values
+    if columns is not None:
+        handle.write(_header(columns, numbers[0].astype(str).tolist()).encode())
     for row in numbers:
         handle.write((",".join(row.astype(str).tolist()) + "\n").encode())
+
+
+def _header(columns: Sequence[str], below: Sequence[str]) -> str:
+    """The line of column names above a first row of cells; empty if it would be read as a row."""
+    if len(columns) != len(below):
+        rule, fix = f"{len(below)} names", "Pass one for each column."
+        raise ShapeError(f"table: columns must be {rule}; got {len(columns)}. {fix}")
+    names = [name.strip() or f"column {number}" for number, name in enumerate(columns, start=1)]
+    cells = [f" {name}" if name[0] in "=+-@" else name for name in names]
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)  # ends in \r\n, so that either of them in a name is quoted
+    return line.getvalue().removesuffix("\r\n") + "\n" if _is_header([cells, below]) else ""
 
 
 def _parse(path: Path, rows: Iterator[tuple[int, list[str]]], drop_text: bool) -> Table:

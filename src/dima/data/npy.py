@@ -5,6 +5,7 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
@@ -61,8 +62,8 @@ def read_npz(path: Path, key: str | None, drop_text: bool) -> Table:
         raise DataError(f"table: {path} must be a readable .npz archive; got {got}. {fix}") from fault
 
 
-def write_npy(handle: IO[bytes], values: Array) -> None:
-    """Write an array in the .npy format."""
+def write_npy(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
+    """Write an array in the .npy format, which has no place for the names of columns."""
     np.lib.format.write_array(handle, values, allow_pickle=False)
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +26,8 @@ _READERS: dict[str, Callable[[Path, str | None, bool], Table]] = {
     ".tsv": read_delimited,
     ".parquet": read_parquet,
 }
-_WRITERS: dict[str, Callable[[IO[bytes], Array], None]] = {".npy": write_npy, ".csv": write_csv}
+_Write = Callable[[IO[bytes], Array, Sequence[str] | None], None]
+_WRITERS: dict[str, _Write] = {".npy": write_npy, ".csv": write_csv}
 _NPZ_SPEC = re.compile(r"(?P<path>.*\.npz):(?P<key>.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -72,16 +73,16 @@ def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
         raise MemoryBudgetError(f"table: {path} must fit into memory; got more. {fix}") from fault
 
 
-def save_table(path: str | Path, values: Array) -> None:
+def save_table(path: str | Path, values: Array, columns: Sequence[str] | None = None) -> None:
     """Write a table (n, D) as .npy or .csv, by suffix; the file appears whole or not at all.
 
-    A .csv is written without a header and holds numbers only, so no cell in it can be taken for a
+    A .csv has a header where `columns` names the D columns, a .npy never; no cell can be taken for a
     formula by a spreadsheet. What is written reads back equal.
 
     Raises:
         DataError: the suffix is unknown, the array is empty, or the file cannot be written.
         DataTypeError: the elements are not real numbers.
-        ShapeError: the array does not have two axes.
+        ShapeError: the array does not have two axes, or not as many columns as there are names.
     """
     path, values = Path(path), np.asarray(values)
     write = _WRITERS.get(path.suffix.lower())
@@ -94,7 +95,7 @@ def save_table(path: str | Path, values: Array) -> None:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as handle:
-            write(handle, values)
+            write(handle, values, columns)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)
