@@ -44,6 +44,11 @@ def swiss_roll(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Float64, Floa
 
     Source: Marsland 2009, "Machine Learning: An Algorithmic Perspective", ch. 10; the form used
     by scikit-learn.
+
+    Example:
+        >>> X, chart = swiss_roll(500, noise=0.1)
+        >>> X.shape, chart.shape
+        ((500, 3), (500, 2))
     """
     random = _random("swiss_roll", n, seed)
     angle = 1.5 * np.pi * (1.0 + 2.0 * random.random(n))

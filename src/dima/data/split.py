@@ -22,6 +22,11 @@ def train_test(n: int, test_fraction: float, seed: int) -> tuple[Array, Array]:
 
     Raises:
         SettingError: a value is out of its range.
+
+    Example:
+        >>> train, test = train_test(10, test_fraction=0.3, seed=0)
+        >>> len(train), len(test)
+        (7, 3)
     """
     if n < 2:
         raise SettingError(f"train_test: n must be at least 2; got {n}. Pass more rows.")

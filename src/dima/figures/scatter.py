@@ -47,6 +47,11 @@ def scatter(
     Raises:
         ShapeError: points are not (n, 2), or labels not (n,).
         DataError: there is no point.
+
+    Example:
+        >>> figure = scatter([[0, 0], [1, 2], [3, 1]], ["a", "a", "b"], title="Three points")
+        >>> figure.get_size_inches().tolist()
+        [6.4, 5.2]
     """
     xy = check.array("scatter", "points", points, ("n", 2), finite=False)
     figure = blank(6.4, 5.2)

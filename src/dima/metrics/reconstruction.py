@@ -45,6 +45,10 @@ def error_over_variance(X: ArrayLike, X_hat: ArrayLike, mean: ArrayLike) -> floa
         ShapeError: the shapes differ, or the mean has another width.
         DataTypeError: not real numbers.
         DataError: there are no numbers, they are not finite, or every row is the mean.
+
+    Example:
+        >>> error_over_variance([[1, 0], [3, 4]], [[1, 1], [3, 3]], mean=[2, 2])
+        0.2
     """
     owner = "error_over_variance"
     X = check.array(owner, "X", X)
