@@ -40,16 +40,20 @@ ETAS = [(name, None) for name in SOLVERS] + [("ddim", 0.5), ("ddpm", 0.5)]
 
 def table_of(name, schedule="linear", T=200, steps=40, eta=None):
     made, grid = path(schedule, T), trailing(T, steps)
-    return solver.build(name, made.alpha[grid], made.sigma[grid], eta)
+    return solver.build(name, made.alpha[grid], made.sigma[grid], eta=eta)
 
 
 def deep_table(rng, steps=8):
     """A table that uses the anchor and two estimates in every way the rows allow."""
     first = table_of("ddpm", steps=steps)
+    alpha, sigma = first.alpha, first.sigma
     M = rng.uniform(-0.5, 0.5, (steps, 2, 4))
     M[:, 1, 1] = first.M[:, 1, 1] - M[:, 1, 0]
     M[:, 1, 3] = first.M[:, 1, 2] - M[:, 1, 2]
-    return SolverTable("deep", first.alpha, first.sigma, M, first.C)
+    # The anchor is at the level of x, from which its own row leads on without fresh noise.
+    M[:, 0, 1] = sigma[1:] / sigma[:-1] - M[:, 0, 0]
+    M[:, 0, 3] = alpha[1:] - alpha[:-1] * sigma[1:] / sigma[:-1] - M[:, 0, 2]
+    return SolverTable("deep", alpha, sigma, M, first.C, (alpha, sigma))
 
 
 def gaussian_denoiser(variance):

@@ -7,8 +7,11 @@ from close import assert_close
 from dima.errors import NumericsError
 from dima.noise.first_order import ddim, ddpm, ddpm_large
 from dima.noise.grid import levels
+from dima.noise.heun import heun
+from dima.noise.inversion import inversion
 from dima.noise.schedule import path
 from dima.noise.table import SolverTable, walk
+from dima.noise.unipc import unipc_2, unipc_3
 from noise.exact import gaussian, preserving
 
 LEVELS = levels(path("linear", 50), 50)
@@ -56,7 +59,7 @@ def test_the_last_gain_of_a_clean_level_is_infinite():
 
 
 def test_a_walk_by_hand():
-    table = ddim(np.array([0.0, 0.6, 1.0]), np.array([1.0, 0.8, 0.0]), 1.0)
+    table = ddim(np.array([0.0, 0.6, 1.0]), np.array([1.0, 0.8, 0.0]), eta=1.0)
     D = iter([2.0, 3.0])
     asked = []
 
@@ -97,11 +100,34 @@ def test_a_table_of_two_estimates_is_walked(rng):
 def test_an_anchor_has_levels_of_its_own():
     # Half of a level's noise is held: a row may start from there if the table says so.
     alpha, sigma = np.array([0.6, 0.8]), np.array([0.8, 0.6])
-    M = np.array([[[1, 0, 0], [0.6 / 0.4, 0, 0.8 - 0.9]]], np.float64)
+    M = np.array([[[0.75, 0, 0.8 - 0.45], [0.6 / 0.4, 0, 0.8 - 0.9]]], np.float64)
     table = SolverTable("held", alpha, sigma, M, np.zeros(1), (alpha, sigma / 2))
     assert table.depth == 1
     with pytest.raises(NumericsError, match="solver held"):
         dataclasses.replace(table, anchor=None)
+
+
+@pytest.mark.parametrize("build", [heun, inversion, unipc_2, unipc_3])
+@pytest.mark.parametrize("wrong", [1e-6, np.nan])
+def test_an_anchor_that_misses_its_level_is_refused(build, wrong):
+    table = build(*(level[:-1] for level in LEVELS))
+    dataclasses.replace(table, name="as it was")
+    for change in (
+        {"M": np.where(np.arange(2)[:, None] == 0, table.M + wrong, table.M)},
+        {"anchor": (table.anchor[0] + wrong, table.anchor[1])},
+        {"anchor": (table.anchor[0], table.anchor[1] + wrong)},
+    ):
+        with pytest.raises(NumericsError, match="rows that carry each level"):
+            dataclasses.replace(table, **change)
+
+
+def test_an_anchor_that_is_looked_at_is_declared():
+    table = ddim(*LEVELS)
+    M = table.M.copy()
+    M[1:, 1, 0] = M[1:, 1, 1] / 2
+    M[1:, 1, 1] /= 2
+    with pytest.raises(NumericsError, match="solver ddim"):
+        dataclasses.replace(table, M=M)
 
 
 def test_a_walk_leaves_its_start_alone(rng):

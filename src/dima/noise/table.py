@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dima.errors import NumericsError, sentence
+from dima.errors import NumericsError
 from dima.noise.schedule import log_ratio
 from dima.typing import Array, Float64
 
-__all__ = ["SolverTable", "walk"]
+__all__ = ["SolverTable", "first_order", "walk"]
 
 _IDENTITY_TOLERANCE = 1e-9
 
@@ -29,7 +29,11 @@ class SolverTable:
     """The rows of a sampler, which prove their own algebra on construction.
 
     If D were exactly x_0, every row would carry a state of level (alpha, sigma) to one of the next
-    level: the signal coefficients sum to alpha', and those of the noise square-sum to sigma'^2.
+    level: the signal coefficients sum to alpha', and those of the noise square-sum to sigma'^2. A
+    declared anchor is carried to its own next level in the same way.
+
+    Raises:
+        NumericsError: a row misses the level it leads to.
 
     Attributes:
         name: the sampler.
@@ -37,7 +41,8 @@ class SolverTable:
         sigma: (S + 1,) noise at each level.
         M: (S, 2, 2 + depth) coefficients of [xa, x, D_i, D_{i-1}, ...] in xa' and x'.
         C: (S,) standard deviation of the fresh noise in x'.
-        anchor: (S + 1,) signal and (S + 1,) noise of the anchor before each row; those of x where None.
+        anchor: (S + 1,) signal and (S + 1,) noise of the anchor before each row; None where no row
+            looks at it.
         keeps_variance: False for a sampler that spreads more than its path, by its definition.
     """
 
@@ -50,16 +55,22 @@ class SolverTable:
     keeps_variance: bool = True
 
     def __post_init__(self) -> None:
+        signal_gap, noise_gap = self._gaps(1, (self.alpha, self.sigma), self.C)
+        gaps = [signal_gap, noise_gap if self.keeps_variance else 0.0]
+        gaps += [np.abs(self.M[:, 1, 0]).max()] if self.anchor is None else self._gaps(0, self.anchor, 0.0)
+        if not np.max(gaps) <= _IDENTITY_TOLERANCE * max(1.0, self.sigma[0]):
+            raise NumericsError(
+                f"solver {self.name}: the table must be rows that carry each level to the next; "
+                f"got a gap of {np.max(gaps):.1e}. Correct its coefficients or its levels."
+            )
+
+    def _gaps(self, row: int, level: tuple[Float64, Float64], fresh: Float64 | float) -> list[float]:
+        """By how much signal and noise of xa' (row 0) or x' (row 1) miss the level declared next."""
         held_alpha, held_sigma = self.anchor or (self.alpha, self.sigma)
-        signal = self.M[:, 1, 0] * held_alpha[:-1] + self.M[:, 1, 1] * self.alpha[:-1]
-        kept = self.M[:, 1, 0] * held_sigma[:-1] + self.M[:, 1, 1] * self.sigma[:-1]
-        signal_gap = np.abs(signal + self.M[:, 1, 2:].sum(axis=1) - self.alpha[1:])
-        noise_gap = np.abs(np.hypot(kept, self.C) - self.sigma[1:])
-        gap = np.maximum(signal_gap, noise_gap if self.keeps_variance else 0.0).max()
-        if not gap <= _IDENTITY_TOLERANCE * max(1.0, self.sigma[0]):
-            rule = "rows that carry each level to the next"
-            got = f"a gap of {gap:.1e}"
-            raise NumericsError(sentence(f"solver {self.name}", "the table", rule, got))
+        of_anchor, of_x = self.M[:, row, 0], self.M[:, row, 1]
+        signal = of_anchor * held_alpha[:-1] + of_x * self.alpha[:-1] + self.M[:, row, 2:].sum(axis=1)
+        noise = np.hypot(of_anchor * held_sigma[:-1] + of_x * self.sigma[:-1], fresh)
+        return [float(np.abs(signal - level[0][1:]).max()), float(np.abs(noise - level[1][1:]).max())]
 
     @property
     def steps(self) -> int:
@@ -94,19 +105,32 @@ class SolverTable:
         return float(np.hypot(self.alpha[0], self.sigma[0]))
 
 
+def first_order(name: str, alpha: Float64, sigma: Float64, kept: Float64, fresh: Float64) -> SolverTable:
+    """The table of rows x' = kept x + b D + fresh z, whose b follows from the levels."""
+    M = np.zeros((len(kept), 2, 3))
+    M[:, 1, 1], M[:, 1, 2] = kept, alpha[1:] - alpha[:-1] * kept
+    return SolverTable(name, alpha, sigma, M, fresh)
+
+
 def walk(
     table: SolverTable,
     denoise: Callable[[Array, int], Array],
     x: Array,
     noise: Sequence[Array] | Array,
 ) -> Array:
-    """Walk the table in NumPy: the reference of the other walkers.
+    """The state after the last row, walked in NumPy: the reference of the other walkers.
 
     Args:
         table: the sampler.
         denoise: (x, row) -> clean estimate D.
         x: state before the first row.
         noise: standard normal draws, one of the shape of `x` for each row.
+
+    Example:
+        >>> alpha, sigma = np.array([0.0, 0.6, 1.0]), np.array([1.0, 0.8, 0.0])
+        >>> table = first_order("ddim", alpha, sigma, sigma[1:] / sigma[:-1], np.zeros(2))
+        >>> walk(table, lambda x, i: np.full(3, 2.0), np.ones(3), np.zeros((2, 3))).tolist()
+        [2.0, 2.0, 2.0]
     """
     anchor, history = x, [np.zeros_like(x)] * table.depth
     for i in range(table.steps):
