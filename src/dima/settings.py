@@ -22,7 +22,7 @@ import msgspec
 
 from dima.errors import SettingError, sentence
 
-__all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declared"]
+__all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declared", "own"]
 
 # Greek and older spellings, understood at the public door only; inside there is only ASCII.
 ALIASES = {
@@ -125,6 +125,36 @@ def choices(hint: Any) -> tuple[str, ...]:
     """The names a setting of this type may take, wherever in a union they stand; none for any other."""
     names = [part.names for part in getattr(hint, "__metadata__", ()) if isinstance(part, OneOf)]
     return names[0] if names else next(filter(None, map(choices, typing.get_args(hint))), ())
+
+
+def own(
+    owner: str,
+    role: str,
+    registry: Mapping[str, Declaration],
+    name: str,
+    given_settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Check settings against the declaration of the variant `name`; None stands for one not given.
+
+    Raises:
+        SettingError: no variant has this name, a setting belongs to other variants or to none, or a
+            value breaks its rule.
+    """
+    if name not in registry:
+        raise SettingError(f"{owner}: {role} must be one of {sorted(registry)}; got {name!r}.")
+    values = {setting: value for setting, value in given_settings.items() if value is not None}
+    for setting, value in values.items():
+        having = [variant for variant in registry if setting in declared(registry[variant])]
+        if not having:
+            known = sorted({known for variant in registry.values() for known in declared(variant)})
+            raise SettingError(_unknown(owner, setting, known))
+        if name not in having:
+            others = " and ".join(filter(None, [", ".join(having[:-1]), having[-1]]))
+            raise SettingError(
+                f"{owner}: {setting} must be left out with {role} {name!r}; got {_plain(value)!r}. "
+                f"It is a setting of {others}."
+            )
+    return check(owner, registry[name], values)
 
 
 def _plain(value: Any) -> Any:

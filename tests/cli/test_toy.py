@@ -45,7 +45,7 @@ def test_neither_pytorch_nor_tensorflow_is_imported(tmp_path):
     [
         (["nowhere"], "Invalid value"),
         (["gaussian", "--T", "0"], "Invalid value"),
-        (["gaussian", "--beta-start", "-1"], "beta_start and beta_end must be rising within (0, 1)"),
+        (["gaussian", "--beta-start", "-1"], "beta_start must be a finite number > 0 and < 1; got -1"),
         (["--data", "missing.npy"], "missing.npy"),
     ],
 )

@@ -58,7 +58,7 @@ def off_circle(X):
 
 def walked_variance(name, variance, steps):
     """What this many steps make of a Gaussian's variance, with its exact denoiser."""
-    path = schedule.path("cosine", 100, schedule.Range(floor=1e-5))
+    path = schedule.path("cosine", 100, floor=1e-5)
     table = solver.build(name, *grid.levels(path, steps))
     gain = table.alpha * variance / (table.alpha**2 * variance + table.sigma**2)
     basis = np.eye(table.steps + 1)  # of the start and every draw
@@ -137,7 +137,7 @@ def test_noise_is_added_only_if_asked(ring):
 def test_refining_by_the_exact_denoiser_of_a_unit_gaussian():
     # An untrained v network answers zero, so D = alpha x and every row is one factor.
     X, Z = circle(500), correlated()
-    path = schedule.path("cosine", 100, schedule.Range(floor=1e-5))
+    path = schedule.path("cosine", 100, floor=1e-5)
     table = solver.build("ddim", path.alpha[20::-1], path.sigma[20::-1])
     factor = path.alpha[20] * np.prod(table.M[:, 1, 1] + table.M[:, 1, 2] * table.alpha[:-1])
     expected = Z.mean(axis=0) + (X - Z.mean(axis=0)) * factor
@@ -222,6 +222,19 @@ def test_an_infinite_loss_is_said_and_leaves_nothing_fitted(monkeypatch):
 def test_wrong_settings(wrong):
     with pytest.raises(SettingError, match=f"DDPM: {next(iter(wrong))} must be"):
         DDPM(**wrong).fit(correlated())
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"schedule": "cosine", "beta_end": 0.5}, "beta_end must be left out with schedule 'cosine'"),
+        ({"schedule": "flow", "eps": 0.1}, "floor must be left out with schedule 'flow'"),
+    ],
+    ids=str,
+)
+def test_a_setting_of_another_schedule_is_refused(settings, told):
+    with pytest.raises(SettingError, match=told):
+        DDPM(**settings).fit(correlated())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from dima.noise.solver import build, walk
+from dima.noise.multistep import dpmpp_3m
+from dima.noise.table import walk
 
 __all__ = ["MEANS", "SPREAD", "gaussian", "log_density", "mixture", "order", "preserving", "states"]
 
@@ -57,8 +58,8 @@ def states(table, denoise, x, noise):
 def order(solver):
     """Order of accuracy: by how many halvings the error falls when the step is halved."""
     x, ends = np.random.default_rng(0).standard_normal((100, 2)), {}
-    for name, steps in [("dpmpp_3m", 2000), (solver, 40), (solver, 80), (solver, 160)]:
-        table = build(name, *preserving(np.linspace(-7, 3, steps + 1)))
+    for build, steps in [(dpmpp_3m, 2000), (solver, 40), (solver, 80), (solver, 160)]:
+        table = build(*preserving(np.linspace(-7, 3, steps + 1)))
         ends[steps] = states(table, mixture, x, np.zeros((table.steps, 100, 2)))[-1]
     errors = [np.sqrt(((ends[steps] - ends[2000]) ** 2).mean()) for steps in (40, 80, 160)]
     return -np.diff(np.log2(errors))

@@ -26,12 +26,16 @@ PREDICTION = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 
 def _nearly_zero():
     """They stop short of no signal at all: at 2**-12 of it."""
-    made = zero_terminal_snr(path("linear", T))
+    made = zero_terminal_snr(path("linear", T, floor=0))
     alpha = np.append(made.alpha[:-1], 2.0**-12)
     return Path(alpha, np.sqrt(1 - alpha**2))
 
 
-PATHS = {"linear": path("linear", T), "cosine": path("cosine", T), "zero_snr": _nearly_zero()}
+PATHS = {
+    "linear": path("linear", T, floor=0),
+    "cosine": path("cosine", T, floor=0),
+    "zero_snr": _nearly_zero(),
+}
 
 
 def denoised(x, alpha, sigma):

@@ -39,7 +39,7 @@ def euler_ancestral(alpha, sigma):
 @pytest.mark.parametrize("other", [sde_dpmpp_1, ddpm_posterior, euler_ancestral, ddim, ddpm])
 def test_five_names_of_one_row(other):
     made = ddpm(*LEVELS)
-    found = other(*LEVELS, 1.0) if other in (ddim, ddpm) else other(*LEVELS)
+    found = other(*LEVELS, eta=1.0) if other in (ddim, ddpm) else other(*LEVELS)
     columns = found if isinstance(found, tuple) else (found.M[:, 1, 1], found.M[:, 1, 2], found.C)
     for ours, theirs in zip((made.M[:, 1, 1], made.M[:, 1, 2], made.C), columns, strict=True):
         assert_close(ours, theirs, atol=1e-12)
@@ -54,12 +54,12 @@ def test_noise_of_the_ancestral_row_is_the_evidence_weight():
 
 
 def test_ddim_order_of_accuracy():
-    assert_close(order("ddim"), [1, 1], atol=0.25)
+    assert_close(order(ddim), [1, 1], atol=0.25)
 
 
 @pytest.mark.parametrize("eta", [0, 0.5, 1])
 def test_the_first_row_of_a_path_to_noise_alone_is_finite(eta):
-    table = ddim(*levels(zero_terminal_snr(PATH), 20), eta)
+    table = ddim(*levels(zero_terminal_snr(PATH), 20), eta=eta)
     assert table.alpha[0] == 0
     assert np.isfinite(table.M).all()
 
@@ -98,16 +98,16 @@ def test_the_larger_variance_is_that_of_the_step():
 
 def test_churn_raises_every_level_but_the_ends():
     alpha, sigma = levels(PATH, 10)
-    table = churned(alpha, sigma, 0.2)
+    table = churned(alpha, sigma, churn=0.2)
     assert_close(table.sigma[1:-1], 1.2 * sigma[1:-1], rtol=1e-12)
     assert_close(table.sigma[[0, -1]], sigma[[0, -1]])
-    assert_close(churned(alpha, sigma, 0.0).M, ddim(alpha, sigma).M, atol=1e-12)
-    assert (churned(alpha, sigma, 0.0).C == 0).all()
+    assert_close(churned(alpha, sigma, churn=0.0).M, ddim(alpha, sigma).M, atol=1e-12)
+    assert (churned(alpha, sigma, churn=0.0).C == 0).all()
 
 
 def test_churn_keeps_a_gaussian():
     # With the exact denoiser and many steps the variance of the data comes out.
-    table = churned(*levels(path("karras", 400), 400), 0.01)
+    table = churned(*levels(path("karras", 400), 400), churn=0.01)
     gain = table.M[:, 1, 1] + table.M[:, 1, 2] * gaussian(1.0, table.alpha[:-1], table.sigma[:-1], 0.5)
     variance = table.start_std**2
     for factor, fresh in zip(gain, table.C, strict=True):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from close import assert_close
 from dima.errors import SettingError
 from dima.noise.grid import SPACINGS, leading, levels, linspace, steps_of, trailing
-from dima.noise.schedule import SCHEDULES, Range, path, zero_terminal_snr
+from dima.noise.schedule import SCHEDULES, path, zero_terminal_snr
 
 PATH = path("linear", 1000)
 
@@ -76,7 +76,7 @@ def test_karras_of_a_path_to_noise_alone():
 
 
 def test_the_karras_schedule_is_its_own_grid():
-    made = path("karras", 30, Range(sigma_min=0.01, sigma_max=50))
+    made = path("karras", 30, sigma_min=0.01, sigma_max=50)
     assert_close(levels(made, 30, "karras")[1], made.sigma[::-1], rtol=1e-9)
 
 

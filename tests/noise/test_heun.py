@@ -16,7 +16,7 @@ def test_every_state_of_diffusers(name, target):
 
 
 def test_order_of_accuracy():
-    assert_close(order("heun"), [2, 2], atol=0.25)
+    assert_close(order(heun), [2, 2], atol=0.25)
 
 
 @pytest.mark.parametrize(("last", "evaluations"), [(0.0, 9), (0.1, 10)])

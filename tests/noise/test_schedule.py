@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -8,10 +9,20 @@ from hypothesis import strategies as st
 
 from close import assert_close
 from dima.errors import SettingError
-from dima.noise.schedule import SCHEDULES, Path, Range, from_betas, log_ratio, path, zero_terminal_snr
+from dima.noise.schedule import (
+    SCHEDULES,
+    Path,
+    from_betas,
+    log_ratio,
+    path,
+    signal_and_noise,
+    zero_terminal_snr,
+)
 
+KINDS = {"numpy": np.asarray, "jax": jnp.asarray, "torch": torch.as_tensor}
 LENGTHS = [1, 2, 10, 50, 200, 1000]
 PRESERVING = [name for name in SCHEDULES if name not in ("karras", "flow")]
+CHAINS = ["cosine", "linear", "sigmoid", "sigmoid_geodiff"]
 every_path = pytest.mark.parametrize(("name", "T"), [(name, T) for name in SCHEDULES for T in LENGTHS])
 every_chain = pytest.mark.parametrize(("name", "T"), [(name, T) for name in PRESERVING for T in LENGTHS])
 
@@ -23,7 +34,7 @@ def betas_of(made):
 @every_path
 @pytest.mark.parametrize("floor", [0.0, 1e-5, 0.1])
 def test_levels_fall_strictly_from_clean(name, T, floor):
-    made = path(name, T, Range(floor=floor))
+    made = path(name, T, **({"floor": floor} if name in CHAINS else {}))
     assert made.T == T
     assert (made.alpha[0], made.sigma[0]) == (1, 0)
     assert np.isfinite([made.alpha, made.sigma]).all()
@@ -38,44 +49,46 @@ def test_variance_is_kept(name, T):
     assert_close(made.alpha**2 + made.sigma**2, np.ones(T + 1), atol=1e-15)
 
 
-@pytest.mark.parametrize("name", ["cosine", "linear", "sigmoid", "sigmoid_geodiff"])
+@pytest.mark.parametrize("name", CHAINS)
 @pytest.mark.parametrize("T", LENGTHS)
 @pytest.mark.parametrize("floor", [0.0, 1e-5, 0.1])
 def test_nearly_no_signal_is_left(name, T, floor):
-    assert floor <= path(name, T, Range(floor=floor)).alpha[-1] ** 2 <= floor + 1.01e-3
+    assert floor <= path(name, T, floor=floor).alpha[-1] ** 2 <= floor + 1.01e-3
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("linear", "linear"), ("cosine", "squaredcos_cap_v2")])
 def test_betas_of_diffusers(name, theirs):
-    assert_close(betas_of(path(name, 1000)), DDPMScheduler(1000, beta_schedule=theirs).betas, atol=1e-6)
+    assert_close(
+        betas_of(path(name, 1000, floor=0)), DDPMScheduler(1000, beta_schedule=theirs).betas, atol=1e-6
+    )
 
 
 def test_sigmoid_betas_of_diffusers():
-    made = path("sigmoid_geodiff", 1000)
+    made = path("sigmoid_geodiff", 1000, floor=0)
     assert_close(betas_of(made), DDPMScheduler(1000, beta_schedule="sigmoid").betas, atol=1e-6)
 
 
 def test_published_ranges_are_tuned():
     theirs = DDPMScheduler(1000, beta_start=1e-3, beta_end=1e-2).betas
-    assert_close(betas_of(path("linear", 1000, Range(beta_start=1e-3, beta_end=1e-2))), theirs, atol=1e-6)
+    assert_close(betas_of(path("linear", 1000, beta_start=1e-3, beta_end=1e-2, floor=0)), theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("T", [10, 50, 200])
 @pytest.mark.parametrize("name", ["linear", "sigmoid_geodiff"])
 def test_a_shorter_chain_visits_levels_of_the_published_one(name, T):
     kept = path(name, 1000).alpha[:: 1000 // T]
-    assert_close(path(name, T, Range(beta_max=0.9999)).alpha, kept, rtol=1e-12)
+    assert_close(path(name, T, beta_max=0.9999).alpha, kept, rtol=1e-12)
 
 
 def test_cosine_halves_the_signal_at_half_time():
-    signal = path("cosine", 1000).alpha ** 2
+    signal = path("cosine", 1000, floor=0).alpha ** 2
     angle = (0.5 + 0.008) / 1.008 * np.pi / 2
     first = 0.008 / 1.008 * np.pi / 2
     assert_close(signal[500], np.cos(angle) ** 2 / np.cos(first) ** 2, rtol=1e-12)
 
 
 def test_sigmoid_is_half_at_half_time_and_symmetric():
-    signal = path("sigmoid", 1000).alpha ** 2
+    signal = path("sigmoid", 1000, floor=0).alpha ** 2
     assert_close(signal[500], 0.5, rtol=1e-12)
     assert_close(signal[1:400] + signal[999:600:-1], np.ones(399), atol=1e-12)
 
@@ -109,7 +122,7 @@ def test_a_chain_of_betas_by_adding_variances(betas):
 
 
 def test_beta_max_caps_each_step():
-    assert betas_of(path("cosine", 50, Range(beta_max=0.3))).max() == pytest.approx(0.3)
+    assert betas_of(path("cosine", 50, beta_max=0.3, floor=0)).max() == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("name", ["linear", "cosine"])
@@ -135,8 +148,32 @@ def test_what_ends_in_noise_alone_is_left():
     assert zero_terminal_snr(made) is made
 
 
+@pytest.mark.parametrize("array", KINDS.values(), ids=KINDS)
+def test_levels_of_a_log_ratio_in_every_array_type(array):
+    log_snr = np.linspace(-20, 20, 1001, dtype=np.float32)
+    found = signal_and_noise(array(log_snr))
+    for level, sign in zip(found, (-2, 2), strict=True):
+        assert type(level) is type(array(log_snr))
+        assert str(level.dtype).endswith("float32")
+        # Five units in the last place where little is left of the level, one where much is.
+        assert_close(np.asarray(level), 1 / np.sqrt(1 + np.exp(sign * log_snr.astype(float))), rtol=8e-7)
+    assert_close(np.hypot(*map(np.asarray, found)), np.ones(1001), atol=2e-7)
+
+
+def test_levels_and_their_log_ratio_are_inverse():
+    log_snr = np.linspace(-18, 18, 101)
+    assert_close(log_ratio(*signal_and_noise(log_snr)), log_snr, rtol=1e-12)
+
+
+def test_a_setting_that_is_none_is_not_given():
+    assert_close(path("flow", 5, floor=None).alpha, path("flow", 5).alpha)
+    assert_close(path("linear", 5, beta_end=None).alpha, path("linear", 5).alpha)
+
+
 def test_log_ratio_is_bounded_where_a_share_is_zero():
-    assert_close(log_ratio(np.array([1.0, 1.0, 0.0]), np.array([0.0, 1.0, 1.0])), [20, 0, -20])
+    levels = np.array([1.0, 1.0, 0.0]), np.array([0.0, 1.0, 1.0])
+    assert_close(log_ratio(*levels), [20, 0, -20])
+    assert_close(log_ratio(*levels, np.inf), [np.inf, 0, -np.inf])
 
 
 @pytest.mark.parametrize(
@@ -144,17 +181,25 @@ def test_log_ratio_is_bounded_where_a_share_is_zero():
     [
         (lambda: path("sine", 10), r"schedule must be one of \['cosine', .*'linear'.*\]; got 'sine'"),
         (lambda: path("linear", 0), "T must be at least 1; got 0"),
-        (lambda: path("linear", 9, Range(beta_start=-0.1)), r"rising within \(0, 1\); got -0.1 and 0.02"),
-        (lambda: path("linear", 9, Range(beta_start=0.03)), "rising within"),
-        (lambda: path("linear", 9, Range(beta_end=1.0)), "rising within"),
-        (lambda: path("linear", 9, Range(beta_end=np.nan)), "rising within"),
+        (lambda: path("linear", 9, beta_start=-0.1), "beta_start must be .* > 0 and < 1; got -0.1"),
         (
-            lambda: path("karras", 9, Range(sigma_min=0.0)),
-            "sigma_max must be positive and rising; got 0 and 80",
+            lambda: path("linear", 9, beta_start=0.03),
+            "beta_start must be at most beta_end; got 0.03 and 0.02",
         ),
-        (lambda: path("karras", 9, Range(sigma_max=0.001)), "positive and rising"),
-        (lambda: path("cosine", 9, Range(floor=1.0)), r"floor must be in \[0, 1\); got 1.0"),
-        (lambda: path("cosine", 9, Range(beta_max=0.0)), r"betas must be within \(0, 1\); got 0 to 0"),
+        (lambda: path("sigmoid_geodiff", 9, beta_start=0.03), "beta_start must be at most beta_end"),
+        (lambda: path("linear", 9, beta_end=1.0), "beta_end must be"),
+        (lambda: path("linear", 9, beta_end=np.nan), "beta_end must be a finite number"),
+        (lambda: path("karras", 9, sigma_min=0.0), "sigma_min must be a finite number > 0; got 0.0"),
+        (lambda: path("karras", 9, sigma_max=0.001), "sigma_min must be at most sigma_max"),
+        (lambda: path("cosine", 9, floor=1.0), "floor must be .* >= 0 and < 1; got 1.0"),
+        (lambda: path("cosine", 9, beta_max=0.0), "beta_max must be .* > 0"),
+        (
+            lambda: path("cosine", 9, beta_end=0.5),
+            "beta_end must be left out with schedule 'cosine'; got 0.5. "
+            "It is a setting of linear and sigmoid_geodiff.$",
+        ),
+        (lambda: path("linear", 9, sigma_max=1.0), "It is a setting of karras.$"),
+        (lambda: path("flow", 9, beta_stop=0.1), "got 'beta_stop'. Did you mean 'beta_start'"),
         (lambda: from_betas([0.1, -0.1]), r"betas must be within \(0, 1\); got -0.1 to 0.1"),
         (lambda: from_betas([0.1, np.nan]), "betas must be within"),
         (lambda: zero_terminal_snr(path("karras", 9)), "zero_snr must be on a path of constant variance"),

@@ -23,7 +23,7 @@ def test_every_state_of_diffusers(most, variant, name, target):
     hold(ours, unipc, name, target, last=variant == "bh2", **settings)
 
 
-@pytest.mark.parametrize(("solver", "expected"), [("unipc_2", 3), ("unipc_3", 4)])
+@pytest.mark.parametrize(("solver", "expected"), [(unipc_2, 3), (unipc_3, 4)])
 def test_the_corrector_adds_an_order(solver, expected):
     assert (order(solver) > expected - 0.75).all()
 

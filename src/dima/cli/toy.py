@@ -13,11 +13,11 @@ from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common
 from dima.cli.use import table
 from dima.data import plane, read
-from dima.errors import DataError, ShapeError, sentence
+from dima.errors import DataError, ShapeError
 from dima.figures import curve, png
 from dima.figures import plane as pictures
 from dima.latent import toy
-from dima.noise.schedule import Range, path
+from dima.noise.schedule import path
 from dima.progress import track
 from dima.typing import Array
 
@@ -55,7 +55,8 @@ def toy_diffusion(  # noqa: PLR0913 each argument is a flag
     """
     seed = common.seed or 0
     points = plane.points(name, _POINTS, seed) if data is None else _given(table(data, False, common).values)
-    chain = toy.Chain(path("linear", T, Range(beta_start=beta_start, beta_end=beta_end)))
+    # The textbook's chain keeps no floor of signal.
+    chain = toy.Chain(path("linear", T, beta_start=beta_start, beta_end=beta_end, floor=0.0))
     folder = targets.folder(to, "dima toy")
     mean, scale = points.mean(axis=0), points.std()
     standard, network = toy.start((points - mean) / scale, hidden_dim, seed)
@@ -101,9 +102,14 @@ def _draw(folder: Path, points: Array, forward: dict[str, Array], losses: Array,
 
 def _given(values: Array) -> Array:
     if values.shape[1] != 2:
-        got, fix = f"{values.shape[1]}", "Pass two columns; dima fit takes any number."
-        raise ShapeError(sentence("dima toy", "columns of --data", "two", got, fix))
+        raise ShapeError(
+            f"dima toy: columns of --data must be two; got {values.shape[1]}. "
+            "Pass two columns; dima fit takes any number."
+        )
     points = np.asarray(values, np.float32)
     if not np.isfinite(points).all() or points.std() == 0:
-        raise DataError(sentence("dima toy", "--data", "finite and varying", "NaN, inf or equal points"))
+        raise DataError(
+            "dima toy: --data must be finite and varying; got NaN, inf or equal points. "
+            "Drop the rows that are not finite, or pass other points."
+        )
     return points

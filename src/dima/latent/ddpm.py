@@ -54,8 +54,8 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
         ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
-        beta_max: Annotated[float, Meta(gt=0, lt=1, description="cap on each step's added variance")] = 0.999,
-        eps: Annotated[float, Meta(ge=0, lt=1, description="least share of signal variance kept")] = 1e-5,
+        beta_max: schedules.BetaMax | None = None,
+        eps: schedules.Floor | None = None,
         verbose_every: Annotated[
             int, Meta(ge=0, description="log the loss every so many steps; 0 never")
         ] = 0,
@@ -70,8 +70,8 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
             Literal["cosine", "linear", "sigmoid", "sigmoid_geodiff", "offset_cosine", "karras", "flow"],
             Meta(description="how noise grows along the chain"),
         ] = "cosine",
-        beta_start: Annotated[float, Meta(gt=0, lt=1, description="first beta, linear schedule")] = 1e-4,
-        beta_end: Annotated[float, Meta(gt=0, lt=1, description="last beta, linear schedule")] = 2e-2,
+        beta_start: schedules.Start | None = None,
+        beta_end: schedules.End | None = None,
         zero_snr: Annotated[bool, Meta(description="rescale the schedule to end in noise alone")] = False,
         patience: Annotated[
             int, Meta(ge=1, description="stop when a held-out tenth has not improved for so many checks")
@@ -156,7 +156,7 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         most = path.T if solver in _ANCESTRAL else min(_STEPS, path.T)
         steps = most if steps is None else steps
         _at_least("steps", steps, 1)
-        table = solvers.build(solver, *grids.levels(path, steps, spacing), eta)
+        table = solvers.build(solver, *grids.levels(path, steps, spacing), eta=eta)
         drawn = [self._walk(table, None, seed, rows) for rows in _parts(n)]
         return np.concatenate(drawn) if drawn else np.empty((0, len(self._mean)), np.float32)
 
@@ -268,8 +268,8 @@ class DDPM(BaseEstimator):  # type: ignore[misc]  # untyped base
         self.parameters_, self.losses_ = fitting.fit(run, network, data, levels, key)
 
     def _path(self) -> schedules.Path:
-        tuned = schedules.Range(self.beta_start, self.beta_end, self.beta_max, self.eps)
-        made = schedules.path(self.schedule, self.T, tuned)
+        betas = {"beta_start": self.beta_start, "beta_end": self.beta_end, "beta_max": self.beta_max}
+        made = schedules.path(self.schedule, self.T, **betas, floor=self.eps)
         return schedules.zero_terminal_snr(made) if self.zero_snr else made
 
     def _standard(self, Z: Array) -> Float32:

@@ -7,31 +7,39 @@ Euler ancestral at eta 1.
 """
 
 import dataclasses
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
-from dima.noise.table import SolverTable
+from dima.noise.table import SolverTable, first_order
 from dima.typing import Float64
 
 __all__ = ["churned", "ddim", "ddpm", "ddpm_large"]
 
+Eta = Annotated[float, Meta(ge=0, le=1, description="share of the ancestral noise")]
+Churn = Annotated[
+    float, Meta(ge=0, le=2**0.5 - 1, description="share by which the noise-to-signal ratio is raised")
+]
 
-def ddim(alpha: Float64, sigma: Float64, eta: float = 0.0) -> SolverTable:
+
+def ddim(alpha: Float64, sigma: Float64, *, eta: Eta = 0.0) -> SolverTable:
     """DDIM with `eta` 0 (deterministic) to 1 (ancestral).
 
     Source: Song, Meng and Ermon 2021, equation 12.
-
-    Args:
-        alpha: (S + 1,) signal at the grid's levels, noisiest first.
-        sigma: (S + 1,) noise at the grid's levels.
-        eta: share of the ancestral noise.
     """
     a0, a1, s0, s1 = alpha[:-1], alpha[1:], sigma[:-1], sigma[1:]
     fresh = eta * (s1 / s0) * np.sqrt(np.maximum(s0**2 - (a0 / a1) ** 2 * s1**2, 0))
     kept = np.sqrt(np.maximum(s1**2 - fresh**2, 0)) / s0
-    M = np.zeros((len(a0), 2, 3))
-    M[:, :, 1], M[:, :, 2] = kept[:, None], (a1 - a0 * kept)[:, None]
-    return SolverTable(f"ddim(eta={eta:g})", alpha, sigma, M, fresh)
+    return first_order(f"ddim(eta={eta:g})", alpha, sigma, kept, fresh)
+
+
+def ddpm(alpha: Float64, sigma: Float64, *, eta: Eta = 1.0) -> SolverTable:
+    """Ancestral sampling with the posterior variance, which is DDIM at eta 1.
+
+    Source: Ho, Jain and Abbeel 2020, equation 7.
+    """
+    return dataclasses.replace(ddim(alpha, sigma, eta=eta), name="ddpm")
 
 
 def ddpm_large(alpha: Float64, sigma: Float64) -> SolverTable:
@@ -40,34 +48,18 @@ def ddpm_large(alpha: Float64, sigma: Float64) -> SolverTable:
     Its samples spread more than the path says: only its signal keeps the identity.
     Source: Ho, Jain and Abbeel 2020, section 3.2.
     """
-    small = ddim(alpha, sigma, 1.0)
     added = np.sqrt(sigma[:-1] ** 2 - (alpha[:-1] / alpha[1:]) ** 2 * sigma[1:] ** 2)
     fresh = np.where(sigma[1:] > 0, added, 0.0)
-    return dataclasses.replace(small, name="ddpm_large", C=fresh, keeps_variance=False)
+    return dataclasses.replace(ddpm(alpha, sigma), name="ddpm_large", C=fresh, keeps_variance=False)
 
 
-def churned(alpha: Float64, sigma: Float64, churn: float = 0.4) -> SolverTable:
+def churned(alpha: Float64, sigma: Float64, *, churn: Churn = 0.4) -> SolverTable:
     """Euler steps of the probability flow, each from a level raised by fresh noise ("churn").
 
     The noise that raises the next row's level stands in this row's C, so every row is still one
     evaluation. The first level is not raised. Source: Karras et al. 2022, algorithm 2.
-
-    Args:
-        alpha: (S + 1,) signal at the grid's levels, noisiest first.
-        sigma: (S + 1,) noise at the grid's levels.
-        churn: share by which the noise-to-signal ratio is raised, 0 to sqrt(2) - 1.
     """
     raised = sigma.copy()
     raised[1:-1] *= 1 + churn
-    kept = sigma[1:] / raised[:-1]
-    M = np.zeros((len(kept), 2, 3))
-    M[:, :, 1], M[:, :, 2] = kept[:, None], (alpha[1:] - alpha[:-1] * kept)[:, None]
-    return SolverTable(f"churned({churn:g})", alpha, raised, M, np.sqrt(raised[1:] ** 2 - sigma[1:] ** 2))
-
-
-def ddpm(alpha: Float64, sigma: Float64, eta: float = 1.0) -> SolverTable:
-    """Ancestral sampling with the posterior variance, which is DDIM at eta 1.
-
-    Source: Ho, Jain and Abbeel 2020, equation 7.
-    """
-    return dataclasses.replace(ddim(alpha, sigma, eta), name="ddpm")
+    fresh = np.sqrt(raised[1:] ** 2 - sigma[1:] ** 2)
+    return first_order(f"churned({churn:g})", alpha, raised, sigma[1:] / raised[:-1], fresh)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
 from dima.noise.schedule import Path
 from dima.typing import Array, Float64
 
@@ -45,11 +45,11 @@ def steps_of(path: Path, steps: int | Sequence[int], spacing: str = "trailing") 
     if not isinstance(steps, int | np.integer):
         return _listed(path.T, steps)
     if not 1 <= steps <= path.T:
-        fix = "Lower steps or fit with a larger T."
-        raise SettingError(sentence("noise", "steps", f"in 1..T = {path.T}", steps, fix))
+        raise SettingError(
+            f"noise: steps must be in 1..T = {path.T}; got {steps}. Lower steps or fit with a larger T."
+        )
     if spacing not in SPACINGS:
-        rule = f"one of {sorted([*SPACINGS, 'karras'])}"
-        raise SettingError(sentence("noise", "spacing", rule, repr(spacing)))
+        raise SettingError(f"noise: spacing must be one of {sorted([*SPACINGS, 'karras'])}; got {spacing!r}.")
     return SPACINGS[spacing](path.T, int(steps))
 
 
@@ -69,14 +69,16 @@ def _listed(T: int, steps: Sequence[int]) -> Array:
     rising = np.asarray(steps)
     is_rising = rising.ndim == 1 and len(rising) and rising.dtype.kind in "iu" and (np.diff(rising) > 0).all()
     if not is_rising or rising[0] < 1 or rising[-1] > T:
-        rule = f"a rising list of whole numbers in 1..T = {T}"
-        raise SettingError(sentence("noise", "the grid", rule, f"{rising.size} entries"))
+        raise SettingError(
+            f"noise: the grid must be a rising list of whole numbers in 1..T = {T}; "
+            f"got {rising.size} entries."
+        )
     return np.append(rising[::-1], 0)
 
 
 def _karras(path: Path, steps: int) -> tuple[Float64, Float64]:
     if steps < 1:
-        raise SettingError(sentence("noise", "steps", "at least 1", steps))
+        raise SettingError(f"noise: steps must be at least 1; got {steps}.")
     rho, bound = 7.0, np.exp(-path.log_snr)
     ends = bound[-1] ** (1 / rho), bound[1] ** (1 / rho)
     ratio = np.append(np.linspace(*ends, steps) ** rho, 0.0)

@@ -24,21 +24,18 @@ def heun(alpha: Float64, sigma: Float64) -> SolverTable:
     """Heun's second-order method; 2 S evaluations, one fewer when the last level is clean."""
     rows, levels, anchors = [], [0], [0]
     for i in range(len(alpha) - 1):
-        a = sigma[i + 1] / sigma[i]
-        rows.append([[0, 1, 0, 0], [0, a, alpha[i + 1] - alpha[i] * a, 0]])
+        a, end = sigma[i + 1] / sigma[i], alpha[i + 1]
+        rows.append([[0, 1, 0, 0], [0, a, end - alpha[i] * a, 0]])
         levels.append(i + 1)
         anchors.append(i)
-        if sigma[i + 1] == 0 or alpha[i] < _NO_SIGNAL * sigma[i]:
+        # s > too far * t, in products, so that a level without noise or signal needs no case of its own.
+        if alpha[i] < _NO_SIGNAL * sigma[i] or sigma[i] * end > _TOO_FAR * sigma[i + 1] * alpha[i]:
             continue
-        s, t = sigma[i] / alpha[i], sigma[i + 1] / alpha[i + 1]
-        if s > _TOO_FAR * t:
-            continue
-        d, end = t - s, alpha[i + 1]
-        half_s, half_t = d / (2 * s), d / (2 * t)
+        s, t = sigma[i] / alpha[i], sigma[i + 1] / end
+        half_s, half_t = (t - s) / (2 * s), (t - s) / (2 * t)
         corrected = [end / alpha[i] * (1 + half_s), half_t, -end * half_t, -end * half_s]
         rows.append([corrected, corrected])
         levels.append(i + 1)
         anchors.append(i + 1)
-    M = np.array(rows, np.float64)
-    at, held = np.array(levels), np.array(anchors)
-    return SolverTable("heun", alpha[at], sigma[at], M, np.zeros(len(M)), (alpha[held], sigma[held]))
+    M, held = np.array(rows, np.float64), (alpha[anchors], sigma[anchors])
+    return SolverTable("heun", alpha[levels], sigma[levels], M, np.zeros(len(M)), held)

@@ -14,7 +14,7 @@ import itertools
 
 import numpy as np
 
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
 from dima.noise.table import SolverTable
 from dima.typing import Float64
 
@@ -34,27 +34,21 @@ def inversion(alpha: Float64, sigma: Float64, iterations: int = 8) -> SolverTabl
         SettingError: iterations is negative, or fewer than two levels carry noise.
     """
     if iterations < 0:
-        raise SettingError(sentence("noise.inversion", "iterations", "at least 0", iterations))
+        raise SettingError(f"noise.inversion: iterations must be at least 0; got {iterations}.")
     rising = np.flatnonzero(sigma > 0)[::-1]
     if len(rising) < 2 or (alpha[rising] == 0).any():
-        got = f"{len(rising)} of {len(sigma)}"
-        raise SettingError(sentence("noise.inversion", "levels", "two or more with noise and signal", got))
-    rows, at, held = [], [rising[0]], [rising[0]]
+        raise SettingError(
+            "noise.inversion: levels must be two or more with noise and signal; "
+            f"got {len(rising)} of {len(sigma)} with noise. Start the grid at a level that has signal."
+        )
+    rows, levels, anchors = [], [rising[0]], [rising[0]]
     for s, t in itertools.pairwise(rising):
         explicit = sigma[t] / sigma[s]
-        rows.append([[0, 1, 0], [0, explicit, alpha[t] - alpha[s] * explicit]])
-        at.append(t)
-        held.append(s)
         rho = (sigma[s] / alpha[s]) / (sigma[t] / alpha[t])
-        iterate = [alpha[t] / alpha[s], 1 - rho, -alpha[t] * (1 - rho)]
-        for _ in range(iterations):
-            rows.append([[1, 0, 0], iterate])
-            at.append(t)
-            held.append(s)
-        # The step is done: its result becomes the next anchor, in the explicit row that follows.
-    M = np.array(rows, np.float64)
-    levels, anchors = np.array(at), np.array(held)
-    name = f"inversion({iterations})"
-    return SolverTable(
-        name, alpha[levels], sigma[levels], M, np.zeros(len(M)), (alpha[anchors], sigma[anchors])
-    )
+        iterate = [[1, 0, 0], [alpha[t] / alpha[s], 1 - rho, -alpha[t] * (1 - rho)]]
+        # The state before the explicit row becomes the anchor of the iterations that follow.
+        rows += [[[0, 1, 0], [0, explicit, alpha[t] - alpha[s] * explicit]], *[iterate] * iterations]
+        levels += [t] * (1 + iterations)
+        anchors += [s] * (1 + iterations)
+    M, held = np.array(rows, np.float64), (alpha[anchors], sigma[anchors])
+    return SolverTable(f"inversion({iterations})", alpha[levels], sigma[levels], M, np.zeros(len(M)), held)

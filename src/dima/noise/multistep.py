@@ -13,10 +13,11 @@ release; SDE: Lu et al. 2022, equation 18.
 
 import numpy as np
 
+from dima.noise.schedule import log_ratio
 from dima.noise.table import SolverTable
 from dima.typing import Float64
 
-__all__ = ["dpmpp_1", "dpmpp_2m", "dpmpp_3m", "dpmpp_3m_published", "sde_dpmpp_2m"]
+__all__ = ["dpmpp_1", "dpmpp_2m", "dpmpp_3m", "sde_dpmpp_2m"]
 
 _FEW = 15  # steps below which the last rows fall back to lower order, as they are then too long
 
@@ -33,60 +34,42 @@ def dpmpp_2m(alpha: Float64, sigma: Float64) -> SolverTable:
 
 def dpmpp_3m(alpha: Float64, sigma: Float64) -> SolverTable:
     """DPM-Solver++(3M), third order."""
-    return _multistep("dpmpp_3m", alpha, sigma, order=3, curvature=2.0)
-
-
-def dpmpp_3m_published(alpha: Float64, sigma: Float64) -> SolverTable:
-    """DPM-Solver++(3M) with the coefficients of its code release, as diffusers and k-diffusion have it.
-
-    They weight the second difference by half of what the expansion asks for, which leaves second order.
-    """
-    return _multistep("dpmpp_3m_published", alpha, sigma, order=3, curvature=1.0)
+    return _multistep("dpmpp_3m", alpha, sigma, order=3)
 
 
 def sde_dpmpp_2m(alpha: Float64, sigma: Float64) -> SolverTable:
     """SDE-DPM-Solver++(2M), second order with fresh noise."""
-    orders, h = _orders(alpha, sigma, 2), _steps(alpha, sigma)
+    h, orders = _orders(alpha, sigma, 2)
     forgotten = -np.expm1(-2 * h)
     M = np.zeros((len(h), 2, 4))
     M[:, 1, 1] = sigma[1:] / sigma[:-1] * np.exp(-h)
     M[:, 1, 2] = alpha[1:] * forgotten
     _second_order(M, h, orders)
-    M[:, 0] = M[:, 1]
     return SolverTable("sde_dpmpp_2m", alpha, sigma, M, sigma[1:] * np.sqrt(forgotten))
 
 
-def _multistep(name: str, alpha: Float64, sigma: Float64, order: int, curvature: float = 0.0) -> SolverTable:
-    orders, h = _orders(alpha, sigma, order), _steps(alpha, sigma)
+def _multistep(name: str, alpha: Float64, sigma: Float64, order: int, curvature: float = 2.0) -> SolverTable:
+    h, orders = _orders(alpha, sigma, order)
     M = np.zeros((len(h), 2, 2 + order))
-    kept = sigma[1:] / sigma[:-1]
-    M[:, 1, 1], M[:, 1, 2] = kept, alpha[1:] - alpha[:-1] * kept
-    if order == 2:
-        _second_order(M, h, orders)
-    if order == 3:
-        _third_order(M, h, orders, alpha, curvature)
-    M[:, 0] = M[:, 1]
+    M[:, 1, 1] = sigma[1:] / sigma[:-1]
+    M[:, 1, 2] = alpha[1:] - alpha[:-1] * M[:, 1, 1]
+    _second_order(M, h, orders)
+    _third_order(M, h, orders, alpha, curvature)
     return SolverTable(name, alpha, sigma, M, np.zeros(len(h)))
 
 
-def _steps(alpha: Float64, sigma: Float64) -> Float64:
-    """Steps h (S,) in lambda: infinite where a level has no noise or no signal."""
-    with np.errstate(divide="ignore"):
-        h: Float64 = np.diff(np.log(alpha) - np.log(sigma))
-    return h
+def _orders(alpha: Float64, sigma: Float64, most: int) -> tuple[Float64, Float64]:
+    """Steps h (S,) in lambda, infinite where a level has no noise or no signal, and the order of each.
 
-
-def _orders(alpha: Float64, sigma: Float64, most: int) -> Float64:
-    """Order (S,) each row is taken at: as much history as there is, less where steps are infinite."""
-    h = _steps(alpha, sigma)
-    orders = np.minimum(np.arange(len(h)) + 1, most)
-    if len(h) < _FEW:
-        orders = np.minimum(orders, len(h) - np.arange(len(h)))
-    finite = np.isfinite(h)
-    history = np.zeros(len(h), int)
-    for i in range(1, len(h)):
-        history[i] = history[i - 1] + 1 if finite[i - 1] else 0
-    return np.where(finite, np.minimum(orders, history + 1), 1)
+    The order is as high as there is history, less where steps are infinite.
+    """
+    h = np.diff(log_ratio(alpha, sigma, np.inf))
+    left = len(h) - np.arange(len(h)) if len(h) < _FEW else most
+    history, orders = 1, []
+    for finite in np.isfinite(h):
+        orders.append(history if finite else 1)
+        history = history + 1 if finite else 1
+    return h, np.minimum(np.minimum(orders, most), left)
 
 
 def _second_order(M: Float64, h: Float64, orders: Float64) -> None:
@@ -101,7 +84,6 @@ def _third_order(M: Float64, h: Float64, orders: Float64, alpha: Float64, curvat
 
     The second divided difference is half the second derivative: hence `curvature` 2.
     """
-    _second_order(M[:, :, :4], h, orders)
     for i in np.flatnonzero(orders == 3):
         r0, r1 = h[i - 1] / h[i], h[i - 2] / h[i]
         latest = np.array([1, -1, 0]) / r0

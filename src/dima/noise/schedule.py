@@ -2,22 +2,26 @@
 
     x_t = alpha_t x_0 + sigma_t noise,  t = 0 (clean) ... T (noisiest),  lambda = log(alpha / sigma)
 
-A schedule is a function `(T, Range) -> Path`. Those of a Markov chain cumulate the betas, the variance
-each step adds: alpha_t^2 is the product of 1 - beta. Others state their levels outright.
+A schedule is a function of T that declares its own settings. Those of a Markov chain cumulate the betas,
+the variance each step adds: alpha_t^2 is the product of 1 - beta. Others state their levels outright.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
+from scipy.special import expit
 
-from dima.errors import SettingError, sentence
+from dima import settings
+from dima.errors import SettingError
 from dima.typing import Array, Float64
 
 __all__ = [
     "SCHEDULES",
     "Path",
-    "Range",
     "cosine",
     "flow",
     "from_betas",
@@ -28,6 +32,7 @@ __all__ = [
     "path",
     "sigmoid",
     "sigmoid_geodiff",
+    "signal_and_noise",
     "zero_terminal_snr",
 ]
 
@@ -59,105 +64,94 @@ class Path:
         return log_ratio(self.alpha, self.sigma)
 
 
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """The numbers a schedule may be tuned by; each schedule reads those that concern it.
-
-    Attributes:
-        beta_start: first beta of the linear chain of 1000 steps.
-        beta_end: last beta of that chain.
-        beta_max: cap on each beta.
-        floor: share of signal variance that alpha^2 falls towards.
-        sigma_min: least noise of the Karras schedule, for data of unit variance.
-        sigma_max: most noise of the Karras schedule.
-    """
-
-    beta_start: float = 1e-4
-    beta_end: float = 2e-2
-    beta_max: float = 0.999
-    floor: float = 0.0
-    sigma_min: float = 0.002
-    sigma_max: float = 80.0
+Start = Annotated[float, Meta(gt=0, lt=1, description="first beta of 1000 steps, 1e-4 if not given")]
+End = Annotated[float, Meta(gt=0, lt=1, description="last beta of 1000 steps, 0.02 if not given")]
+BetaMax = Annotated[float, Meta(gt=0, lt=1, description="cap on each beta, 0.999 if not given")]
+Floor = Annotated[float, Meta(ge=0, lt=1, description="least share of signal variance, 1e-5 if not given")]
+SigmaMin = Annotated[float, Meta(gt=0, description="least noise, for data of unit variance")]
+SigmaMax = Annotated[float, Meta(gt=0, description="most noise, for data of unit variance")]
 
 
-def linear(T: int, given: Range) -> Path:
+def linear(
+    T: int, *, beta_start: Start = 1e-4, beta_end: End = 2e-2, beta_max: BetaMax = 0.999, floor: Floor = 1e-5
+) -> Path:
     """The published chain of 1000 betas, thinned to T, so that every T ends at the same level.
 
     Source: Ho, Jain and Abbeel 2020, section 4.
     """
-    return _thinned(np.linspace(given.beta_start, given.beta_end, _PUBLISHED_STEPS), T, given)
+    _in_order(beta_start=beta_start, beta_end=beta_end)
+    return _thinned(np.linspace(beta_start, beta_end, _PUBLISHED_STEPS), T, beta_max, floor)
 
 
-def cosine(T: int, given: Range) -> Path:
+def cosine(T: int, *, beta_max: BetaMax = 0.999, floor: Floor = 1e-5) -> Path:
     """Squared-cosine signal. Source: Nichol and Dhariwal 2021, equation 17."""
     offset = 0.008
     signal = np.cos((np.arange(T + 1) / T + offset) / (1 + offset) * np.pi / 2) ** 2
-    return _capped(1 - signal[1:] / signal[:-1], given)
+    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), floor)
 
 
-def offset_cosine(T: int, _given: Range) -> Path:
+def offset_cosine(T: int) -> Path:
     """Signal rate from 0.95 down to 0.02 along a circle. Source: the Keras DDIM example (Beres 2022)."""
     angle = np.linspace(np.arccos(0.95), np.arccos(0.02), T)
-    return _clean_first(np.cos(angle), np.sin(angle))
+    return Path(np.append(1.0, np.cos(angle)), np.append(0.0, np.sin(angle)))
 
 
-def sigmoid(T: int, given: Range) -> Path:
+def sigmoid(T: int, *, beta_max: BetaMax = 0.999, floor: Floor = 1e-5) -> Path:
     """Sigmoid signal, from -3 to 3. Source: Jabri, Fleet and Chen 2022, algorithm 1."""
-    start, end = _logistic(-3.0), _logistic(3.0)
-    signal = (end - _logistic(np.linspace(-3.0, 3.0, T + 1))) / (end - start)
-    return _capped(1 - signal[1:] / signal[:-1], given)
+    start, end = expit(-3.0), expit(3.0)
+    signal = (end - expit(np.linspace(-3.0, 3.0, T + 1))) / (end - start)
+    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), floor)
 
 
-def sigmoid_geodiff(T: int, given: Range) -> Path:
+def sigmoid_geodiff(
+    T: int, *, beta_start: Start = 1e-4, beta_end: End = 2e-2, beta_max: BetaMax = 0.999, floor: Floor = 1e-5
+) -> Path:
     """Sigmoid betas, from -6 to 6, thinned to T. Source: Xu et al. 2022 (GeoDiff), appendix."""
-    betas = _logistic(np.linspace(-6.0, 6.0, _PUBLISHED_STEPS))
-    return _thinned(betas * (given.beta_end - given.beta_start) + given.beta_start, T, given)
+    _in_order(beta_start=beta_start, beta_end=beta_end)
+    share = expit(np.linspace(-6.0, 6.0, _PUBLISHED_STEPS))
+    return _thinned(beta_start + share * (beta_end - beta_start), T, beta_max, floor)
 
 
-def karras(T: int, given: Range) -> Path:
+def karras(T: int, *, sigma_min: SigmaMin = 0.002, sigma_max: SigmaMax = 80.0) -> Path:
     """Pure added noise, evenly spread in sigma^(1/7). Source: Karras et al. 2022, equation 5."""
+    _in_order(sigma_min=sigma_min, sigma_max=sigma_max)
     rho = 7.0
-    ends = given.sigma_min ** (1 / rho), given.sigma_max ** (1 / rho)
-    return _clean_first(np.ones(T), np.linspace(*ends, T) ** rho)
+    sigma = np.linspace(sigma_min ** (1 / rho), sigma_max ** (1 / rho), T) ** rho
+    return Path(np.ones(T + 1), np.append(0.0, sigma))
 
 
-def flow(T: int, _given: Range) -> Path:
+def flow(T: int) -> Path:
     """Straight lines from data to noise. Source: Liu, Gong and Liu 2023 (rectified flow)."""
     t = np.linspace(0, 1, T + 1)
     return Path(1 - t, t)
 
 
-SCHEDULES: dict[str, Callable[[int, Range], Path]] = {
-    "cosine": cosine,
-    "flow": flow,
-    "karras": karras,
-    "linear": linear,
-    "offset_cosine": offset_cosine,
-    "sigmoid": sigmoid,
-    "sigmoid_geodiff": sigmoid_geodiff,
-}
+_ALL: list[Callable[..., Path]] = [cosine, flow, karras, linear, offset_cosine, sigmoid, sigmoid_geodiff]
+SCHEDULES = {schedule.__name__: schedule for schedule in _ALL}
 
 
-def path(schedule: str, T: int, given: Range | None = None) -> Path:
-    """The path of a named schedule.
+def path(schedule: str, T: int, **given_settings: Any) -> Path:
+    """The path of a named schedule, T + 1 levels.
+
+    Args:
+        schedule: a name in `SCHEDULES`.
+        T: number of noising steps.
+        **given_settings: settings the schedule's own function declares; None stands for its default.
 
     Raises:
-        SettingError: the schedule is unknown, T is not positive, or a range is upside down.
+        SettingError: the schedule is unknown, T is not positive, or a setting is out of its range or
+            one that this schedule does not have.
+
+    Example:
+        >>> path("flow", 4).sigma.tolist()
+        [0.0, 0.25, 0.5, 0.75, 1.0]
+        >>> path("linear", 200, beta_end=0.03).T
+        200
     """
-    given = given or Range()
-    if schedule not in SCHEDULES:
-        raise SettingError(sentence("noise", "schedule", f"one of {sorted(SCHEDULES)}", repr(schedule)))
+    checked = settings.own("noise", "schedule", SCHEDULES, schedule, given_settings)
     if T < 1:
-        raise SettingError(sentence("noise", "T", "at least 1", T, "Raise T."))
-    if not 0 < given.beta_start <= given.beta_end < 1:
-        got = f"{given.beta_start:g} and {given.beta_end:g}"
-        raise SettingError(sentence("noise", "beta_start and beta_end", "rising within (0, 1)", got))
-    if not 0 <= given.floor < 1:
-        raise SettingError(sentence("noise", "floor", "in [0, 1)", given.floor))
-    if not 0 < given.sigma_min < given.sigma_max:
-        got = f"{given.sigma_min:g} and {given.sigma_max:g}"
-        raise SettingError(sentence("noise", "sigma_min and sigma_max", "positive and rising", got))
-    return SCHEDULES[schedule](T, given)
+        raise SettingError(f"noise: T must be at least 1; got {T}. Raise T.")
+    return SCHEDULES[schedule](T, **checked)
 
 
 def from_betas(betas: Array, floor: float = 0.0) -> Path:
@@ -168,7 +162,7 @@ def from_betas(betas: Array, floor: float = 0.0) -> Path:
     """
     betas = np.asarray(betas, np.float64)
     if not ((betas > 0) & (betas < 1)).all():
-        raise SettingError(sentence("noise", "betas", "within (0, 1)", f"{betas.min():g} to {betas.max():g}"))
+        raise SettingError(f"noise: betas must be within (0, 1); got {betas.min():g} to {betas.max():g}.")
     alpha_bars = np.concatenate([[1.0], np.cumprod(1.0 - betas)])
     # Shrunk towards the floor, not cut at it: levels below would become equal, and no sampler can
     # step between equal levels.
@@ -176,7 +170,7 @@ def from_betas(betas: Array, floor: float = 0.0) -> Path:
     return Path(np.sqrt(alpha_bars), np.sqrt(1.0 - alpha_bars))
 
 
-def zero_terminal_snr(given: Path) -> Path:
+def zero_terminal_snr(full: Path) -> Path:
     """The path shifted and scaled so that its last level is noise alone.
 
     One that ends there already is returned as it is. Source: Lin et al. 2024, algorithm 1.
@@ -184,45 +178,46 @@ def zero_terminal_snr(given: Path) -> Path:
     Raises:
         SettingError: the path does not keep the variance, so that no share of signal can be taken away.
     """
-    first, last = given.alpha[1], given.alpha[-1]
+    first, last = full.alpha[1], full.alpha[-1]
     if last == 0:
-        return given
-    scale = np.hypot(given.alpha, given.sigma)
+        return full
+    scale = np.hypot(full.alpha, full.sigma)
     if np.abs(scale - 1).max() > _ROUNDING:
-        rule, fix = "on a path of constant variance", "Leave it out, or choose another schedule."
-        got = f"a variance of up to {scale.max() ** 2:.3g}"
-        raise SettingError(sentence("noise", "zero_snr", rule, got, fix))
-    if given.T == 1:
+        raise SettingError(
+            "noise: zero_snr must be on a path of constant variance; "
+            f"got a variance of up to {scale.max() ** 2:.3g}. Leave it out, or choose another schedule."
+        )
+    if full.T == 1:
         return Path(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
-    alpha = (given.alpha - last) * first / (first - last)
+    alpha = (full.alpha - last) * first / (first - last)
     alpha[0] = 1.0
     return Path(alpha, np.sqrt(1 - alpha**2))
 
 
-def log_ratio(alpha: Array, sigma: Array) -> Float64:
-    """The level lambda = log(alpha / sigma), kept within +-20 where one of the two is zero."""
+def log_ratio(alpha: Array, sigma: Array, bound: float = _LOG_SNR_BOUND) -> Float64:
+    """The level lambda = log(alpha / sigma) in NumPy, kept within +-bound where one of the two is zero."""
     with np.errstate(divide="ignore"):
         ratio: Float64 = np.log(alpha) - np.log(sigma)
-    return np.clip(ratio, -_LOG_SNR_BOUND, _LOG_SNR_BOUND)
+    return np.clip(ratio, -bound, bound)
 
 
-def _thinned(published: Float64, T: int, given: Range) -> Path:
+def signal_and_noise(log_snr: Any) -> tuple[Any, Any]:
+    """The levels (alpha, sigma) of unit variance with this lambda; NumPy, JAX and torch arrays alike."""
+    return (1 + math.e ** (-2 * log_snr)) ** -0.5, (1 + math.e ** (2 * log_snr)) ** -0.5
+
+
+def _in_order(**ends: float) -> None:
+    (first, low), (last, high) = ends.items()
+    if low > high:
+        raise SettingError(
+            f"noise: {first} must be at most {last}; got {low:g} and {high:g}. Exchange the two."
+        )
+
+
+def _thinned(published: Float64, T: int, beta_max: float, floor: float) -> Path:
     """The chain of the published betas in T steps: every T ends at the same level."""
     log_signal = np.concatenate([[0.0], np.cumsum(np.log1p(-published))])
     # Between published steps the chain runs evenly; at T = 1000 these are the published betas.
     at = np.linspace(0, len(published), T + 1)
-    kept = np.interp(at, np.arange(len(published) + 1), log_signal)
-    return _capped(-np.expm1(np.diff(kept)), given)
-
-
-def _capped(betas: Float64, given: Range) -> Path:
-    return from_betas(np.minimum(betas, given.beta_max), given.floor)
-
-
-def _clean_first(alpha: Float64, sigma: Float64) -> Path:
-    return Path(np.concatenate([[1.0], alpha]), np.concatenate([[0.0], sigma]))
-
-
-def _logistic(x: Float64 | float) -> Float64:
-    squashed: Float64 = 1 / (1 + np.exp(-np.asarray(x)))
-    return squashed
+    thinned = np.interp(at, np.arange(len(published) + 1), log_signal)
+    return from_betas(np.minimum(-np.expm1(np.diff(thinned)), beta_max), floor)

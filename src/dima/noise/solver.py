@@ -1,54 +1,54 @@
 """Every solver by name, and the one door that builds its table on a grid."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from dima.errors import SettingError, sentence
+from dima import settings
+from dima.errors import SettingError
 from dima.noise.first_order import churned, ddim, ddpm, ddpm_large
 from dima.noise.heun import heun
-from dima.noise.multistep import dpmpp_1, dpmpp_2m, dpmpp_3m, dpmpp_3m_published, sde_dpmpp_2m
+from dima.noise.multistep import dpmpp_1, dpmpp_2m, dpmpp_3m, sde_dpmpp_2m
 from dima.noise.schedule import log_ratio
 from dima.noise.table import SolverTable, walk
 from dima.noise.unipc import unipc_2, unipc_3
-from dima.typing import Array
+from dima.typing import ArrayLike
 
 __all__ = ["SOLVERS", "SolverTable", "build", "ddim", "ddpm", "walk"]
 
-SOLVERS: dict[str, Callable[..., SolverTable]] = {
-    "ddim": ddim,
-    "ddpm": ddpm,
-    "ddpm_large": ddpm_large,
-    "churned": churned,
-    "dpmpp_1": dpmpp_1,
-    "dpmpp_2m": dpmpp_2m,
-    "dpmpp_3m": dpmpp_3m,
-    "dpmpp_3m_published": dpmpp_3m_published,
-    "sde_dpmpp_2m": sde_dpmpp_2m,
-    "heun": heun,
-    "unipc_2": unipc_2,
-    "unipc_3": unipc_3,
-}
-
-_WITH_ETA = ("ddim", "ddpm")
+_ALL: list[Callable[..., SolverTable]] = [
+    *[ddim, ddpm, ddpm_large, churned],
+    *[dpmpp_1, dpmpp_2m, dpmpp_3m, sde_dpmpp_2m],
+    *[heun, unipc_2, unipc_3],
+]
+SOLVERS = {solver.__name__: solver for solver in _ALL}
 
 
-def build(solver: str, alpha: Array, sigma: Array, eta: float | None = None) -> SolverTable:
+def build(solver: str, alpha: ArrayLike, sigma: ArrayLike, **given_settings: Any) -> SolverTable:
     """Build the table of a named solver on a grid of levels, noisiest first.
 
+    Args:
+        solver: a name in `SOLVERS`.
+        alpha: (S + 1,) signal at the grid's levels.
+        sigma: (S + 1,) noise at the grid's levels.
+        **given_settings: settings the solver's own function declares; None stands for its default.
+
     Raises:
-        SettingError: the solver is unknown, eta is outside [0, 1] or the levels do not fall.
+        SettingError: the solver is unknown, a setting is out of its range or one that this solver does
+            not have, or the levels do not fall in noise.
+
+    Example:
+        >>> table = build("ddim", [0.0, 0.6, 1.0], [1.0, 0.8, 0.0], eta=0.5)
+        >>> table.name, table.steps
+        ('ddim(eta=0.5)', 2)
     """
-    if solver not in SOLVERS:
-        raise SettingError(sentence("noise", "solver", f"one of {sorted(SOLVERS)}", repr(solver)))
-    if eta is not None and not 0 <= eta <= 1:
-        raise SettingError(sentence("noise", "eta", "in [0, 1]", eta))
+    checked = settings.own("noise", "solver", SOLVERS, solver, given_settings)
+    alpha, sigma = np.asarray(alpha, np.float64), np.asarray(sigma, np.float64)
     levels = log_ratio(alpha, sigma)
     if len(levels) < 2 or not (np.diff(levels) > 0).all():
-        got, fix = f"{len(levels)} levels", "Give them from noisiest to cleanest, none twice."
-        raise SettingError(sentence("noise", "the grid", "falling in noise", got, fix))
-    if eta is not None and solver not in _WITH_ETA:
-        rule, fix = f"left out with {solver!r}", f"It is a setting of {' and '.join(_WITH_ETA)}."
-        raise SettingError(sentence("noise", "eta", rule, eta, fix))
-    settings = {} if eta is None else {"eta": eta}
-    return SOLVERS[solver](np.asarray(alpha, np.float64), np.asarray(sigma, np.float64), **settings)
+        raise SettingError(
+            f"noise: the grid must be falling in noise; got {len(levels)} levels. "
+            "Give them from noisiest to cleanest, none twice."
+        )
+    return SOLVERS[solver](alpha, sigma, **checked)

@@ -10,24 +10,27 @@ algorithms 1 to 3 and appendix (data prediction), B(h) = h ("bh1") or e^h - 1 ("
 """
 
 import functools
-from typing import NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
+from msgspec import Meta
 
+from dima.noise.schedule import log_ratio
 from dima.noise.table import SolverTable
 from dima.typing import Float64
 
 __all__ = ["unipc_2", "unipc_3"]
 
 _FEW = 15  # steps below which, as before a clean level, the last rows fall back to lower order
+Variant = Annotated[Literal["bh1", "bh2"], Meta(description="the paper's B(h): h or e^h - 1")]
 
 
-def unipc_2(alpha: Float64, sigma: Float64, variant: str = "bh2") -> SolverTable:
+def unipc_2(alpha: Float64, sigma: Float64, *, variant: Variant = "bh2") -> SolverTable:
     """UniPC of second order."""
     return _unipc(alpha, sigma, 2, variant)
 
 
-def unipc_3(alpha: Float64, sigma: Float64, variant: str = "bh2") -> SolverTable:
+def unipc_3(alpha: Float64, sigma: Float64, *, variant: Variant = "bh2") -> SolverTable:
     """UniPC of third order."""
     return _unipc(alpha, sigma, 3, variant)
 
@@ -37,9 +40,8 @@ def _unipc(alpha: Float64, sigma: Float64, most: int, variant: str) -> SolverTab
     orders = np.minimum(np.arange(S) + 1, most)
     if sigma[-1] == 0 or S < _FEW:
         orders = np.minimum(orders, S - np.arange(S))
-    with np.errstate(divide="ignore"):
-        levels = np.log(alpha) - np.log(sigma)
-    step = functools.partial(_step, _Grid(alpha, sigma, levels), variant=variant)
+    levels = log_ratio(alpha, sigma, np.inf)
+    step = functools.partial(_step, (alpha, sigma, levels), variant=variant)
     M = np.zeros((S, 2, 2 + depth))
     for i in range(S):
         corrected = np.zeros(2 + depth)
@@ -57,13 +59,9 @@ def _unipc(alpha: Float64, sigma: Float64, most: int, variant: str) -> SolverTab
     return SolverTable(name, alpha, sigma, M, np.zeros(S), (alpha[anchors], sigma[anchors]))
 
 
-class _Grid(NamedTuple):
-    alpha: Float64
-    sigma: Float64
-    levels: Float64
-
-
-def _step(grid: _Grid, i: int, order: int, *, corrector: bool, variant: str) -> tuple[float, Float64]:
+def _step(
+    grid: tuple[Float64, Float64, Float64], i: int, order: int, *, corrector: bool, variant: str
+) -> tuple[float, Float64]:
     """Coefficients of the step from level i to i+1: of the state, and of D newest first.
 
     The corrector's newest estimate is at level i+1, the predictor's at level i.
