@@ -62,10 +62,25 @@ def test_growing_noise_is_the_same_path_up_to_scale(parameters):
 def test_rows_are_the_table_in_float32():
     table = solver.build("ddpm", *LEVELS)
     rows = sample.rows(table)
-    assert {column.dtype for column in rows} == {jnp.dtype("float32")}
+    assert {column.dtype for column in rows[:-1]} == {jnp.dtype("float32")}
+    assert_close(rows.number, np.arange(table.steps))
     assert {len(column) for column in rows} == {table.steps}
     assert_close(rows.log_snr, table.log_snr, rtol=1e-6)
     assert_close(rows.M, table.M, rtol=1e-6)
+
+
+def test_a_walk_keeps_its_states_where_asked(parameters):
+    rows, keys = sample.rows(solver.build("ddim", *LEVELS)), sample.sample_keys(0, 0, 4)
+    seen = []
+
+    def denoise(x, row):
+        jax.debug.callback(lambda state: seen.append(np.asarray(state)), x, ordered=True)
+        return jnp.tanh(x)
+
+    states = sample.walk(rows, denoise, start(keys), jnp.zeros_like, keep=True)
+    jax.effects_barrier()
+    assert_close(states[:-1], seen, rtol=1e-6)
+    assert_close(states[-1], sample.walk(rows, lambda x, _: jnp.tanh(x), start(keys), jnp.zeros_like))
 
 
 def test_a_key_belongs_to_a_sample_not_to_a_batch():

@@ -34,6 +34,15 @@ def walk(table: SolverTable, denoise: Denoise, x: Tensor, draw: Draw) -> Tensor:
         denoise: (x, row) -> clean estimate D.
         x: state before the first row.
         draw: row number -> standard normal draws of the shape of `x`.
+
+    Returns:
+        The state after the last row, of the shape of `x`.
+
+    Example:
+        >>> from dima.noise import solver
+        >>> table = solver.build("ddim", [0.0, 0.6, 1.0], [1.0, 0.8, 0.0])
+        >>> walk(table, lambda x, row: 2.0 + 0 * x, torch.ones(3), lambda i: torch.zeros(3)).tolist()
+        [2.0, 2.0, 2.0]
     """
     # Converted once: a NumPy scalar in the loop would promote the dtype and wait for the device.
     columns = (table.alpha[:-1], table.sigma[:-1], table.log_snr, table.M, table.C)

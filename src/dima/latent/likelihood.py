@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from dima.latent.denoiser import Parameters, apply
 from dima.noise import target as targets
+from dima.noise.schedule import signal_and_noise
 
 __all__ = ["log_density"]
 
@@ -37,12 +38,12 @@ def log_density(
     step = (noisy - clean) / steps
 
     def slope(y: jax.Array, level: jax.Array) -> tuple[jax.Array, jax.Array]:
-        alpha, sigma = jnp.sqrt(jax.nn.sigmoid(2 * level)), jnp.sqrt(jax.nn.sigmoid(-2 * level))
+        alpha, sigma = signal_and_noise(level)
 
         def estimate(x: jax.Array) -> jax.Array:
-            answer = apply(parameters, x[None], level[None])[0]
-            found: jax.Array = targets.clean(target, x, answer, alpha, sigma)
-            return found
+            network = functools.partial(apply, parameters, log_snr=level[None])
+            D: jax.Array = targets.estimate(target, network, x[None], alpha, sigma)[0]
+            return D
 
         D, derivative = jax.vmap(lambda x: (estimate(x), jax.jacfwd(estimate)(x)))(y * sigma)
         return alpha / sigma * D, -alpha * jnp.trace(derivative, axis1=1, axis2=2)
@@ -61,6 +62,6 @@ def log_density(
     start = (z * jnp.exp(clean), jnp.zeros(len(z)))
     (y, gained), _ = jax.lax.scan(advance, start, jnp.arange(steps))
     # At the noisy end x = sigma y is a standard normal, up to the little signal that is left.
-    sigma = jnp.sqrt(jax.nn.sigmoid(-2 * noisy))
+    _, sigma = signal_and_noise(noisy)
     prior = -0.5 * jnp.square(y * sigma).sum(axis=1) - d / 2 * jnp.log(2 * jnp.pi) + d * jnp.log(sigma)
     return prior - gained + d * clean

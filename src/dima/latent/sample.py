@@ -5,7 +5,7 @@ Noise is a function of (seed, sample, row): a sample does not depend on the batc
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ class Rows(NamedTuple):
     log_snr: jax.Array
     M: jax.Array
     C: jax.Array
+    number: jax.Array
 
 
 Denoise = Callable[[jax.Array, Rows], jax.Array]
@@ -34,10 +35,10 @@ Draw = Callable[[jax.Array], jax.Array]
 def rows(table: SolverTable) -> Rows:
     """Convert a table once, to float32."""
     columns = (table.alpha[:-1], table.sigma[:-1], table.log_snr, table.M, table.C)
-    return Rows(*(jnp.asarray(column, jnp.float32) for column in columns))
+    return Rows._make([*(jnp.asarray(column, jnp.float32) for column in columns), jnp.arange(table.steps)])
 
 
-def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw) -> jax.Array:
+def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw, keep: bool = False) -> jax.Array:
     """Walk the table.
 
     Args:
@@ -45,20 +46,29 @@ def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw) -> jax.Array:
         denoise: (x, row) -> clean estimate D.
         x: state before the first row.
         draw: row number -> standard normal draws of the shape of `x`.
+        keep: return every state on the way.
+
+    Returns:
+        The state after the last row, or with `keep` all states (S + 1, ...), the start first.
+
+    Example:
+        >>> from dima.noise import solver
+        >>> table = rows(solver.build("ddim", [0.0, 0.6, 1.0], [1.0, 0.8, 0.0]))
+        >>> walk(table, lambda x, row: 2.0 + 0 * x, jnp.ones(3), jnp.zeros_like).tolist()
+        [2.0, 2.0, 2.0]
     """
 
-    def step(state: tuple[jax.Array, ...], at: tuple[Rows, jax.Array]) -> tuple[tuple[jax.Array, ...], None]:
-        row, i = at
+    def step(state: tuple[jax.Array, ...], row: Rows) -> tuple[tuple[jax.Array, ...], Any]:
         anchor, x, *history = state
         history = [denoise(x, row), *history[:-1]]
         terms = jnp.stack([anchor, x, *history])
         anchor, x = jnp.tensordot(row.M, terms, axes=1)
-        return (anchor, x + row.C * draw(i), *history), None
+        x = x + row.C * draw(row.number)
+        return (anchor, x, *history), x if keep else None
 
     depth = table.M.shape[-1] - 2
-    state = (x, x, *[jnp.zeros_like(x)] * depth)
-    final, _ = jax.lax.scan(step, state, (table, jnp.arange(len(table.C))))
-    return final[1]
+    final, states = jax.lax.scan(step, (x, x, *[jnp.zeros_like(x)] * depth), table)
+    return jnp.concatenate([x[None], states]) if keep else final[1]
 
 
 @functools.partial(jax.jit, static_argnames="target")
@@ -66,12 +76,9 @@ def solve(parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: 
     """Walk the table with the trained denoiser; `keys` (b,) are the samples' own."""
 
     def denoise(x: jax.Array, row: Rows) -> jax.Array:
-        # The network knows unit-variance states only; other paths are the same up to this scale.
-        scale = jnp.hypot(row.alpha, row.sigma)
-        answer = apply(parameters, x / scale, row.log_snr[None])
-        level = row.alpha / scale, row.sigma / scale
-        estimate: jax.Array = targets.clean(target, x / scale, answer, *level)
-        return estimate
+        network = functools.partial(apply, parameters, log_snr=row.log_snr[None])
+        D: jax.Array = targets.estimate(target, network, x, row.alpha, row.sigma)
+        return D
 
     return walk(table, denoise, x, lambda i: standard_normal(keys, i + 1, x.shape[1]))
 

@@ -149,15 +149,11 @@ def ancestral_sample(network: Network, chain: Chain, n: int, d: int, seed: int) 
 
 @functools.partial(jax.jit, static_argnames="d")
 def _walk(network: Network, rows: walker.Rows, keys: jax.Array, d: int) -> jax.Array:
-    T = len(rows.C)
-
-    def step(x: jax.Array, at: tuple[walker.Rows, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        row, i = at
-        guess = predict_noise(network, x, jnp.full(len(x), (T - i) / T))
-        D = targets.clean("eps", x, guess, row.alpha, row.sigma)
-        x = row.M[1, 1] * x + row.M[1, 2] * D + row.C * walker.standard_normal(keys, i + 1, d)
-        return x, x
+    def denoise(x: jax.Array, row: walker.Rows) -> jax.Array:
+        time_share = jnp.full(len(x), 1 - row.number / len(rows.C))
+        guess = functools.partial(predict_noise, network, time_share=time_share)
+        D: jax.Array = targets.estimate("eps", guess, x, row.alpha, row.sigma)
+        return D
 
     start = walker.standard_normal(keys, 0, d)
-    _, states = jax.lax.scan(step, start, (rows, jnp.arange(T)))
-    return jnp.concatenate([start[None], states])
+    return walker.walk(rows, denoise, start, lambda i: walker.standard_normal(keys, i + 1, d), keep=True)

@@ -18,6 +18,7 @@ import optax
 
 from dima.latent.denoiser import Parameters, apply
 from dima.noise import target as targets
+from dima.noise.schedule import signal_and_noise
 from dima.progress import StepRecord
 from dima.typing import Array
 
@@ -144,8 +145,7 @@ def _loss(parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array
     count = plan.batch_size // plan.share
     u = (jnp.arange(count) + draws.shift) / count
     log_snr = jnp.interp(u * (len(levels) - 1), jnp.arange(len(levels)), levels)
-    alpha = jnp.repeat(jnp.sqrt(jax.nn.sigmoid(2 * log_snr)), plan.share)[:, None]
-    sigma = jnp.repeat(jnp.sqrt(jax.nn.sigmoid(-2 * log_snr)), plan.share)[:, None]
+    alpha, sigma = signal_and_noise(jnp.repeat(log_snr, plan.share)[:, None])
     answer = apply(parameters, alpha * x0 + sigma * noise, log_snr)
     wanted = targets.predicted(plan.target, x0, noise, alpha, sigma)
     weight = targets.loss_weight(plan.weight, plan.target, alpha, sigma)

@@ -14,9 +14,9 @@ Source: Salimans and Ho 2022, section 4 (v); the table: appendix D there.
 from collections.abc import Callable
 from typing import Any
 
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
 
-__all__ = ["TARGETS", "clean", "guided", "loss_weight", "predicted"]
+__all__ = ["TARGETS", "clean", "estimate", "guided", "loss_weight", "predicted"]
 
 _GAMMA = 5.0  # SNR above which a level gains no more weight
 
@@ -34,14 +34,9 @@ _CLEAN: dict[str, Answer] = {
     "eps": lambda x, F, alpha, sigma: (x - sigma * F) / alpha,
     "x0": lambda x, F, alpha, sigma: F,
     "flow": lambda x, F, alpha, sigma: (x - sigma * F) / (alpha + sigma),
-    "edm": lambda x, F, alpha, sigma: _mean(x, alpha, sigma) + sigma * F / (alpha**2 + sigma**2) ** 0.5,
+    "edm": lambda x, F, alpha, sigma: _CLEAN["v"](x, -F * (alpha**2 + sigma**2) ** 0.5, alpha, sigma),
 }
 TARGETS = tuple(_PREDICTED)
-
-
-def _mean(x: Any, alpha: Any, sigma: Any) -> Any:
-    """Posterior mean of x_0 if data were a standard normal: what EDM leaves to its skip connection."""
-    return alpha * x / (alpha**2 + sigma**2)
 
 
 def predicted(target: str, x0: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
@@ -62,6 +57,26 @@ def clean(target: str, x: Any, F: Any, alpha: Any, sigma: Any) -> Any:
     return _of(_CLEAN, target)(x, F, alpha, sigma)
 
 
+def estimate(target: str, network: Callable[[Any], Any], x: Any, alpha: Any, sigma: Any) -> Any:
+    """The clean estimate D at `x` of a network that knows states of unit variance only.
+
+    Paths that do not keep the variance are the same up to the scale by which `x` is divided first.
+
+    Args:
+        target: what the network predicts.
+        network: unit-variance states -> its answer F.
+        x: noisy states.
+        alpha: signal in them.
+        sigma: noise in them.
+
+    Raises:
+        SettingError: the target is unknown.
+    """
+    scale = (alpha**2 + sigma**2) ** 0.5
+    x = x / scale
+    return clean(target, x, network(x), alpha / scale, sigma / scale)
+
+
 def loss_weight(weight: str, target: str, alpha: Any, sigma: Any) -> Any:
     """Factor on the squared error of the network's answer that gives levels their named weight.
 
@@ -80,7 +95,7 @@ def loss_weight(weight: str, target: str, alpha: Any, sigma: Any) -> Any:
         "soft_min_snr": 1 / (1 / snr + 1 / _GAMMA),
     }
     if weight not in weights:
-        raise SettingError(sentence("noise", "weight", f"one of {', '.join(weights)}", repr(weight)))
+        raise SettingError(f"noise: weight must be one of {', '.join(weights)}; got {weight!r}.")
     # Q is what an answer of one adds to the clean estimate.
     Q = clean(target, 0.0, 1.0, alpha, sigma)
     return 1.0 if weights[weight] is None else weights[weight] * Q**2
@@ -96,5 +111,5 @@ def guided(D: Any, D_free: Any, weight: float) -> Any:
 
 def _of(table: dict[str, Answer], target: str) -> Answer:
     if target not in table:
-        raise SettingError(sentence("noise", "target", f"one of {', '.join(table)}", repr(target)))
+        raise SettingError(f"noise: target must be one of {', '.join(table)}; got {target!r}.")
     return table[target]
