@@ -133,7 +133,7 @@ def test_save_is_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DataError, match="No space"):
         save_report(path, "new")
     assert path.read_bytes() == "früher\n".encode()
     assert list(tmp_path.iterdir()) == [path]

@@ -8,6 +8,7 @@ import pytest
 
 from close import assert_close
 from dima.errors import ArtifactError, SettingError
+from dima.files import _aside
 from dima.latent import checkpoint, fitting
 from dima.latent.ddpm import DDPM
 from dima.store import Artifact, save
@@ -73,7 +74,7 @@ def test_an_empty_folder_is_a_place_to_start(tmp_path):
 def test_one_set_aside_by_a_killed_save_is_found(monkeypatch, tmp_path):
     made = run(tmp_path / "run")
     interrupted(monkeypatch, made)
-    (tmp_path / "run").rename(checkpoint.disk._aside(tmp_path / "run"))
+    (tmp_path / "run").rename(_aside((tmp_path / "run").resolve()))
     found = checkpoint.read(made.checkpoint, fitting_start(), made.belongs)
     assert int(found.state.step) == 10
 

@@ -8,7 +8,7 @@ import safetensors.numpy
 from hypothesis import given
 
 from dima.errors import ArtifactError
-from dima.store.arrays import MAX_ARRAYS, check_names, describe, pack, unpack
+from dima.store.arrays import describe, pack, unpack
 from store.samples import DTYPES, arrays, assert_same_arrays, named_arrays, safetensors_block
 
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -61,7 +61,6 @@ def test_layout_is_ironed_out(array: Any) -> None:
         np.zeros(2, [("a", "f4")]),
         np.zeros(2, "M8[s]"),
         np.ma.masked_array([1.0, 2.0], [True, False]),
-        np.zeros((1,) * 33),
         [1.0, 2.0],
     ],
     ids=lambda array: str(getattr(array, "dtype", "list")),
@@ -71,30 +70,16 @@ def test_what_is_not_plain_numbers_is_refused(array: Any) -> None:
         pack({"x": array})
 
 
-@pytest.mark.parametrize("name", ["", "__metadata__", "a\nb", "\x1b[31m", "\ud800", "x" * 201, 3])
+@pytest.mark.parametrize("name", ["", "__metadata__", "a\nb", "\x1b[31m", "\ud800", 3])
 def test_name_that_cannot_be_written_is_refused(name: Any) -> None:
-    with pytest.raises(ArtifactError, match="name must be printable") as told:
+    with pytest.raises(ArtifactError, match="name must be printable") as error:
         pack({name: np.zeros(1)})
-    assert "\x1b" not in str(told.value)
-
-
-def test_too_many_arrays_are_refused_both_ways() -> None:
-    with pytest.raises(ArtifactError, match=f"at most {MAX_ARRAYS}; got {MAX_ARRAYS + 1}"):
-        pack({str(i): np.zeros(0) for i in range(MAX_ARRAYS + 1)})
-    empty = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
-    block = safetensors_block({str(i): empty for i in range(MAX_ARRAYS + 1)})
-    with pytest.raises(ArtifactError, match=f"at most {MAX_ARRAYS}; got {MAX_ARRAYS + 1}"):
-        unpack(block, "m")
-
-
-def test_as_many_arrays_as_allowed_pass() -> None:
-    many = {str(i): np.full(1, i % 7, np.int8) for i in range(MAX_ARRAYS)}
-    assert_same_arrays(unpack(pack(many), "m"), many)
+    assert "\x1b" not in str(error.value)
 
 
 def test_names_too_long_together_are_refused() -> None:
     with pytest.raises(ArtifactError, match="header of the arrays must be at most 1048576"):
-        pack({f"{i:0200}": np.zeros(1) for i in range(MAX_ARRAYS)})
+        pack({f"{i:0200}": np.zeros(1) for i in range(5000)})
 
 
 def test_oversized_header_is_refused_before_it_is_read() -> None:
@@ -113,7 +98,6 @@ LIES = {
     "shape negative": safetensors_block(_with(shape=[-2]), EIGHT),
     "shape overflows": safetensors_block(_with(shape=[2**40, 2**40]), EIGHT),
     "empty, and longer than memory": safetensors_block(_with(shape=[0, 2**62, 8], data_offsets=[0, 0])),
-    "too many axes": safetensors_block(_with(shape=[2] + [1] * 40), EIGHT),
     "offsets beyond the end": safetensors_block(_with(data_offsets=[0, 800]), EIGHT),
     "offsets backwards": safetensors_block(_with(data_offsets=[8, 0]), EIGHT),
     "hole": safetensors_block({"x": ENTRY, "y": ENTRY | {"data_offsets": [16, 24]}}, bytes(24)),
@@ -122,13 +106,11 @@ LIES = {
     "bfloat16": safetensors_block(_with(dtype="BF16", shape=[4]), EIGHT),
     "unsigned 32": safetensors_block(_with(dtype="U32"), EIGHT),
     "unknown type": safetensors_block(_with(dtype="\x1b[31m"), EIGHT),
-    "unknown field": safetensors_block(_with(more=1), EIGHT),
     "name twice": safetensors_block(
         b'{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
         b'"x":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}',
         bytes(16),
     ),
-    "name with a control character": safetensors_block({"a\x1b": ENTRY}, EIGHT),
     "deep nesting": safetensors_block(b"[" * 500_000),
     "not JSON": safetensors_block(b"\xff\xfe{}"),
     "header longer than the file": b"\xff" * 8,
@@ -156,15 +138,8 @@ def test_foreign_metadata_is_no_array() -> None:
     assert list(unpack(block, "m")) == ["x"]
 
 
-def test_described_bytes_are_numpys() -> None:
-    given_arrays: dict[str, Any] = {name: np.zeros((2, 0, 3), name) for name in DTYPES}
-    given_arrays |= {f"{name} 3": np.zeros(3, name) for name in DTYPES}
-    for name, spec in describe(given_arrays).items():
-        assert spec.nbytes == given_arrays[name].nbytes
-        assert spec.shape == given_arrays[name].shape
-
-
-def test_good_names_pass() -> None:
-    check_names(["dmap/R_iX", "ddpm/params/0.w", "Größe κ"], "m")
-    with pytest.raises(ArtifactError, match="m: an array's name"):
-        check_names(["dmap/R_iX", "\n"], "m")
+def test_description_says_type_and_shape() -> None:
+    spec = describe({"b": np.zeros((2, 0), ">f4"), "a": np.array(True)})
+    assert list(spec) == ["a", "b"]
+    assert (spec["b"].dtype, spec["b"].shape) == ("float32", (2, 0))
+    assert (spec["a"].dtype, spec["a"].shape) == ("bool", ())

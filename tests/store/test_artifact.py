@@ -17,7 +17,7 @@ from dima.errors import ArtifactError
 from dima.store import Artifact, load, save, save_single
 from dima.store.artifact import FILES
 from dima.store.manifest import read_manifest, write_manifest
-from store.faults import failing
+from faults import failing
 from store.samples import assert_same, named_arrays, reseal, safetensors_block, settings, small
 
 
@@ -48,10 +48,9 @@ def test_same_model_gives_same_bytes(tmp_path: Path) -> None:
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in FILES)
 
 
-def test_default_card_says_how_to_open_it_and_what_is_in_it(tmp_path: Path) -> None:
+def test_short_card_says_how_to_open_it(tmp_path: Path) -> None:
     card = (save(tmp_path / "m", small()) / "README.md").read_text()
-    assert "dima.load(" in card
-    assert "rows of the data" in card
+    assert "dima.load" in card
 
 
 def test_fingerprint_is_kept(tmp_path: Path) -> None:
@@ -127,15 +126,12 @@ def _config(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     reseal(folder)
 
 
+DECLARED = "m/model.safetensors: its arrays must be those declared in config.json"
 LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "shape": (lambda c: c["arrays"]["net/w"].update(shape=[3, 2]), "net/w must be float32 .3, 2."),
-    "dtype": (lambda c: c["arrays"]["ids"].update(dtype="uint8"), "ids must be uint8"),
-    "array too many": (
-        lambda c: c["arrays"].update(x={"dtype": "int8", "shape": [1]}),
-        "x must be int8 .1,. as in config.json; got none",
-    ),
-    "array too few": (lambda c: c["arrays"].pop("scale"), "scale must be absent as in config.json"),
-    "huge": (lambda c: c["arrays"]["ids"].update(shape=[10**15]), "ids must be int32 .10+,."),
+    "shape": (lambda c: c["arrays"]["net/w"].update(shape=[3, 2]), DECLARED),
+    "dtype": (lambda c: c["arrays"]["ids"].update(dtype="uint8"), DECLARED),
+    "array too many": (lambda c: c["arrays"].update(x={"dtype": "int8", "shape": [1]}), DECLARED),
+    "array too few": (lambda c: c["arrays"].pop("scale"), DECLARED),
     "NaN": (lambda c: c["settings"].update(d=float("nan")), "m/config.json: "),
     "newer": (lambda c: c.update(format=2), "m/config.json: its format.*Upgrade dima"),
     "field": (lambda c: c.update(module="os"), "m/config.json: .*unknown field"),
@@ -175,7 +171,9 @@ def test_newer_folder_asks_for_an_upgrade(folder: Path) -> None:
 def test_manifest_of_other_members_is_refused(folder: Path) -> None:
     members = {name: (folder / name).read_bytes() for name in FILES if name != "README.md"}
     (folder / "MANIFEST.json").write_bytes(write_manifest(members))
-    with pytest.raises(ArtifactError, match=r"m/MANIFEST\.json: its members must be the other"):
+    with pytest.raises(
+        ArtifactError, match=r"m/README\.md: it must have the size and SHA-256 in the manifest"
+    ):
         load(folder)
 
 
@@ -204,7 +202,7 @@ MINE: dict[str, Callable[[Path], object]] = {
 def test_what_is_not_a_saved_model_is_never_replaced(tmp_path: Path, case: str) -> None:
     MINE[case](tmp_path / "m")
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
-    with pytest.raises(ArtifactError, match="m must be free, or an older saved model"):
+    with pytest.raises(ArtifactError, match="m must be free, or an older one of its kind"):
         save(tmp_path / "m", small())
     assert before == {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
 
@@ -231,13 +229,13 @@ def test_old_or_new_loads_whatever_call_fails(folder: Path, call: str, forever: 
 
 def test_unfit_artifact_leaves_no_trace(tmp_path: Path) -> None:
     for artifact in (
-        Artifact("toy", {"a": {1}}, {}),
+        Artifact("toy", {"a": b"x"}, {}),
         Artifact("toy", {}, {"x": np.array([None])}),
         Artifact("a b", {}, {}),
     ):
         with pytest.raises(ArtifactError):
             save(tmp_path / "m", artifact)
-    with pytest.raises(ArtifactError, match="save: the card must be at most"):
+    with pytest.raises(ArtifactError, match=r"save: README\.md must be at most"):
         save(tmp_path / "m", small(), card="x" * (1 << 20) + "x")
     assert list(tmp_path.iterdir()) == []
 

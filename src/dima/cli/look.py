@@ -79,10 +79,10 @@ def _settings(values: dict[str, Any]) -> str:
 def _file(path: Path) -> dict[str, Any]:
     """Where a model lies, its size, and what it was written with, if it is a folder."""
     # The store brings NumPy, which `--help` does without.
-    from dima.store.disk import standing
+    from dima.files import surviving
     from dima.store.manifest import read_manifest
 
-    place = standing(path)
+    place = surviving(path, "info")
     if not place.is_dir():
         return {"path": str(path), "bytes": place.stat().st_size}
     size = sum(member.stat().st_size for member in place.iterdir())

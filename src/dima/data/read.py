@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -15,6 +14,7 @@ from dima.data.npy import read_npy, read_npz, write_npy
 from dima.data.parquet import read_parquet
 from dima.data.table import Table
 from dima.errors import DataError, MemoryBudgetError
+from dima.files import replace_file
 from dima.typing import Array
 
 __all__ = ["Table", "save_table", "table"]
@@ -92,16 +92,4 @@ def save_table(path: str | Path, values: Array, columns: Sequence[str] | None = 
     if not path.parent.is_dir():
         raise DataError(f"table: {path} must be in a folder that exists; got none there. Create it first.")
     check.form("table", str(path), values.shape, values.dtype, ("n", "D"))
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as handle:
-            write(handle, values, columns)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    except OSError as fault:
-        got = fault.strerror or type(fault).__name__
-        fix = "Free some space or choose another folder."
-        raise DataError(f"table: {path} must be writable; got {got}. {fix}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, lambda file: write(file, values, columns), "table")

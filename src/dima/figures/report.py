@@ -3,13 +3,12 @@
 import base64
 import dataclasses
 import html as escaping
-import os
 import re
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from dima.errors import DataError, ShapeError, sentence
+from dima.errors import DataError, ShapeError
+from dima.files import replace_file
 
 __all__ = ["Section", "Table", "html", "save_report"]
 
@@ -84,21 +83,14 @@ def save_report(path: str | Path, html: str) -> None:
     """Write a page as UTF-8; the file appears whole or not at all.
 
     Raises:
-        DataError: the folder does not exist.
+        DataError: the folder does not exist, or the disk refused.
     """
     path = Path(path)
     if not path.parent.is_dir():
-        rule, fix = "in a folder that exists", "Create it first."
-        raise DataError(sentence("save_report", str(path), rule, "none there", fix))
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as handle:
-            handle.write(html)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise DataError(
+            f"save_report: {path} must be in a folder that exists; got none there. Create it first."
+        )
+    replace_file(path, html.encode(), "save_report")
 
 
 def _safe(text: str) -> str:

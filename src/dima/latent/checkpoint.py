@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from dima.errors import ArtifactError, SettingError, sentence
-from dima.store import Artifact, disk, load, save
+from dima.files import surviving
+from dima.store import Artifact, load, save
 from dima.typing import Array
 
 __all__ = ["fingerprint", "read", "write"]
@@ -42,7 +43,8 @@ def read(path: Path, standing: S, run: dict[str, Any]) -> S:
         ArtifactError: the checkpoint is damaged, or something else.
         SettingError: it belongs to a run with other settings or other points.
     """
-    place = disk.standing(disk.resolved(path, "DDPM checkpoint"))  # there, or set aside by a killed save
+    # There, or set aside by a save that was killed.
+    place = surviving(path, "DDPM checkpoint", ArtifactError)
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return standing
     found = load(path)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from dima.errors import ArtifactError, DimaError, sentence
@@ -49,7 +48,8 @@ def save(model: Any, path: str | Path) -> Path:
 
 def save_single(model: Any, path: str | Path, config_path: str | Path) -> None:
     """Write a fitted model as one msgpack file, with a readable copy of its settings."""
-    save_artifact_single(Path(path), Path(config_path), _artifact(model))
+    artifact = _artifact(model)
+    save_artifact_single(path, config_path, artifact, card=_card(model), fingerprint=_fingerprint(artifact))
 
 
 def load(path: str | Path) -> Any:
@@ -92,7 +92,7 @@ def download(repo_id: str, token: str | None) -> Any:
 def _artifact(model: Any) -> Artifact:
     settings, arrays = model.to_arrays()
     kind = next(name for name, home in KINDS.items() if isinstance(model, home()))
-    return Artifact(kind, _plain(settings), arrays)
+    return Artifact(kind, settings, arrays)
 
 
 def _fingerprint(artifact: Artifact) -> str:
@@ -104,11 +104,6 @@ def _fingerprint(artifact: Artifact) -> str:
     for array in rows:
         digest.update(np.ascontiguousarray(array).tobytes())
     return f"sha256:{digest.hexdigest()}"
-
-
-def _plain(value: Any) -> Any:
-    """Settings as JSON knows them: NumPy scalars become numbers."""
-    return msgspec.to_builtins(value, enc_hook=np.generic.item)
 
 
 def _card(model: Any) -> str:

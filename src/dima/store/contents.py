@@ -1,21 +1,24 @@
-"""What is saved of a model: its kind, plain settings and arrays, and their readable description."""
+"""A model as data, and the four members it is saved as, in a folder or in a single file."""
 
 import dataclasses
-import math
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 
-from dima.errors import ArtifactError, sentence
-from dima.store.arrays import MAX_ARRAYS, ArraySpec, describe
-from dima.store.decode import FORMAT, MAX_JSON_BYTES, Formatted, damaged, from_json, shown
+from dima.errors import ArtifactError
+from dima.store.arrays import ArraySpec, describe, pack, unpack
+from dima.store.decode import FORMAT, Formatted, damaged, decode, quoted
+from dima.store.manifest import Member, read_manifest, write_manifest
 from dima.typing import Arrays
 
-__all__ = ["Artifact", "Config", "Kind", "plain_settings", "read_config", "write_config"]
+__all__ = ["Artifact", "Config", "from_members", "plain_settings", "to_members"]
 
-MAX_DEPTH = 16
-_INTEGERS = range(-(2**63), 2**64)  # what both JSON readers and MessagePack hold exactly
+CARD, CONFIG, ARRAYS, MANIFEST = "README.md", "config.json", "model.safetensors", "MANIFEST.json"
+# The most bytes of each member that are read.
+LIMITS = {CARD: 1 << 20, CONFIG: 4 << 20, ARRAYS: 1 << 40, MANIFEST: 4 << 20}
+SHORT_CARD = "# A model saved by dima\n\nOpen it with `dima.load`. It may hold rows of its training data.\n"
 
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}\Z")]
 
@@ -26,7 +29,7 @@ class Artifact:
 
     Attributes:
         kind: which model it is, looked up in a closed registry by whoever loads it; never a path.
-        settings: JSON-plain: None, booleans, integers of 64 bits, finite floats, text, and lists
+        settings: plain JSON: None, booleans, integers of 64 bits, finite floats, text, and lists
             and dictionaries of these. NumPy scalars and tuples are written as what they stand for.
         arrays: by name, such as "dmap/R_iX"; element types bool, int8 to int64, uint8 and
             float16 to float64.
@@ -38,121 +41,102 @@ class Artifact:
 
 
 class Config(Formatted, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The readable description: everything of an artifact but the numbers in its arrays."""
+    """The readable description, config.json: everything of an artifact but the numbers in its arrays."""
 
     kind: Kind
     settings: dict[str, Any]
-    arrays: Annotated[dict[str, ArraySpec], msgspec.Meta(max_length=MAX_ARRAYS)]
+    arrays: dict[str, ArraySpec]
 
 
-class _KindOnly(msgspec.Struct):
-    kind: Kind
-
-
-def write_config(artifact: Artifact) -> bytes:
-    """The bytes of config.json.
+def to_members(artifact: Artifact, card: str, fingerprint: str = "") -> dict[str, bytes]:
+    """The bytes of each member, by file name.
 
     Raises:
-        ArtifactError: the kind, a setting or an array is not of a form that can be saved.
+        ArtifactError: the kind, a setting, an array, the card or the fingerprint is not of a form that
+            can be saved.
     """
+    arrays = pack(artifact.arrays)
+    config = {
+        "format": FORMAT,
+        "kind": artifact.kind,
+        "settings": plain_settings(artifact.settings),
+        "arrays": describe(artifact.arrays),
+    }
     try:
-        msgspec.convert({"kind": artifact.kind}, _KindOnly)
+        config = msgspec.to_builtins(msgspec.convert(config, Config))
     except msgspec.ValidationError:
-        rule = "a word of at most 100 letters, digits, '_', '.' and '-'"
-        raise ArtifactError(sentence("save", "kind", rule, shown(str(artifact.kind)))) from None
-    arrays = describe(artifact.arrays)
-    arrays = {name: arrays[name] for name in sorted(arrays)}
-    settings = plain_settings(artifact.settings, "save", fix="")
-    config = Config(format=FORMAT, kind=artifact.kind, settings=settings, arrays=arrays)
-    data = msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n"
-    if len(data) > MAX_JSON_BYTES:
-        rule, fix = f"at most {MAX_JSON_BYTES} bytes as JSON", "Save long lists as arrays."
-        raise ArtifactError(sentence("save", "settings", rule, len(data), fix))
-    return data
+        raise ArtifactError(
+            "save: kind must be a word of at most 100 letters, digits, '_', '.' and '-'; "
+            f"got {quoted(str(artifact.kind))}."
+        ) from None
+    members = {
+        CARD: card.encode(errors="replace"),
+        CONFIG: msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n",
+        ARRAYS: arrays,
+    }
+    for name, data in members.items():
+        if len(data) > LIMITS[name]:
+            raise ArtifactError(
+                f"save: {name} must be at most {LIMITS[name]} bytes; got {len(data)}. "
+                "Shorten the card, and save long lists as arrays."
+            )
+    return members | {MANIFEST: write_manifest(members, fingerprint)}
 
 
-def read_config(data: bytes, member: str) -> Config:
-    """Read the bytes of config.json.
+def from_members(members: Mapping[str, bytes], name: str) -> Artifact:
+    """The model in these members, each held against the size and digest its manifest says.
+
+    Args:
+        members: exactly the four files, by name.
+        name: of the folder or file they come from, for the message.
 
     Raises:
-        ArtifactError: they are damaged, foreign, or of a newer format; the sentence names `member`.
+        ArtifactError: a member is missing, damaged, foreign, or written by a newer dima.
     """
-    config = from_json(data, Config, member)
-    plain_settings(config.settings, member)
-    return config
+    for extra in sorted(members.keys() - LIMITS.keys()):
+        raise ArtifactError(
+            f"{name}/{quoted(extra)[1:-1]}: a file of a saved model must be one of {', '.join(LIMITS)}; "
+            "got another. Move it out of the folder."
+        )
+    for missing in (member for member in LIMITS if member not in members):
+        raise damaged(f"{name}/{missing}: it must be there; got no such file.")
+    declared = read_manifest(members[MANIFEST], f"{name}/{MANIFEST}").members
+    for member in LIMITS.keys() - {MANIFEST}:
+        found = Member.of(members[member])
+        if found != declared.get(member):
+            raise damaged(
+                f"{name}/{member}: it must have the size and SHA-256 in the manifest; "
+                f"got {found.size} bytes with another."
+            )
+    config = decode(msgspec.json.decode, members[CONFIG], Config, f"{name}/{CONFIG}")
+    arrays = unpack(members[ARRAYS], f"{name}/{ARRAYS}")
+    if describe(arrays) != config.arrays:
+        raise damaged(f"{name}/{ARRAYS}: its arrays must be those declared in {CONFIG}; got others.")
+    return Artifact(config.kind, config.settings, arrays)
 
 
-def plain_settings(
-    settings: dict[str, Any], member: str, fix: str = "Copy or download the model again."
-) -> dict[str, Any]:
-    """The settings as the plain values they stand for.
+def plain_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings as JSON gives them back: NumPy scalars as numbers, tuples as lists.
 
     Raises:
-        ArtifactError: a value is not JSON-plain; the sentence names it by its path.
+        ArtifactError: a value would not come back as it was; the sentence names the setting.
     """
     if not isinstance(settings, dict):
-        raise damaged(member, "settings", "a dictionary", type(settings).__name__, fix)
-    plain: dict[str, Any] = _plain(settings, "settings", _Place(member, fix))
-    return plain
+        raise ArtifactError(f"save: settings must be a dictionary; got {type(settings).__name__}.")
+    return {name: _plain(name, value) for name, value in settings.items()}
 
 
-@dataclasses.dataclass(frozen=True)
-class _Place:
-    """Where a value stands, for the message."""
-
-    member: str
-    fix: str
-    depth: int = 0
-
-    def inside(self) -> "_Place":
-        return dataclasses.replace(self, depth=self.depth + 1)
-
-    def refuse(self, name: str, rule: str, got: str) -> ArtifactError:
-        return damaged(self.member, name, rule, got, self.fix)
-
-
-def _plain(value: Any, name: str, place: _Place) -> Any:
-    if isinstance(value, dict | list | tuple):
-        return _plain_container(value, name, place)
-    return _plain_scalar(value, name, place)
-
-
-def _plain_container(value: Any, name: str, place: _Place) -> Any:
-    if place.depth >= MAX_DEPTH:
-        raise place.refuse(name, f"nested at most {MAX_DEPTH} deep", "more")
-    deeper = place.inside()
-    if not isinstance(value, dict):
-        return [_plain(item, f"{name}[{i}]", deeper) for i, item in enumerate(value)]
-    keys = [_plain_key(key, name, place) for key in value]
-    items = zip(keys, value.values(), strict=True)
-    return {key: _plain(item, f"{name}.{shown(key)[1:-1]}", deeper) for key, item in items}
-
-
-def _plain_key(key: Any, name: str, place: _Place) -> str:
-    if not isinstance(key, str):
-        raise place.refuse(name, "keyed by text", type(key).__name__)
-    return _plain_text(key, name, place)
-
-
-def _plain_scalar(value: Any, name: str, place: _Place) -> Any:
-    if value is None or isinstance(value, bool | np.bool_):
-        return value if value is None else bool(value)
-    if isinstance(value, str):
-        return _plain_text(value, name, place)
-    if isinstance(value, int | np.integer):
-        if int(value) not in _INTEGERS:
-            raise place.refuse(name, "an integer of 64 bits", "a longer one")
-        return int(value)
-    if isinstance(value, float | np.floating):
-        if not math.isfinite(value):
-            raise place.refuse(name, "finite", str(float(value)))
-        return float(value)
-    raise place.refuse(name, "JSON-plain", type(value).__name__)
-
-
-def _plain_text(value: str, name: str, place: _Place) -> str:
+def _plain(name: str, value: Any) -> Any:
     try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair
-        raise place.refuse(name, "text that UTF-8 can write", shown(value)) from None
-    return str(value)
+        # MessagePack keeps what JSON would change without a word: NaN, bytes, and keys that are numbers.
+        kept = msgspec.msgpack.decode(msgspec.msgpack.encode({name: value}, enc_hook=np.generic.item))
+        read = msgspec.json.decode(msgspec.json.encode(kept))
+        if repr(read) == repr(kept):
+            return read[name]
+        reason = "a value that JSON does not keep"
+    except (TypeError, ValueError, OverflowError, RecursionError) as fault:
+        reason = quoted(str(fault))
+    raise ArtifactError(
+        f"save: settings[{quoted(str(name))}] must be plain JSON: finite numbers, text, lists, and "
+        f"dictionaries keyed by text; got {reason}."
+    )

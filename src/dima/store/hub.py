@@ -1,56 +1,41 @@
 """Saved models to and from the Hugging Face Hub: a folder up, a snapshot down."""
 
-import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any
 
-from dima.errors import ArtifactError, BackendError, SettingError, sentence
+from dima.errors import ArtifactError, BackendError, SettingError
+from dima.files import read_plain_file, replace_folder
 from dima.store.artifact import FILES, load
-from dima.store.disk import read_member, write_folder
+from dima.store.contents import LIMITS
 
 __all__ = ["download", "upload"]
 
-T = TypeVar("T")
-
 _NAME = r"[A-Za-z0-9](?:[\w-]|\.(?!\.))*"
-_REPO_ID = re.compile(rf"{_NAME}/{_NAME}", re.ASCII)
+_REPO_ID = re.compile(rf"(?=.{{1,96}}\Z){_NAME}/{_NAME}", re.ASCII)
 _REVISION = re.compile(rf"{_NAME}(?:/{_NAME})*", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+")
-_MAX_LENGTH = 96
-_MAX_FILE_BYTES = 1 << 40
 
-# What the Hub says, by the name of huggingface_hub's exception: rule, what we got, what to do.
+# What the Hub says, by the name of huggingface_hub's exception.
 _ANSWERS = {
-    "GatedRepoError": (
-        "open to you",
-        "a gated repository",
-        "Accept its terms on the Hub, then pass a token of that account.",
-    ),
-    "RepositoryNotFoundError": (
-        "a repository you can read",
-        "none by that name, or a private one",
-        "Check the name, or pass a token that may read it.",
-    ),
-    "RevisionNotFoundError": ("a revision that exists", "none by that name", "Check it."),
+    "GatedRepoError": "open to you; got a gated one. Accept its terms there, then pass your token.",
+    "RepositoryNotFoundError": "a repository you can read; got none. Check the name, or pass a token for it.",
+    "RevisionNotFoundError": "a repository with that revision; got none by that name. Check it.",
 }
 
 
 def upload(folder: Path, repo_id: str, token: str | None, *, private: bool = True) -> str:
-    """Upload a saved model; the repository is made if there is none.
+    """Upload a saved model and return its address; the repository is made if there is none.
 
     Args:
         folder: written by `store.save`; checked before anything is sent.
         repo_id: "user/model".
         token: a write token; None uses the one of `hf auth login` or HF_TOKEN, if any.
-        private: whether a repository that is made is seen by its owner only; models hold training rows.
-
-    Returns:
-        The address of the repository.
+        private: whether only its owner sees a repository that is made; models hold training rows.
 
     Raises:
         ArtifactError: the folder is not a sound saved model.
@@ -59,32 +44,22 @@ def upload(folder: Path, repo_id: str, token: str | None, *, private: bool = Tru
     """
     _check("upload", repo_id, token)
     load(folder)
-    hub = _huggingface_hub("upload")
 
-    def push() -> str:
+    def send(hub: Any) -> str:
         address = hub.create_repo(repo_id, token=token, private=private, exist_ok=True)
+        names, message = list(FILES), "Upload a dima model"
         hub.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            token=token,
-            allow_patterns=list(FILES),
-            commit_message="Upload a dima model",
+            repo_id=repo_id, folder_path=folder, token=token, allow_patterns=names, commit_message=message
         )
         return str(address)
 
-    return _asked(push, "upload", repo_id, hub, token)
+    return str(_ask("upload", repo_id, token, send))
 
 
 def download(repo_id: str, token: str | None = None, revision: str | None = None) -> Path:
-    """Download a saved model into the Hub's cache.
+    """Download a saved model into the Hub's cache and return the folder, which `store.load` opens and checks.
 
-    Args:
-        repo_id: "user/model".
-        token: needed for a private repository; None uses the saved one, if any.
-        revision: a branch, tag or commit; the newest by default.
-
-    Returns:
-        A folder that `store.load` opens (which is where its content is checked).
+    `token` is needed for a private repository; `revision` is a branch, tag or commit.
 
     Raises:
         ArtifactError: there is no such repository or revision, or no dima model in it.
@@ -92,97 +67,76 @@ def download(repo_id: str, token: str | None = None, revision: str | None = None
         SettingError: the repository's name, the revision or the token is malformed.
     """
     _check("download", repo_id, token, revision)
-    hub = _huggingface_hub("download")
 
-    def pull() -> Path:
-        files = list(FILES)
-        told = hub.snapshot_download(repo_id, revision=revision, token=token, allow_patterns=files)
-        return Path(told)
+    def fetch(hub: Any) -> str:
+        return str(hub.snapshot_download(repo_id, revision=revision, token=token, allow_patterns=list(FILES)))
 
-    snapshot = _asked(pull, "download", repo_id, hub, token)
-    for missing in (name for name in FILES if not (snapshot / name).is_file()):
-        fix = "Name a repository that holds a dima model."
-        raise ArtifactError(sentence("download", f"{repo_id}/{missing}", "there", "none", fix))
-    return _plain_copy(snapshot)
-
-
-def _plain_copy(snapshot: Path) -> Path:
-    """The snapshot as plain files, inside the cache of its own repository.
-
-    The cache holds links into a pool of blobs, and `load` refuses links.
-    """
-    target = snapshot.parent.parent / "dima" / snapshot.name
-    members = {name: read_member((snapshot / name).resolve(), _MAX_FILE_BYTES, name) for name in FILES}
-    if not all(_holds(target / name, data) for name, data in members.items()):
-        target.parent.mkdir(exist_ok=True)
-        write_folder(target, members, replaceable=Path.is_dir)
-    return target
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    return path.is_file() and not path.is_symlink() and path.read_bytes() == data
+    snapshot = Path(_ask("download", repo_id, token, fetch))
+    # The cache holds links into a pool of blobs, and `load` refuses links: beside them stand plain copies.
+    members = {
+        name: read_plain_file((snapshot / name).resolve(), LIMITS[name], f"{repo_id}/{name}", ArtifactError)
+        for name in FILES
+    }
+    plain = snapshot.parent.parent / "dima" / snapshot.name
+    plain.parent.mkdir(exist_ok=True)
+    replace_folder(plain, members, Path.is_dir, "download", ArtifactError)
+    return plain
 
 
 def _check(owner: str, repo_id: str, token: str | None, revision: str | None = None) -> None:
     """Refuse what could leave the cache's folders or a header's line; a token is never shown."""
-    if not _REPO_ID.fullmatch(repo_id) or len(repo_id) > _MAX_LENGTH:
-        rule = "'user/model', in letters, digits, '-', '_' and '.'"
-        raise SettingError(sentence(owner, "repo_id", rule, ascii(repo_id)))
+    if not _REPO_ID.fullmatch(repo_id):
+        raise SettingError(
+            f"{owner}: repo_id must be 'user/model' in letters, digits, '-', '_', '.'; got {repo_id!a}."
+        )
     if revision is not None and not _REVISION.fullmatch(revision):
-        rule = "the name of a branch, tag or commit"
-        raise SettingError(sentence(owner, "revision", rule, ascii(revision)))
+        raise SettingError(
+            f"{owner}: revision must be the name of a branch, tag or commit; got {revision!a}."
+        )
     if token is not None and not _TOKEN.fullmatch(token):
-        rule, got = "one word of printable ASCII", "something else, not shown here"
-        raise SettingError(sentence(owner, "token", rule, got, "Copy it again from the Hub."))
+        raise SettingError(
+            f"{owner}: token must be one word of printable ASCII; got something else, not shown here. "
+            "Copy it again from the Hub."
+        )
 
 
 def _huggingface_hub(owner: str) -> ModuleType:
     try:
         import huggingface_hub.utils  # an optional package, and a second to import
     except ImportError:
-        rule, fix = "installed", 'Run: pip install "dima-manifold[hf]"'
-        raise BackendError(sentence(owner, "huggingface_hub", rule, "none", fix)) from None
+        raise BackendError(
+            f'{owner}: huggingface_hub must be installed; got none. Run: pip install "dima-manifold[hf]"'
+        ) from None
     return huggingface_hub
 
 
-def _asked(call: Callable[[], T], owner: str, repo_id: str, hub: ModuleType, token: str | None) -> T:
+def _ask(owner: str, repo_id: str, token: str | None, call: Callable[[Any], str]) -> str:
     """One sentence for whatever goes wrong in `call`.
 
     Every exception is caught: the transports below huggingface_hub share no base class, and the
     text of any of them may quote a header, token included. For that reason, too, none is chained.
     """
+    hub: Any = _huggingface_hub(owner)
+    # Bars on a terminal only, as everywhere in dima; what the user set by hand stands.
+    by_hand = "HF_HUB_DISABLE_PROGRESS_BARS" in os.environ or hub.utils.are_progress_bars_disabled()
+    silent = not (sys.stderr.isatty() or by_hand)
     try:
-        with _bars_on_a_terminal(hub):
-            return call()
+        if silent:
+            hub.utils.disable_progress_bars()
+        return call(hub)
     except Exception as fault:
-        error = _worded(owner, repo_id, fault, [token, hub.get_token()])
-    raise error
-
-
-@contextlib.contextmanager
-def _bars_on_a_terminal(hub: ModuleType) -> Iterator[None]:
-    """Bars on a terminal only, as everywhere in dima; what the user set by hand stands."""
-    set_by_hand = "HF_HUB_DISABLE_PROGRESS_BARS" in os.environ
-    if sys.stderr.isatty() or set_by_hand or hub.utils.are_progress_bars_disabled():
-        yield
-        return
-    hub.utils.disable_progress_bars()
-    try:
-        yield
+        answer = next((_ANSWERS[c.__name__] for c in type(fault).__mro__ if c.__name__ in _ANSWERS), "")
+        status = getattr(getattr(fault, "response", None), "status_code", "")
+        reason = getattr(fault, "server_message", None) or str(fault) or type(fault).__name__
     finally:
-        hub.utils.enable_progress_bars()
-
-
-def _worded(
-    owner: str, repo_id: str, fault: Exception, secrets: list[str | None]
-) -> ArtifactError | BackendError:
-    for name in (kind.__name__ for kind in type(fault).__mro__):
-        if name in _ANSWERS:
-            return ArtifactError(sentence(owner, repo_id, *_ANSWERS[name]))
-    status = getattr(getattr(fault, "response", None), "status_code", "")
-    told = getattr(fault, "server_message", None) or str(fault) or type(fault).__name__
-    told = " ".join(f"{status} {told}".split()).rstrip(".")
-    for secret in filter(None, secrets):
-        told = told.replace(secret, "***")
-    fix = "Check the connection, and that the token may do this."
-    return BackendError(sentence(owner, f"{repo_id} on the Hub", "reachable", told[:300], fix))
+        if silent:
+            hub.utils.enable_progress_bars()
+    if answer:
+        raise ArtifactError(f"{owner}: {repo_id} must be {answer}")
+    reason = " ".join(f"{status} {reason}".split()).rstrip(".")
+    for secret in filter(None, (token, hub.get_token())):
+        reason = reason.replace(secret, "***")
+    raise BackendError(
+        f"{owner}: {repo_id} on the Hub must be reachable; got {reason[:300]}. "
+        "Check the connection, and that the token may do this."
+    )

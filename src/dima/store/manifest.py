@@ -3,18 +3,21 @@
 import hashlib
 import platform
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from dima import __version__
-from dima.errors import ArtifactError, sentence
-from dima.store.decode import FORMAT, Formatted, Sha256, damaged, from_json
-from dima.store.seal import BLANK, seal, unbroken
+from dima.errors import ArtifactError
+from dima.store.decode import FORMAT, Formatted, damaged, decode
 
 __all__ = ["Manifest", "Member", "Versions", "read_manifest", "write_manifest"]
 
-MAX_FINGERPRINT_LENGTH = 200
+_MAX_FINGERPRINT_LENGTH = 200
+_BLANK = "0" * 64
+
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +33,7 @@ class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the model was saved with; told to people, never compared."""
+    """What the model was saved with; for people, never compared."""
 
     dima: str
     numpy: str
@@ -38,7 +41,10 @@ class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(Formatted, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The members of a folder, by name, under a digest of this file itself."""
+    """The members of a model, by name, under a digest of this file itself.
+
+    The digest is taken while its own field is blank (64 zeros), so that it leaves out no byte of the file.
+    """
 
     digest: Sha256
     members: dict[str, Member]
@@ -52,27 +58,34 @@ def write_manifest(members: Mapping[str, bytes], fingerprint: str = "") -> bytes
     Raises:
         ArtifactError: the fingerprint is not short printable text.
     """
-    if len(fingerprint) > MAX_FINGERPRINT_LENGTH or not fingerprint.isprintable():
-        rule = f"printable text of at most {MAX_FINGERPRINT_LENGTH} characters"
-        raise ArtifactError(sentence("save", "fingerprint", rule, f"{len(fingerprint)} characters"))
+    if len(fingerprint) > _MAX_FINGERPRINT_LENGTH or not fingerprint.isprintable():
+        raise ArtifactError(
+            f"save: fingerprint must be printable text of at most {_MAX_FINGERPRINT_LENGTH} characters; "
+            f"got {len(fingerprint)} characters."
+        )
     manifest = Manifest(
         format=FORMAT,
-        digest=BLANK,
+        digest=_BLANK,
         members={name: Member.of(data) for name, data in members.items()},
         versions=Versions(__version__, np.__version__, platform.python_version()),
         fingerprint=fingerprint or None,
     )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
-    return bytes(seal(bytearray(text)))
+    return _with_digest(text, _BLANK, hashlib.sha256(text).hexdigest())
 
 
-def read_manifest(data: bytes, member: str) -> Manifest:
+def read_manifest(data: bytes, name: str) -> Manifest:
     """Read the bytes of MANIFEST.json.
 
     Raises:
-        ArtifactError: they are damaged, foreign, or of a newer format; the sentence names `member`.
+        ArtifactError: they are damaged, foreign, or of a newer format; the sentence names `name`.
     """
-    manifest = from_json(data, Manifest, member)
-    if not unbroken(data, manifest.digest):
-        raise damaged(member, "its digest", "that of its bytes", "another")
+    manifest = decode(msgspec.json.decode, data, Manifest, name)
+    blank = _with_digest(data, manifest.digest, _BLANK)
+    if hashlib.sha256(blank).hexdigest() != manifest.digest:
+        raise damaged(f"{name}: its digest must be that of its bytes; got another.")
     return manifest
+
+
+def _with_digest(text: bytes, old: str, new: str) -> bytes:
+    return text.replace(old.encode(), new.encode(), 1)  # the digest stands before all other digits

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from dima.errors import ArtifactError, SettingError
+from dima.files import surviving
 from dima.fitted import below
-from dima.store import Artifact, disk, load, save
+from dima.store import Artifact, load, save
 from dima.training.stopping import Patience
 from dima.typing import Array, Arrays, Float64
 
@@ -63,7 +64,7 @@ def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
         ArtifactError: it is damaged, or something else.
         SettingError: it belongs to a run with other settings or other data.
     """
-    place = disk.standing(disk.resolved(path, "training"))  # there, or set aside by a killed save
+    place = surviving(path, "training", ArtifactError)  # there, or set aside by a killed save
     if not place.exists():
         return None
     found = load(path)

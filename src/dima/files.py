@@ -1,0 +1,275 @@
+"""Files and flat folders that are replaced whole or not at all, and plain files read without trust.
+
+What is written stands first in a sibling with a hidden name, is synced, and is then renamed once.
+A folder that is replaced steps aside for that moment; whoever finds nothing under the final name
+looks there (`surviving`), so the old or the new one is found whatever instant the power goes.
+Every function takes `owner`, who speaks in the messages, and `error`, the class that is raised.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+from dima.errors import DataError, DimaError, MemoryBudgetError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = [
+    "Content",
+    "list_folder",
+    "read_plain_file",
+    "replace_file",
+    "replace_files",
+    "replace_folder",
+    "surviving",
+]
+
+AnyPath = str | os.PathLike[str]
+Error = type[DimaError]
+Content = bytes | Callable[[IO[bytes]], object]  # what is written, or what writes it
+
+# O_NONBLOCK: opening a named pipe would wait for a writer. O_BINARY matters to Windows alone.
+_READ_FLAGS = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+)
+
+
+def replace_file(path: AnyPath, content: Content, owner: str, error: Error = DataError) -> None:
+    """Write one file, which appears whole; links to it are followed, and its folder exists.
+
+    Raises:
+        DimaError: of class `error`: the disk refused. The old file is as it was, and nothing is left over.
+    """
+    replace_files({path: content}, owner, error)
+
+
+def replace_files(contents: Mapping[AnyPath, Content], owner: str, error: Error = DataError) -> None:
+    """Write files, each appearing whole; the last one named is replaced last.
+
+    Raises:
+        DimaError: of class `error`: the disk refused. The file it names is as it was.
+    """
+    targets = {_resolve(path, owner, error): content for path, content in contents.items()}
+    temporaries = {target: _temporary(target) for target in targets}
+    with _exclusive(targets, owner, error), contextlib.ExitStack() as cleanup:
+        for target, content in targets.items():
+            cleanup.callback(_remove, temporaries[target])
+            with _one_sentence(target, owner, error):
+                _write_synced(temporaries[target], content)
+        for target, temporary in temporaries.items():
+            with _one_sentence(target, owner, error):
+                temporary.replace(target)
+                _sync_folder(target.parent)
+
+
+def replace_folder(
+    path: AnyPath,
+    members: Mapping[str, bytes],
+    may_replace: Callable[[Path], bool],
+    owner: str,
+    error: Error = DataError,
+) -> None:
+    """Write a folder of plain files, `members` by name; its parent exists, links to it are followed.
+
+    `may_replace` says of what stands there whether it may go.
+
+    Raises:
+        DimaError: of class `error`: what stands there may not go, or the disk refused. Nothing is lost.
+    """
+    target = _resolve(path, owner, error)
+    aside, temporary = _aside(target), _temporary(target)
+    with _exclusive([target], owner, error), _one_sentence(target, owner, error):
+        if not target.exists() and aside.exists():
+            aside.rename(target)  # an earlier writer was killed between its two renames
+        _remove(aside)
+        if target.exists() and not may_replace(target):
+            raise error(
+                f"{owner}: {target} must be free, or an older one of its kind; got something else. "
+                "Choose another place, or move it away."
+            )
+        try:
+            temporary.mkdir()
+            for name, content in members.items():
+                _write_synced(temporary / name, content)
+            _sync_folder(temporary)
+            _swap(temporary, target, aside)
+        finally:
+            _remove(temporary)
+
+
+def surviving(path: AnyPath, owner: str, error: Error = DataError) -> Path:
+    """Where a folder that was written stands: at `path`, or set aside by a writer that was killed.
+
+    Links are followed. Where there is neither, it is the path itself, absolute.
+
+    Raises:
+        DimaError: of class `error`: no file can have this path.
+    """
+    target = _resolve(path, owner, error)
+    aside = _aside(target)
+    return aside if not target.exists() and aside.is_dir() else target
+
+
+def read_plain_file(path: Path, limit: int, owner: str, error: Error = DataError) -> bytes:
+    """Read one plain file of at most `limit` bytes.
+
+    Raises:
+        DimaError: of class `error`: it is missing, a link, not a plain file, too large, or cannot be read.
+        MemoryBudgetError: there is no memory for it.
+    """
+    again = "Copy or download it again."
+    size = 0
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise error(f"{owner}: it must be a plain file; got a link, a folder or a device. {again}")
+        with os.fdopen(os.open(path, _READ_FLAGS), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise error(f"{owner}: its size must be at most {limit} bytes; got {size}. {again}")
+            return file.read(size)
+    except FileNotFoundError:
+        raise error(f"{owner}: it must be there; got no such file. {again}") from None
+    except OSError as fault:
+        raise error(f"{owner}: it must be readable; got {_reason(fault)}. Check its permissions.") from fault
+    except MemoryError:
+        raise MemoryBudgetError(
+            f"{owner}: it must fit into memory; got {size} bytes. Load it on a larger machine."
+        ) from None
+
+
+def list_folder(path: Path, owner: str, error: Error = DataError) -> set[str]:
+    """Names of what a folder holds.
+
+    Raises:
+        DimaError: of class `error`: the folder cannot be read.
+    """
+    try:
+        return {entry.name for entry in path.iterdir()}
+    except OSError as fault:
+        raise error(f"{owner}: it must be readable; got {_reason(fault)}. Check its permissions.") from fault
+
+
+def _resolve(path: AnyPath, owner: str, error: Error) -> Path:
+    """The absolute path, links followed; it need not exist."""
+    try:
+        place = Path(path).resolve()
+        place.exists()  # a name that is too long is found out here
+    except (OSError, ValueError, RuntimeError) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        raise error(f"{owner}: the path must be one a file can have; got {reason}. Check it.") from None
+    return place
+
+
+def _swap(temporary: Path, target: Path, aside: Path) -> None:
+    """Rename a finished folder in; if that fails, what stood at `target` stands there again."""
+    stood = target.exists()
+    if stood:
+        target.rename(aside)
+    try:
+        temporary.rename(target)
+        _sync_folder(target.parent)
+    except BaseException:
+        if not temporary.exists():
+            target.rename(temporary)
+        if stood:
+            aside.rename(target)
+        raise
+    _remove(aside)
+
+
+def _write_synced(path: Path, content: Content) -> None:
+    with path.open("xb") as file:
+        file.write(content) if isinstance(content, bytes) else content(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in a folder last through a power cut; Windows has no such call."""
+    if sys.platform == "win32":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _remove(path: Path) -> None:
+    """Remove a temporary or set-aside file or flat folder, as far as the system lets us."""
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            for member in path.iterdir():
+                member.unlink()
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+
+
+# Short names that depend on the target alone: they fit beside a name of any length.
+
+
+def _stem(target: Path) -> str:
+    return f".dima-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}"
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f"{_stem(target)}.old")
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f"{_stem(target)}-{secrets.token_hex(4)}.tmp")
+
+
+@contextlib.contextmanager
+def _exclusive(targets: Collection[Path], owner: str, error: Error) -> Iterator[None]:
+    """Keep other writers out of the folders, then clear what killed ones left of these targets."""
+    with contextlib.ExitStack() as locks:
+        # In one order for everybody, so that no two writers wait for each other.
+        for folder in sorted({target.parent for target in targets}):
+            with _one_sentence(folder, owner, error):
+                held = locks.enter_context(_locked(folder))
+            names = [f"{_stem(target)}-*.tmp" for target in targets if held and target.parent == folder]
+            for leftover in (path for name in names for path in folder.glob(name)):
+                _remove(leftover)
+        yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold an advisory lock, which ends with the process; False where the system has none."""
+    if sys.platform == "win32":
+        yield False
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        held = False
+        with contextlib.suppress(OSError):  # some network file systems
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            held = True
+        yield held
+    finally:
+        os.close(opened)
+
+
+@contextlib.contextmanager
+def _one_sentence(target: Path, owner: str, error: Error) -> Iterator[None]:
+    """Say what the system refused as one sentence about `target`."""
+    try:
+        yield
+    except OSError as fault:
+        raise error(
+            f"{owner}: {target} must be writeable; got {_reason(fault)}. "
+            "Check its folder, permissions and the space left, or choose another place."
+        ) from fault
+
+
+def _reason(fault: OSError) -> str:
+    return fault.strerror or type(fault).__name__
