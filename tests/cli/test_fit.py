@@ -100,7 +100,7 @@ def test_bad_flags(dima, desk, tmp_path, monkeypatch, flags, told):
         ("X.xyz", "the suffix '.xyz'"),
         (".", "must be a file; got a folder"),
         ("nan.npy", "must be finite"),
-        ("cube.npy", "must be a table with two axes"),
+        ("cube.npy", "must have shape (n, D)"),
         ("same.npy", "must differ"),
         ("one.npy", "1"),
     ],
