@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 
-from dima.data.table import Table, check_cells
+from dima.data.table import Table, check_cells, column_labels
 from dima.errors import DataError, ShapeError
 from dima.typing import Array
 
@@ -60,8 +60,7 @@ def _header(columns: Sequence[str], below: Sequence[str]) -> str:
     if len(columns) != len(below):
         rule, fix = f"{len(below)} names", "Pass one for each column."
         raise ShapeError(f"table: columns must be {rule}; got {len(columns)}. {fix}")
-    names = [name.strip() or f"column {number}" for number, name in enumerate(columns, start=1)]
-    cells = [f" {name}" if name[0] in "=+-@" else name for name in names]
+    cells = [f" {name}" if name[0] in "=+-@" else name for name in column_labels(columns)]
     line = io.StringIO()
     csv.writer(line).writerow(cells)  # ends in \r\n, so that either of them in a name is quoted
     return line.getvalue().removesuffix("\r\n") + "\n" if _is_header([cells, below]) else ""

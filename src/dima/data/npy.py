@@ -79,7 +79,7 @@ def _member(path: Path, archive: zipfile.ZipFile, key: str | None) -> Array:
         raise DataError(f"table: {path} must hold one array or be given with a key; got {got}. {fix}")
     name = next(iter(members)) if key is None else key
     if name not in members:
-        raise DataError(f"table: {path} must hold that key; got no {name!r} in it. It holds {listed}.")
+        raise DataError(f"table: {path} must hold an array {name!r}; got {listed}. Choose one of these.")
     info = members[name]
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # The others unpack without a bound on memory, and NumPy never writes them.
@@ -105,8 +105,8 @@ def _read_header(file: Path | str, handle: IO[bytes]) -> _Header:
     fortran = re.search(r"""['"]fortran_order['"]\s*:\s*(True|False)""", text)
     shape = re.search(r"""['"]shape['"]\s*:\s*\(([\d\s,]{0,200})\)""", text)
     if not (width and descr and fortran and shape) or len(text) != size:
-        got = "another kind of file or a damaged header"
-        raise DataError(f"table: {file} must be an array in the .npy format; got {got}. Use np.save.")
+        got, fix = "another kind of file or a damaged header", "Write it with np.save."
+        raise DataError(f"table: {file} must be an array in the .npy format; got {got}. {fix}")
     if not re.fullmatch(r"[<>|=]?(?:b1|[iu][1248]|f[248])", descr[1] or ""):
         got = f"dtype {descr[1] or 'with named fields'}"
         fix = "Convert it with X.astype(float), or keep only the columns that are numbers."

@@ -9,7 +9,7 @@ import numpy as np
 from dima.errors import DataError
 from dima.typing import Array
 
-__all__ = ["Table", "check_cells"]
+__all__ = ["Table", "check_cells", "column_labels"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +25,11 @@ class Table:
     values: Array
     columns: list[str] | None
     left_out: list[str]
+
+
+def column_labels(names: Sequence[str]) -> list[str]:
+    """Names of columns without outer spaces; a blank one is called by its position, from 1."""
+    return [name.strip() or f"column {number}" for number, name in enumerate(names, start=1)]
 
 
 def check_cells(
@@ -47,23 +52,22 @@ def check_cells(
         DataError: a column holds words and `drop_text` is False, a cell is missing, or no column
             is left.
     """
-    called = [name.strip() for name in names or [""] * values.shape[1]]
-    called = [name or f"column {number}" for number, name in enumerate(called, start=1)]
+    labels = column_labels(names or [""] * values.shape[1])
     if text and not drop_text:
-        shown = ", ".join(f"{called[axis]!r} ({text[axis]})" for axis in sorted(text)[:5])
+        shown = ", ".join(f"{labels[axis]!r} ({text[axis]})" for axis in sorted(text)[:5])
         more = f" and {len(text) - 5} more" if len(text) > 5 else ""
         got, fix = f"{shown}{more}", "Drop them or pass drop_text=True (--drop-text)."
-        raise DataError(f"table: {file} must be numbers; got columns that are not numbers: {got}. {fix}")
-    kept = [axis for axis in range(len(called)) if axis not in text]
-    if not kept:
+        raise DataError(f"table: {file} must hold numbers; got columns that are not numbers: {got}. {fix}")
+    numeric = [axis for axis in range(len(labels)) if axis not in text]
+    if not numeric:
         raise DataError(f"table: {file} must have a column of numbers; got none. Pass numbers.")
-    values = values[:, kept] if text else values
+    values = values[:, numeric] if text else values
     missing = np.isnan(values)
     if missing.any():
         axis = int(missing.any(axis=0).argmax())
         row = int(missing[:, axis].argmax()) + 1
-        got = f"an empty one in {called[kept[axis]]!r}, first in row {row}"
+        got = f"an empty one in {labels[numeric[axis]]!r}, first in row {row}"
         fix = "Fill such cells or drop their rows."
         raise DataError(f"table: {file} must have a number in every cell; got {got}. {fix}")
-    columns = [called[axis] for axis in kept] if names else None
-    return Table(values, columns, [called[axis] for axis in sorted(text)])
+    columns = [labels[axis] for axis in numeric] if names else None
+    return Table(values, columns, [labels[axis] for axis in sorted(text)])

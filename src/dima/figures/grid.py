@@ -58,7 +58,7 @@ def images(
     if n_columns < 1:
         raise SettingError(f"images: n_columns must be at least 1; got {n_columns}. Pass for example 10.")
     if labels is not None and len(labels) != len(pixels):
-        rule, fix = f"{len(pixels)} in number", "Pass one label for each image."
+        rule, fix = f"as many as the {len(pixels)} images", "Pass one label for each image."
         raise ShapeError(f"images: labels must be {rule}; got {len(labels)}. {fix}")
     limits = _range("images", pixels)
     n_columns = min(n_columns, len(pixels))
@@ -89,7 +89,7 @@ def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
         DataError: there is no row, no image, or no finite pixel in the first row.
     """
     if not rows:
-        raise DataError("rows: rows must be at least one; got none. Pass images.")
+        raise DataError("rows: the figure must have at least one row; got none. Pass images.")
     pixels: dict[str, Array] = {}
     shape: check.Shape = ("n", "h", "w")
     for label, row in rows.items():
@@ -110,7 +110,7 @@ def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
 def _range(owner: str, pixels: Array) -> tuple[float, float]:
     finite = pixels[np.isfinite(pixels)]
     if finite.size == 0:
-        raise DataError(f"{owner}: pixels must be finite; got none that is. Pass numbers.")
+        raise DataError(f"{owner}: some pixel must be finite; got NaN or inf alone. Pass numbers.")
     return float(finite.min()), float(finite.max())
 
 

@@ -12,8 +12,8 @@ from dima.typing import Array, ArrayLike
 __all__ = ["animation", "snapshots"]
 
 _FRAMES = 40
-_MILLISECONDS = 80
-_LAST_FRAME = 2000
+_FRAME_TIME = 80  # milliseconds
+_LAST_FRAME_TIME = 2000
 _DOTS = 2000  # points shown; more only blacken the picture
 
 
@@ -25,11 +25,8 @@ def snapshots(clouds: Mapping[str, ArrayLike], title: str = "") -> Figure:
     for i, (name, points) in enumerate(shown.items()):
         axes = figure.add_subplot(1, len(shown), i + 1)
         axes.plot(points[:, 0], points[:, 1], ".", markersize=1.5, alpha=0.6)
-        axes.set_xlim(-reach, reach)
-        axes.set_ylim(-reach, reach)
-        axes.set_aspect("equal")
-        axes.set_xticks([])
-        axes.set_yticks([])
+        limits = (-reach, reach)
+        axes.set(xlim=limits, ylim=limits, aspect="equal", xticks=[], yticks=[])
         axes.set_title(name, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=11)
@@ -47,7 +44,7 @@ def animation(states: Array, names: list[str]) -> bytes:
     for i in at:
         figure = snapshots({names[i]: np.clip(states[i], -reach, reach)})
         frames.append(Image.open(io.BytesIO(png(figure, dpi=120))).convert("P"))
-    out = io.BytesIO()
-    spans = [_MILLISECONDS] * (len(frames) - 1) + [_LAST_FRAME]
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=spans, loop=0)
-    return out.getvalue()
+    drawn = io.BytesIO()
+    times = [_FRAME_TIME] * (len(frames) - 1) + [_LAST_FRAME_TIME]
+    frames[0].save(drawn, "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+    return drawn.getvalue()

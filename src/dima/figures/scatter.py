@@ -62,8 +62,8 @@ def scatter(
         return figure
     values = np.ravel(labels)
     if len(values) != len(xy):
-        fix = "Pass one label for each point."
-        raise ShapeError(f"scatter: labels must be {len(xy)} in number; got {len(values)}. {fix}")
+        rule, fix = f"as many as the {len(xy)} points", "Pass one label for each point."
+        raise ShapeError(f"scatter: labels must be {rule}; got {len(values)}. {fix}")
     if _is_continuous(values):
         _bar(figure, plane, _dots(plane, xy, values))
         return figure

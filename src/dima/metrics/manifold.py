@@ -31,8 +31,8 @@ def affine_readout(Z: ArrayLike, chart: ArrayLike) -> float:
     Z = check.array("affine_readout", "Z", Z, ("n", "d")).astype(np.float64, copy=False)
     chart = check.array("affine_readout", "chart", chart, (len(Z), "c")).astype(np.float64, copy=False)
     if len(Z) <= Z.shape[1] + 1:
-        rule = f"more than d + 1 = {Z.shape[1] + 1}"
-        raise DataError(f"affine_readout: rows must be {rule}; got {len(Z)}. Pass more rows.")
+        rule = f"more than d + 1 = {Z.shape[1] + 1} rows"
+        raise DataError(f"affine_readout: Z must have {rule}; got {len(Z)}. Pass more rows.")
     goal = chart - chart.mean(axis=0)
     scale = np.linalg.norm(goal)
     if scale == 0.0:

@@ -101,7 +101,7 @@ def mmd(
     X, Y = pair("mmd", X, Y, ("X", "Y"))
     n, m = len(X), len(Y)
     if min(n, m) < 2:
-        raise DataError(f"mmd: rows must be at least 2 in each set; got {n} and {m}. Pass more rows.")
+        raise DataError(f"mmd: X and Y must have at least 2 rows each; got {n} and {m}. Pass more rows.")
     pooled = np.concatenate([X, Y])
     width = _median_distance(pooled, seed) if bandwidth is None else bandwidth
     if not width > 0.0:
