@@ -5,8 +5,9 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from close import assert_close
-from dima.manifold.neighbors import brute, knn
+from dima.manifold.neighbors import knn
 from dima.manifold.nystrom import RowRule
+from dima.metrics import distance
 from manifold.shapes import cloud
 
 K = 6
@@ -41,15 +42,15 @@ def test_means_are_the_definition(halved):
 def test_blocks_change_nothing(monkeypatch):
     queries = cloud(25, 3, seed=1)
     whole, _ = rule(halved=True).means(queries, VALUES)
-    monkeypatch.setattr(brute, "_BLOCK_BYTES", 60 * 17 * 4)
+    monkeypatch.setattr(distance.blocks, "rows_within", lambda _: 4)
     assert_close(rule(halved=True).means(queries, VALUES)[0], whole, atol=1e-13)
 
 
-@pytest.mark.parametrize("distance", [1e3, 1e7, 1e15])
+@pytest.mark.parametrize("reach", [1e3, 1e7, 1e15])
 @pytest.mark.parametrize("row", [0, 17])
-def test_far_rows_take_the_value_of_the_nearest(distance, row):
+def test_far_rows_take_the_value_of_the_nearest(reach, row):
     direction = TRAIN[row] / np.linalg.norm(TRAIN[row])
-    query = (distance * direction)[None]
+    query = (reach * direction)[None]
     nearest = (TRAIN @ direction).argmax()  # what is nearest from infinity
     means, far = rule(rate=100.0).means(query, VALUES)
     assert far == 1
@@ -63,6 +64,6 @@ def test_far_is_counted_row_by_row():
 
 def test_a_row_that_approaches_a_training_row_sees_what_it_sees():
     at, _ = rule().means(TRAIN[:5], VALUES)
-    for distance in (1e-6, 1e-9):
-        close, _ = rule().means(TRAIN[:5].astype(float) + distance, VALUES)
-        assert_close(close, at, atol=20 * distance)
+    for step in (1e-6, 1e-9):
+        close, _ = rule().means(TRAIN[:5].astype(float) + step, VALUES)
+        assert_close(close, at, atol=20 * step)

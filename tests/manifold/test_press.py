@@ -7,7 +7,8 @@ import pytest
 
 from close import assert_close
 from dima.manifold import press
-from dima.manifold.kernel import affinity, squared_distances, whitening
+from dima.manifold.kernel import affinity, whitening
+from dima.metrics.distance import distance_matrix
 from manifold.shapes import cloud
 
 RIDGES = np.array([1e-6, 1e-2, 1.0])
@@ -54,8 +55,8 @@ def test_choice_is_the_best_it_tried_and_predicts_held_out_error():
     Z_ix, R_iX, mu_X = smooth(1200)
     choice = press.choose(Z_ix[:200], R_iX[:200], mu_X, Z_ix[:60], SEARCH)
     assert choice.error == choice.curve[:, 2].min()
-    d2 = squared_distances(Z_ix, Z_ix[:60])
-    K_mm = affinity(squared_distances(Z_ix[:60], Z_ix[:60]), choice.bandwidth)
+    d2 = distance_matrix(Z_ix, Z_ix[:60])
+    K_mm = affinity(distance_matrix(Z_ix[:60], Z_ix[:60]), choice.bandwidth)
     Phi = affinity(d2, choice.bandwidth) @ whitening(K_mm, 1e-11)
     gram = Phi[:200].T @ Phi[:200] + choice.ridge * np.eye(Phi.shape[1])
     missed = R_iX - mu_X - Phi @ np.linalg.solve(gram, Phi[:200].T @ (R_iX[:200] - mu_X))

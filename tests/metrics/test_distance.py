@@ -26,10 +26,32 @@ def test_equal_rows_are_at_zero():
 
 @pytest.mark.parametrize(("n", "width"), [(1, 1), (10, 3), (10, 10**9)])
 def test_blocks_cover_every_row_once(monkeypatch, n, width):
-    monkeypatch.setattr(distance, "_BLOCK_NUMBERS", 12)
+    monkeypatch.setattr(distance.blocks.rows_within, "__defaults__", (12 * distance._HELD_BYTES,))
     blocks = list(distance.row_blocks(n, width))
     assert [row for block in blocks for row in range(block.start, block.stop)] == list(range(n))
     assert all(block.stop - block.start <= max(12 // width, 1) for block in blocks)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("zeros", [True, False])
+def test_blocks_cover_every_row_once_and_are_never_negative(monkeypatch, dtype, zeros):
+    X = np.random.default_rng(0).standard_normal((30, 5)) + 100.0
+    monkeypatch.setattr(distance.blocks, "rows_within", lambda _: 7)
+    parts = list(distance.squared_distances(X, X, dtype, equal_at_zero=zeros))
+    assert [rows.start for rows, _ in parts] == [0, 7, 14, 21, 28]
+    squared = np.vstack([block for _, block in parts])
+    assert squared.dtype == dtype
+    assert (squared >= 0).all()
+    assert_close(squared, cdist(X, X, "sqeuclidean"), atol=1e-4 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_a_whole_matrix_against_scipy(offset):
+    random = np.random.default_rng(1)
+    X, Y = random.standard_normal((20, 3)) + offset, random.standard_normal((30, 3)) + offset
+    squared = distance.distance_matrix(X, Y)
+    assert_close(squared, cdist(X, Y, "sqeuclidean"), atol=1e-13 * (1 + offset) ** 2)
+    assert (distance.distance_matrix(X, X) >= 0).all()
 
 
 @pytest.mark.parametrize(

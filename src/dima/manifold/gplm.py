@@ -13,11 +13,13 @@ from msgspec import Meta
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from dima import check, settings
+from dima.blocks import row_blocks, rows_within
 from dima.errors import DataError, SettingError, sentence, warn_user
 from dima.manifold import inducing, local, press
-from dima.manifold.kernel import affinity, blocks, excited, squared_distances, whitening
-from dima.manifold.neighbors import knn
+from dima.manifold.kernel import affinity, excited, whitening
+from dima.manifold.neighbors import BACKENDS, knn
 from dima.manifold.scale import LatentScale
+from dima.metrics.distance import distance_matrix
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["GPLM"]
@@ -77,8 +79,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         center_X: Annotated[bool, Meta(description="subtract the mean of the targets")] = True,
         fit_block: Annotated[int, Meta(ge=1, description="training rows held at a time")] = 8192,
         ann_backend: Annotated[
-            Literal["auto", "faiss", "pynndescent", "sklearn", "brute"],
-            Meta(description="neighbour search for pred_k"),
+            str, settings.OneOf("auto", *BACKENDS), Meta(description="neighbour search for pred_k")
         ] = "auto",
         seed: Annotated[
             int, Meta(ge=0, lt=2**31, description="seed of inducing points and of the search")
@@ -154,7 +155,8 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         z_ax = self._scale.scaled(check.points(self, R_ax, reset=False))
         decoded, far = np.empty((len(z_ax), self.M_mX_.shape[1])), 0
         k = self.pred_k if self.pred_k is not None and self.pred_k < self.m_ else None
-        for rows in blocks(len(z_ax), self.fit_block if k is None else local.block_rows(k)):
+        size = self.fit_block if k is None else rows_within(8 * k**2, local.SOLVE_BYTES)
+        for rows in row_blocks(len(z_ax), size):
             decoded[rows], nearest2 = self._block(z_ax[rows], k)
             far += int((nearest2 > _FAR * self._bandwidth).sum())
         if far:
@@ -243,7 +245,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
         """Median squared distance, to the `k_eps` nearest inducing points or among all of a sample."""
         rng = np.random.default_rng(self.seed)
         sample = Z_ix[rng.permutation(len(Z_ix))[:1000]]
-        d2 = squared_distances(sample, self._z_mx)
+        d2 = distance_matrix(sample, self._z_mx)
         if self.k_eps is not None:
             d2 = np.partition(d2, self.k_eps - 1, axis=1)[:, : self.k_eps]
         apart = d2[d2 > _SAME]
@@ -251,15 +253,15 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
 
     def _solve(self, twins: list[Float64], targets: Array) -> None:
         """Stream the normal equations of the whitened features, each twin with its share, and solve them."""
-        K_mm = affinity(squared_distances(self._z_mx, self._z_mx), self._bandwidth)
+        K_mm = affinity(distance_matrix(self._z_mx, self._z_mx), self._bandwidth)
         W = whitening(K_mm, self.jitter)
         self.rank_ = W.shape[1]
         gram = np.zeros((self.rank_, self.rank_))
         moment = np.zeros((self.rank_, targets.shape[1]))
-        for rows in blocks(len(targets), self.fit_block):
+        for rows in row_blocks(len(targets), self.fit_block):
             centred = (targets[rows] - self.mu_X_) / len(twins)
             for Z_ix in twins:
-                Phi = affinity(squared_distances(Z_ix[rows], self._z_mx), self._bandwidth) @ W
+                Phi = affinity(distance_matrix(Z_ix[rows], self._z_mx), self._bandwidth) @ W
                 gram += Phi.T @ Phi / len(twins)
                 moment += Phi.T @ centred
         g, Q = excited(gram)
@@ -268,7 +270,7 @@ class GPLM(MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[mis
     def _block(self, z_ax: Float64, k: int | None) -> tuple[Float64, Float64]:
         """Decoded rows (b, D) less the mean, and squared distances (b,) to the nearest inducing point."""
         if k is None:
-            d2 = squared_distances(z_ax, self._z_mx)
+            d2 = distance_matrix(z_ax, self._z_mx)
             return affinity(d2, self._bandwidth) @ self.M_mX_, d2.min(axis=1)
         if self._values_mX is None:  # the field at the inducing points, kept after the first use
             self._values_mX = self._block(self._z_mx, None)[0]

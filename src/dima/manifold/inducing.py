@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dima.manifold.kernel import squared_distances
+from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64
 
 __all__ = ["STRATEGIES", "fps", "kmeans_medoids", "pick", "random_subset"]
@@ -61,7 +61,7 @@ def pick(name: str, Z_ix: Float64, m: int, seed: int) -> Array:
 
 
 def _nearest(Z_ix: Float64, centres: Float64) -> Array:
-    nearest: Array = squared_distances(centres, Z_ix).argmin(axis=1)
+    nearest: Array = distance_matrix(centres, Z_ix).argmin(axis=1)
     return nearest
 
 
@@ -69,7 +69,7 @@ def _filled(Z_ix: Float64, chosen: Array, m: int) -> Array:
     """Add the rows farthest from those chosen until there are m."""
     gap = np.full(len(Z_ix), np.inf)
     for part in np.array_split(chosen, 1 + len(chosen) // _CENTRES):
-        np.minimum(gap, squared_distances(Z_ix[part], Z_ix).min(axis=0), out=gap)
+        np.minimum(gap, distance_matrix(Z_ix[part], Z_ix).min(axis=0), out=gap)
     gap[chosen] = -1  # never chosen twice, even among equal rows
     added = list(chosen)
     while len(added) < m:

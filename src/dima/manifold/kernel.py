@@ -7,21 +7,12 @@ solvable, and inner products of features are the Nystrom approximation of the ke
 Source: Williams and Seeger 2001.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from dima.manifold.eigen import eigh
-from dima.typing import Array, Float64
+from dima.typing import Float64
 
-__all__ = ["affinity", "blocks", "excited", "squared_distances", "whitening"]
-
-
-def squared_distances(A: Array, B: Array) -> Float64:
-    """Squared Euclidean distances (a, b) between the rows of `A` (a, d) and `B` (b, d)."""
-    d2: Float64 = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1) - 2 * A @ B.T
-    np.maximum(d2, 0, out=d2)
-    return d2
+__all__ = ["affinity", "excited", "whitening"]
 
 
 def affinity(d2: Float64, bandwidth: float) -> Float64:
@@ -38,11 +29,6 @@ def whitening(K_mm: Float64, jitter: float) -> Float64:
     kept = values > jitter * values[-1]
     whitened: Float64 = vectors[:, kept] / np.sqrt(values[kept])
     return whitened
-
-
-def blocks(n: int, size: int) -> Iterator[slice]:
-    """Consecutive slices of at most `size` rows."""
-    yield from (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 def excited(gram: Float64) -> tuple[Float64, Float64]:

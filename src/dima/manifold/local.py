@@ -11,15 +11,10 @@ from dima.manifold.eigen import one_thread
 from dima.manifold.kernel import affinity
 from dima.typing import Array, Float64, Int32
 
-__all__ = ["block_rows", "interpolate"]
+__all__ = ["SOLVE_BYTES", "interpolate"]
 
-_SOLVE_BYTES = 64 * 2**20
+SOLVE_BYTES = 64 * 2**20  # of the k x k systems that are held at a time
 _LOCAL_RIDGE = 1e-9  # of a system with unit diagonal: solvable, and too little to smooth
-
-
-def block_rows(k: int) -> int:
-    """Rows whose k x k systems are held at a time."""
-    return max(1, _SOLVE_BYTES // (8 * k**2))
 
 
 def interpolate(

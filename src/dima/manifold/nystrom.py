@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from dima.manifold.graph import row_means
-from dima.manifold.neighbors import brute
+from dima.metrics.distance import squared_distances
 from dima.typing import Array, Float32, Float64
 
 __all__ = ["RowRule"]
@@ -54,7 +54,8 @@ class RowRule:
         means = np.empty((len(rows_aX), values_ux.shape[1]))
         far = 0
         # Beside a block stand its partitioned copy and the mask of links.
-        for block, d2 in brute.distances(self.R_uX, _drawn_in(rows_aX), beside=9):
+        rows_aX = _drawn_in(rows_aX)
+        for block, d2 in squared_distances(rows_aX, self.R_uX, equal_at_zero=False, bytes_beside=9):
             linked = self._links(d2)
             nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
             far += int((self.rate * nearest > _FAR).sum())

@@ -12,7 +12,8 @@ import dataclasses
 import numpy as np
 
 from dima.manifold.eigen import eigh
-from dima.manifold.kernel import affinity, excited, squared_distances, whitening
+from dima.manifold.kernel import affinity, excited, whitening
+from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64
 
 __all__ = ["Choice", "Search", "choose", "leave_one_out"]
@@ -99,7 +100,7 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
     centres = Z_mx[np.sort(rng.permutation(len(Z_mx))[:_CENTRES])]
     targets = R_iX[rows] - mu_X
     targets = _condensed(targets / (np.abs(targets).max() or 1.0), rng)  # squares stay in range
-    d2_mm, d2_im = squared_distances(centres, centres), squared_distances(Z_ix[rows], centres)
+    d2_mm, d2_im = distance_matrix(centres, centres), distance_matrix(Z_ix[rows], centres)
     ridges = _RIDGES if search.ridge is None else np.array([search.ridge])
     total = max(float((targets**2).sum() / len(rows)), np.finfo(float).tiny)
 

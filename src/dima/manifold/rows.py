@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dima.blocks import row_blocks
 from dima.errors import DataError, sentence
 from dima.typing import Array, Float32, Float64, Int32
 
@@ -82,8 +83,7 @@ class DistinctRows:
 
 def _blocks(R_iX: Array) -> Iterator[tuple[slice, Float64]]:
     """Row blocks in float64 and C order: neither type nor layout of the input changes a digit."""
-    for start in range(0, len(R_iX), _ROWS):
-        rows = slice(start, start + _ROWS)
+    for rows in row_blocks(len(R_iX), _ROWS):
         yield rows, np.ascontiguousarray(R_iX[rows], np.float64)
 
 

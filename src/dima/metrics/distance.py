@@ -1,17 +1,17 @@
-"""Squared distances in blocks of rows, and the check of two tables that are compared."""
+"""Squared distances, whole or in blocks of rows, and the check of two tables that are compared."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from dima import check
+from dima import blocks, check
 from dima.errors import SettingError
 from dima.typing import Array, ArrayLike, Float64
 
-__all__ = ["check_neighbours", "pair", "row_blocks", "squared_distances"]
+__all__ = ["check_neighbours", "distance_matrix", "pair", "row_blocks", "squared_distances"]
 
-# A block of distances needs two arrays of this many float64 numbers and a mask: about 140 MB.
-_BLOCK_NUMBERS = 2**23
+# Of each float64 distance: itself, a second array, a mask, and the like in the caller's hands.
+_HELD_BYTES = 32
 _ROUNDING = 1e-13
 
 
@@ -39,25 +39,64 @@ def check_neighbours(owner: str, k: int, n: int) -> None:
 
 def row_blocks(n: int, width: int) -> Iterator[slice]:
     """Slices that cover n rows, each short enough for a block (rows, width) of bounded size."""
-    height = max(_BLOCK_NUMBERS // max(width, 1), 1)
-    for start in range(0, n, height):
-        yield slice(start, min(start + height, n))
+    return blocks.row_blocks(n, blocks.rows_within(width * _HELD_BYTES))
 
 
-def squared_distances(X: Array, Y: Array) -> Iterator[tuple[slice, Float64]]:
+def distance_matrix(X: Array, Y: Array) -> Array:
+    """Squared Euclidean distances (n, m) of rows X (n, D) to Y (m, D), for as many as fit into memory.
+
+    Rows should lie about the origin: what they share costs digits.
+
+    Example:
+        >>> distance_matrix(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [1.0, 0.0]]))
+        array([[25.,  1.]])
+    """
+    return _product(_left_factor(X), _right_factor(Y))
+
+
+def squared_distances(
+    X: Array,
+    Y: Array,
+    dtype: type = np.float64,
+    *,
+    equal_at_zero: bool = True,
+    bytes_beside: int = _HELD_BYTES - 8,
+) -> Iterator[tuple[slice, Array]]:
     """Squared Euclidean distances of X (n, D) to Y (m, D), in blocks (rows, m) of X's rows.
 
-    Through one matrix product per block, about their common mean; what is below the rounding of
-    that product is set to zero, so that equal rows are at distance zero.
+    One matrix product per block, about the mean of Y.
+
+    Args:
+        X: rows.
+        Y: rows.
+        dtype: what the product is computed in, float32 or float64.
+        equal_at_zero: set what is below the rounding of the product to zero, so that equal rows are at
+            distance zero; costs further passes over the block.
+        bytes_beside: what the caller and that pass hold for each distance.
     """
-    centre = Y.mean(axis=0)
-    X, Y = X - centre, Y - centre
-    norms_x, norms_y = np.einsum("ij,ij->i", X, X), np.einsum("ij,ij->i", Y, Y)
-    for block in row_blocks(len(X), len(Y)):
-        scale = norms_x[block, None] + norms_y
-        squared = X[block] @ Y.T
-        squared *= -2.0
-        squared += scale
-        scale *= _ROUNDING
-        squared[squared < scale] = 0.0
-        yield block, squared
+    centre = Y.mean(axis=0, dtype=np.float64).astype(dtype)
+    right = _right_factor(Y.astype(dtype, copy=False) - centre)
+    size = blocks.rows_within(len(Y) * (np.dtype(dtype).itemsize + bytes_beside))
+    for rows in blocks.row_blocks(len(X), size):
+        left = _left_factor(X[rows].astype(dtype, copy=False) - centre)
+        d2 = _product(left, right)
+        if equal_at_zero:
+            d2[d2 < _ROUNDING * (left[:, -2:-1] + right[:, -1])] = 0.0
+        yield rows, d2
+
+
+def _product(left: Array, right: Array) -> Array:
+    # One product, [x, |x|^2, 1] [-2 y, 1, |y|^2]', touches the block once.
+    d2: Array = left @ right.T
+    np.maximum(d2, 0, out=d2)
+    return d2
+
+
+def _left_factor(X: Array) -> Array:
+    norms = np.einsum("ij,ij->i", X, X)[:, None]
+    return np.hstack([X, norms, np.ones_like(norms)])
+
+
+def _right_factor(Y: Array) -> Array:
+    norms = np.einsum("ij,ij->i", Y, Y)[:, None]
+    return np.hstack([-2 * Y, np.ones_like(norms), norms])

@@ -6,6 +6,7 @@ from scipy.spatial.distance import cdist
 
 from close import assert_close
 from dima.manifold.neighbors import brute
+from dima.metrics import distance
 from manifold.shapes import cloud
 
 
@@ -50,26 +51,9 @@ def test_close_neighbours_far_from_the_origin_keep_their_digits():
 def test_blocks_change_nothing(monkeypatch):
     points, queries = cloud(90, 6), cloud(41, 6, seed=1)
     whole = brute.search(points, queries, 4)
-    monkeypatch.setattr(brute, "_BLOCK_BYTES", 90 * 12 * 3)
+    monkeypatch.setattr(distance.blocks, "rows_within", lambda _: 3)
     for actual, expected in zip(brute.search(points, queries, 4), whole, strict=True):
         assert_close(actual, expected, rtol=1e-5)  # a matrix product may round by its number of rows
-
-
-def test_distances_cover_every_query_once_and_are_never_negative(monkeypatch):
-    points = cloud(30, 5)
-    monkeypatch.setattr(brute, "_BLOCK_BYTES", 30 * 8 * 7)
-    parts = list(brute.distances(points, points))
-    assert [rows.start for rows, _ in parts] == [0, 7, 14, 21, 28]
-    d2 = np.vstack([block for _, block in parts])
-    assert (d2 >= 0).all()
-    assert_close(d2, cdist(points, points, "sqeuclidean"), atol=1e-13)
-
-
-@pytest.mark.parametrize("n", [1, 1000, 10**7, 10**10])
-def test_a_block_stays_within_its_budget(n):
-    rows = brute.block_rows(n, 8)
-    assert rows >= 1
-    assert rows == 1 or rows * n * 8 <= 256 * 2**20
 
 
 def test_inputs_are_left_alone():
