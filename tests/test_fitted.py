@@ -54,6 +54,14 @@ def test_round_trip(changes):
         assert (getattr(after, name) is None) == (getattr(before, name) is None)
 
 
+@pytest.mark.parametrize("name", ["weights", "inner/values"])
+def test_a_missing_array_is_missed(name):
+    plain, arrays = fitted.to_arrays(outer())
+    del arrays[name]
+    with pytest.raises(KeyError):
+        fitted.from_arrays(Outer, plain, arrays)
+
+
 def test_names_say_where_an_array_belongs():
     _, arrays = fitted.to_arrays(outer())
     assert set(arrays) == {"weights", "inner/values", "network/a/w", "network/a/b"}

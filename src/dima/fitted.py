@@ -71,9 +71,9 @@ def from_arrays(kind: type[T], plain: dict[str, Any], arrays: Arrays) -> T:
     dataclass: Any = kind
     for field in dataclasses.fields(dataclass):
         form = _form(dataclass, field.name)
-        if form is np.ndarray:
-            values[field.name] = arrays.get(field.name)
-        elif form is None or plain[field.name] is None:
+        if form is np.ndarray and field.name not in plain:
+            values[field.name] = arrays[field.name]
+        elif form in (None, np.ndarray) or plain[field.name] is None:
             values[field.name] = plain[field.name]
         else:
             own = below(arrays, field.name)

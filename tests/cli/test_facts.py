@@ -13,7 +13,7 @@ def test_facts_agree_with_what_is_saved(desk):
     assert json.loads(json.dumps(known)) == known
     assert (known["rows"], known["columns"], known["d"]) == (90, 6, 2)
     assert known["decoder"]["m"] == len(arrays["gplm/z_mx"])
-    assert known["predicted_error"] == saved["gplm"]["fitted"]["press_error"]
+    assert known["predicted_error"] == saved["gplm"]["fit"]["press"]["error"]
     assert known["prior"] == {"T": 60, "n_iter": 20, "loss": model.prior_.losses_[-1, 1]}
 
 

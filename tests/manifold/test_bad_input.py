@@ -123,7 +123,7 @@ UNFITTED = {
     "self_excluded_": lambda: DMAP().self_excluded_,
     "training_rows_": lambda: DMAP().training_rows_,
     "DMAP.to_arrays": lambda: DMAP().to_arrays(),
-    "kept": lambda: DMAP().kept(X),
+    "round_like_training": lambda: DMAP().round_like_training(X),
     "predict": lambda: GPLM().predict(X),
     "Z_mx_": lambda: GPLM().Z_mx_,
     "GPLM.to_arrays": lambda: GPLM().to_arrays(),

@@ -11,7 +11,6 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from close import assert_close
-from dima.errors import DataError, SettingError
 from dima.manifold.dmap import DMAP
 from manifold.shapes import assert_same_up_to_sign, blobs, cloud, sheet
 
@@ -202,11 +201,6 @@ def test_constant_columns_change_nothing():
     assert_same_up_to_sign(DMAP(3, k=15).fit(padded).embedding_, DMAP(3, k=15).fit(R_iX).embedding_, 1e-4)
 
 
-@pytest.mark.parametrize(("n", "expected"), [(5, 5), (100, 27), (1000, 40)])
-def test_default_number_of_neighbours(n, expected):
-    assert DMAP(2).fit(sheet(n)).k_ == expected
-
-
 def test_few_rows():
     dmap = DMAP(1).fit([[0.0], [1.0]])
     assert_close(dmap.transform([[0.0], [1.0], [0.5]])[:, 0], [*dmap.embedding_[:, 0], 0.0], atol=1e-6)
@@ -237,41 +231,27 @@ def test_saved_maps_are_equal_to_the_bit():
 def test_settings_changed_after_fit_wait_for_the_next():
     dmap = DMAP(2, k=15).fit(sheet(100))
     before, queries = dmap.transform(sheet(9, seed=1)), sheet(9, seed=1)
+    embedding = dmap.embedding_
     dmap.set_params(t=3.0, beta=5.0, alpha=0.0, sym="mean", k=4)
     assert_close(dmap.transform(queries), before)
+    assert_close(dmap.embedding_, embedding)
     assert_close(DMAP.from_arrays(*dmap.to_arrays()).transform(queries), before)
+
+
+def test_facts_are_plain_and_agree_with_the_fit():
+    dmap = DMAP(2, k=15).fit(sheet(100))
+    facts = dmap.facts()
+    assert json.loads(json.dumps(facts)) == facts
+    assert (facts["latent dimension d"], facts["neighbours k"], facts["components"]) == (2, 15, 1)
+    assert facts["encoder bandwidth"] == dmap.eps_
+    assert (facts["first eigenvalue"], facts["last eigenvalue"]) == tuple(dmap.eigenvalues_)
 
 
 def test_training_rows_can_be_asked_for():
     R_iX = 1e3 + sheet(50)
     dmap = DMAP(2, k=15).fit(R_iX)
     assert_close(dmap.training_rows_, R_iX, atol=1e-5)
-    assert_close(dmap.kept(R_iX), dmap.training_rows_)
-
-
-@pytest.mark.parametrize(("k", "n"), [(51, 50), (11, 400)])
-def test_k_is_at_most_the_distinct_rows(k, n):
-    R_iX = sheet(50) if n == 50 else np.repeat(sheet(10), 40, axis=0)
-    with pytest.raises(SettingError, match=r"^DMAP: k must be at most the number of distinct rows = "):
-        DMAP(2, k=k).fit(R_iX)
-
-
-def test_d_is_at_most_the_rank():
-    with pytest.raises(DataError, match=r"^DMAP: d must be at most the number of positive eigenvalues = "):
-        DMAP(12, k=10).fit(cloud(10, 3))
-
-
-def test_bandwidths_that_overflow_are_refused():
-    with pytest.raises(SettingError, match=r"^DMAP: eps must be large enough"):
-        DMAP(2, eps=1e-300).fit(sheet(30))
-
-
-def test_distances_that_vanish_beside_outliers_are_refused():
-    R_iX = np.vstack([1e-30 * cloud(30, 2), [[1.0, 1.0], [-1.0, -1.0]]])
-    with pytest.raises(
-        DataError, match=r"^DMAP: median neighbour distance must be above zero; got 0 spreads"
-    ):
-        DMAP(2, k=5).fit(R_iX)
+    assert_close(dmap.round_like_training(R_iX), dmap.training_rows_)
 
 
 def test_columns_out_are_named():

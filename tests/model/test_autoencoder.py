@@ -33,7 +33,7 @@ def test_training_rows_encode_to_fit_transform(rows):
 
 def test_the_parts_are_those_fitted_by_hand(model, rows):
     dmap = DMAP(4, k=60).fit(rows)
-    gplm = GPLM(80).fit(dmap.self_excluded_, rows, also_ix=dmap.embedding_)
+    gplm = GPLM(80).fit(dmap.self_excluded_, rows, in_sample_ix=dmap.embedding_)
     assert_close(model.dmap_.embedding_, dmap.embedding_, atol=1e-12)
     decoded = gplm.predict(dmap.transform(rows[:20] + 0.1))
     assert_close(model.inverse_transform(model.transform(rows[:20] + 0.1)), decoded, atol=1e-9)

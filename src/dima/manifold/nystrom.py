@@ -21,9 +21,6 @@ __all__ = ["RowRule"]
 _FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row is near
 # float32 rows carry no finer distances; ties of gridded data must not break by rounding.
 _TIES = 1 + 1e-5
-# Beyond this many units float64 loses the differences between distances; a row further out is
-# drawn in along its ray, which keeps its nearest training rows the nearest.
-_HORIZON = 1e5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +51,6 @@ class RowRule:
         means = np.empty((len(rows_aX), values_ux.shape[1]))
         far = 0
         # Beside a block stand its partitioned copy and the mask of links.
-        rows_aX = _drawn_in(rows_aX)
         for block, d2 in squared_distances(rows_aX, self.R_uX, equal_at_zero=False, bytes_beside=9):
             linked = self._links(d2)
             nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
@@ -84,11 +80,3 @@ class RowRule:
         by_query = linked.data <= np.repeat(kth, counts) * _TIES
         by_row = linked.data <= self.radius2_u[linked.indices] * _TIES
         return np.where(by_query & by_row, 0.0, -np.log(2.0))
-
-
-def _drawn_in(rows_aX: Array) -> Array:
-    distance = np.sqrt(np.einsum("ij,ij->i", rows_aX, rows_aX, dtype=np.float64))
-    beyond = distance > _HORIZON
-    if not beyond.any():
-        return rows_aX
-    return rows_aX * np.where(beyond, _HORIZON / np.maximum(distance, 1), 1.0)[:, None]

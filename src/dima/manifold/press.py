@@ -98,8 +98,7 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
     rng = np.random.default_rng(search.seed)
     rows = np.sort(rng.permutation(len(Z_ix))[:_ROWS])
     centres = Z_mx[np.sort(rng.permutation(len(Z_mx))[:_CENTRES])]
-    targets = R_iX[rows] - mu_X
-    targets = _condensed(targets / (np.abs(targets).max() or 1.0), rng)  # squares stay in range
+    targets = _condensed(R_iX[rows] - mu_X, rng)
     d2_mm, d2_im = distance_matrix(centres, centres), distance_matrix(Z_ix[rows], centres)
     ridges = _RIDGES if search.ridge is None else np.array([search.ridge])
     total = max(float((targets**2).sum() / len(rows)), np.finfo(float).tiny)

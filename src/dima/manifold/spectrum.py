@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from dima.errors import NumericsError, sentence
+from dima.errors import NumericsError
 from dima.manifold.graph import MarkovGraph
 from dima.typing import Float64, Int32
 
@@ -104,6 +104,6 @@ def _lanczos(
     except ArpackNoConvergence as stopped:
         fix = "Lower d, raise k or raise eps."
         got = f"{len(stopped.eigenvalues)} of {wanted}"
-        raise NumericsError(sentence("DMAP", "eigenpairs", "converged", got, fix)) from None
+        raise NumericsError(f"DMAP: eigenpairs must be converged; got {got}. {fix}") from None
     order = np.argsort(-values)
     return values[order], vectors[:, order]

@@ -73,7 +73,7 @@ class ManifoldAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             self.dmap_ = encoder.fit(X)
         R_ix = self.dmap_.self_excluded_
         with self.stages_.measured("decoder"):
-            self.gplm_ = decoder.fit(R_ix, X, also_ix=self.dmap_.embedding_)
+            self.gplm_ = decoder.fit(R_ix, X, in_sample_ix=self.dmap_.embedding_)
         # The spread of what training rows encode to: a coordinate that lives on a few outlying rows is
         # next to nothing in the self-excluded latents, and dividing by that would blow the rows up.
         R_ix = self.dmap_.embedding_

@@ -97,8 +97,8 @@ def _with_samples(
     measured: Evaluation, model: ManifoldAutoencoder, X: Array, n_samples: int, seed: int
 ) -> Evaluation:
     # All three rounded alike, or a classifier could tell rows apart by their last digits.
-    train, kept = model.dmap_.training_rows_, model.dmap_.kept
-    samples, X = kept(model.sample(n_samples, seed=seed)), kept(X)
+    train, rounded = model.dmap_.training_rows_, model.dmap_.round_like_training
+    samples, X = rounded(model.sample(n_samples, seed=seed)), rounded(X)
     rng = np.random.default_rng(seed)
     draws = [train[rng.permutation(len(train))[:n_samples]] for _ in range(_FLOOR_DRAWS)]
     distance = two_sample.sliced_w2(samples, X)

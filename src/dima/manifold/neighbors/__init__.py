@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dima.errors import BackendError, SettingError, sentence
+from dima.errors import BackendError, SettingError
 from dima.manifold.neighbors import approximate, brute, trees
 from dima.typing import Array, Float32, Int32
 
@@ -51,11 +51,11 @@ def knn(points: Array, queries: Array, k: int, backend: str = "auto") -> Neighbo
         BackendError: the backend's package is not installed.
     """
     if not 1 <= k <= len(points):
-        raise SettingError(sentence("knn", "k", f"in 1..n = {len(points)}", k))
+        raise SettingError(f"knn: k must be in 1..n = {len(points)}; got {k}.")
     name = choose(len(points), len(queries), points.shape[1]) if backend == "auto" else backend
     _require(name)
     ids, d2 = BACKENDS[name](points, queries, k)
-    return Neighbors(*_whole(points, queries, ids, d2))
+    return Neighbors(*_holes_filled(points, queries, ids, d2))
 
 
 def choose(n: int, b: int, D: int) -> str:
@@ -75,15 +75,15 @@ def _installed(name: str) -> bool:
 def _require(name: str) -> None:
     if name not in BACKENDS:
         rule = "one of " + ", ".join(map(repr, sorted(BACKENDS)))
-        raise SettingError(sentence("knn", "backend", rule, repr(name)))
+        raise SettingError(f"knn: backend must be {rule}; got {name!r}.")
     if not _installed(name):
         package, extra = _PACKAGES[name]
         fix = f'Run: pip install "dima-manifold[{extra}]", or use ann_backend="brute".'
         got = f"no package {package!r}"
-        raise BackendError(sentence("knn", f"backend {name!r}", "installed", got, fix))
+        raise BackendError(f"knn: backend {name!r} must be installed; got {got}. {fix}")
 
 
-def _whole(points: Array, queries: Array, ids: Int32, d2: Float32) -> tuple[Int32, Float32]:
+def _holes_filled(points: Array, queries: Array, ids: Int32, d2: Float32) -> tuple[Int32, Float32]:
     """Replace the rows in which an approximate backend left a hole (-1 or a non-finite distance)."""
     broken = np.flatnonzero((ids < 0).any(axis=1) | ~np.isfinite(d2).all(axis=1))
     if len(broken):

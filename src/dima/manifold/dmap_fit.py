@@ -1,0 +1,147 @@
+"""What the diffusion map learns from the training rows, and how: one frozen `DMAPFit`."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+
+from dima.errors import DataError, SettingError, warn_user
+from dima.manifold import graph, spectrum
+from dima.manifold.neighbors import Neighbors, knn
+from dima.manifold.nystrom import RowRule
+from dima.manifold.rows import DistinctRows
+from dima.typing import Array, Float64
+
+__all__ = ["DMAPFit", "fit_dmap"]
+
+_SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
+_FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
+_MOST = 512  # neighbours beyond which memory grows and the error hardly falls
+_FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
+
+
+@dataclasses.dataclass(frozen=True)
+class DMAPFit:
+    """What `DMAP.fit` learns.
+
+    Attributes:
+        settings: the settings it was fitted with.
+        rows: the distinct training rows.
+        k: neighbours.
+        eps: bandwidth in squared units of the data.
+        n_components: connected components of the neighbour graph.
+        radius2_u: (u,) squared distance of each distinct row to its k-th nearest.
+        log_weight_u: (u,) log of what each distinct row weighs before distance counts.
+        eigenvalues: (d,) eigenvalues, falling.
+        psi_ux: (u, d) right eigenvectors.
+        others_ux: (u, d) the same, each row's by the row rule over the others only.
+    """
+
+    settings: dict[str, Any]
+    rows: DistinctRows
+    k: int
+    eps: float
+    n_components: int
+    radius2_u: Float64
+    log_weight_u: Float64
+    eigenvalues: Float64
+    psi_ux: Float64
+    others_ux: Float64
+
+    @functools.cached_property
+    def rule(self) -> RowRule:
+        """What new rows look at."""
+        rate, halved = self.settings["beta"] / (self.eps / self.rows.unit2), self.settings["sym"] == "mean"
+        return RowRule(self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k, rate, halved)
+
+    def coordinates(self, psi_ax: Float64) -> Float64:
+        """Diffusion coordinates of rows with these values of the eigenvectors."""
+        coordinates: Float64 = psi_ax * self.eigenvalues ** self.settings["t"]
+        return coordinates
+
+
+def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
+    """Fit the map to checked rows `R_iX` (n, D); warns as `DMAP.fit` says."""
+    rows = DistinctRows.of(R_iX, "DMAP")
+    k = _neighbours(settings_used, len(rows.R_uX), len(R_iX))
+    near = knn(rows.R_uX, rows.R_uX, k, settings_used["ann_backend"])
+    bandwidth = _bandwidth(settings_used, near, rows.unit2)
+    log_k = graph.log_affinity(near, bandwidth, settings_used["beta"], settings_used["sym"])
+    markov = graph.markov(log_k, rows.weight_u, settings_used["alpha"])
+    values, modes, n_components = _modes(settings_used, markov)
+    log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * np.log(markov.density_i)
+    others = graph.others_only(log_k, rows.weight_u, log_weight_u)
+    fit = DMAPFit(
+        settings=settings_used,
+        rows=rows,
+        k=k,
+        eps=bandwidth * rows.unit2,
+        n_components=n_components,
+        radius2_u=near.d2[:, -1].astype(np.float64),
+        log_weight_u=log_weight_u,
+        eigenvalues=values,
+        psi_ux=modes,
+        others_ux=graph.row_means(others, modes) / values,
+    )
+    _warn_if_localised(fit)
+    return fit
+
+
+def _warn_if_localised(fit: DMAPFit) -> None:
+    """Warn when the coordinates of rows, had they been new, have little to do with their own."""
+    if fit.n_components > 1 or not fit.settings["drop_trivial"] or len(fit.psi_ux) < _FEWEST:
+        return  # parts were warned of already, a constant correlates with nothing, few rows tell nothing
+    weight = fit.rows.weight_u[:, None] / fit.rows.weight_u.sum()
+    own, new = (x - (weight * x).sum(axis=0) for x in (fit.psi_ux, fit.others_ux))
+    covariance = (weight * own * new).sum(axis=0)
+    spread = np.sqrt((weight * own**2).sum(axis=0) * (weight * new**2).sum(axis=0))
+    n_lost = int((covariance < _FAITHFUL * spread).sum())
+    if n_lost:
+        lost = f"{n_lost} of {len(covariance)} coordinates live on single rows"
+        warn_user(f"DMAP: {lost}, so that those of new rows mean little. Raise eps or k, or lower d.")
+
+
+def _neighbours(settings_used: dict[str, Any], n_distinct: int, n: int) -> int:
+    k: int | None = settings_used["k"]
+    if k is None:
+        wanted = int(np.ceil(2 * settings_used["d"] * np.log2(n)))
+        return min(n_distinct, max(_FEWEST, min(_MOST, wanted)))
+    if k > n_distinct:
+        most = f"the number of distinct rows = {n_distinct}"
+        raise SettingError(f"DMAP: k must be at most {most}; got {k}. Lower k or pass more rows.")
+    return k
+
+
+def _bandwidth(settings_used: dict[str, Any], near: Neighbors, unit2: float) -> float:
+    """Bandwidth in the units of the standardised rows."""
+    eps, eps_mul = settings_used["eps"], settings_used["eps_mul"]
+    if eps is not None and eps_mul != 1.0:
+        fix = "It is a factor on the median."
+        raise SettingError(f"DMAP: eps_mul must be left out when eps is given; got {eps_mul:g}. {fix}")
+    if eps is not None:
+        return float(eps / unit2)
+    median = float(np.median(near.d2[:, 1:]))
+    if median == 0:
+        fix = "Drop rows that lie far from all others, or give eps."
+        raise DataError(f"DMAP: the median neighbour distance must be above zero; got 0. {fix}")
+    return float(eps_mul * median)
+
+
+def _modes(settings_used: dict[str, Any], markov: graph.MarkovGraph) -> tuple[Float64, Float64, int]:
+    """Eigenvalues, right eigenvectors and the number of components of the graph."""
+    d, constant = settings_used["d"], not settings_used["drop_trivial"]
+    n_modes = d - constant
+    values, modes, n_components = spectrum.diffusion_modes(markov, n_modes, settings_used["seed"])
+    rank = int((values > _SMALLEST_EIGENVALUE).sum())
+    if rank < n_modes:
+        most = f"the number of positive eigenvalues = {rank + constant}"
+        fix = "Lower d, lower eps or pass more rows."
+        raise DataError(f"DMAP: d must be at most {most}; got {d}. {fix}")
+    if n_components > 1:
+        apart = f"{min(n_components - 1, n_modes)} of the coordinates tell them apart"
+        fix = "Raise k or eps to join them."
+        warn_user(f"DMAP: the neighbour graph falls into {n_components} parts; {apart}. {fix}")
+    if constant:
+        return np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes]), n_components
+    return values, modes, n_components

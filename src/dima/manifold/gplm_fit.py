@@ -1,0 +1,186 @@
+"""What the kernel decoder learns, how, and how it decodes: one frozen `GPLMFit`."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from dima.blocks import row_blocks, rows_within
+from dima.errors import SettingError
+from dima.manifold import inducing, local, press
+from dima.manifold.kernel import affinity, excited, whitening
+from dima.manifold.neighbors import knn
+from dima.metrics.distance import distance_matrix
+from dima.scaling import Standardizer
+from dima.typing import Array, Float64
+
+__all__ = ["GPLMFit", "fit_gplm"]
+
+_MOST = 1024  # inducing points taken when m is not given
+_SAMPLE = 1000  # training rows whose distances to the inducing points set the scale of the search
+_SAME = 1e-13  # squared distance of standardised latents below which two are one, up to rounding
+_FAR = 30.0  # exponent d2 / bandwidth beyond which no inducing point is near
+
+
+@dataclasses.dataclass(frozen=True)
+class GPLMFit:
+    """What `GPLM.fit` learns.
+
+    Attributes:
+        settings: the settings it was fitted with.
+        scale: what takes latents from the user's units to those of `z_mx`.
+        z_mx: (m, d) inducing points, standardised.
+        M_mX: (m, D) weights.
+        mu_X: (D,) mean of the targets.
+        press: bandwidth in the user's units, ridge, and how they were chosen.
+        rank: directions of the inducing kernel above rounding noise.
+        flat: whether the targets had one axis.
+    """
+
+    settings: dict[str, Any]
+    scale: Standardizer
+    z_mx: Float64
+    M_mX: Float64
+    mu_X: Float64
+    press: press.Choice
+    rank: int
+    flat: bool
+
+    def decode(self, z_ax: Float64) -> tuple[Float64, int]:
+        """Rows (b, D) of standardised latents (b, d), and how many lie far from all inducing points."""
+        decoded, n_far = np.empty((len(z_ax), self.M_mX.shape[1])), 0
+        bandwidth, k = self._bandwidth, self.settings["pred_k"]
+        near_only = k is not None and k < len(self.z_mx)
+        size = rows_within(8 * k**2, local.SOLVE_BYTES) if near_only else self.settings["fit_block"]
+        for rows in row_blocks(len(z_ax), size):
+            if near_only:
+                ids = knn(self.z_mx, z_ax[rows], k, self.settings["ann_backend"]).ids
+                found = local.interpolate(z_ax[rows], self.z_mx, ids, self._field_mX, bandwidth)
+            else:
+                found = self._from_all(z_ax[rows])
+            decoded[rows], nearest2 = found
+            n_far += int((nearest2 > _FAR * bandwidth).sum())
+        decoded += self.mu_X
+        return decoded, n_far
+
+    @functools.cached_property
+    def _field_mX(self) -> Float64:
+        """(m, D) decoded values at the inducing points, less the mean."""
+        return self._from_all(self.z_mx)[0]
+
+    @property
+    def _bandwidth(self) -> float:
+        """Bandwidth in the units of the standardised latents."""
+        return self.press.bandwidth / _unit2(self.settings, self.scale)
+
+    def _from_all(self, z_ax: Float64) -> tuple[Float64, Float64]:
+        """Values (b, D) less the mean, and squared distances (b,) to the nearest inducing point."""
+        d2 = distance_matrix(z_ax, self.z_mx)
+        return affinity(d2, self._bandwidth) @ self.M_mX, d2.min(axis=1)
+
+
+def fit_gplm(
+    settings_used: dict[str, Any], latents: list[Array], targets: Array, points: Array | None
+) -> GPLMFit:
+    """Fit the decoder to checked arrays.
+
+    Args:
+        settings_used: settings of `GPLM`.
+        latents: one or more (n, d) of the same rows; the first chooses bandwidth and ridge.
+        targets: (n, D) or (n,).
+        points: inducing points (m, d), or None to pick them.
+    """
+    scale = Standardizer.of(latents[0], common=not settings_used["whiten_latent"])
+    R_iX = targets.reshape(len(targets), -1)
+    Z = [scale.apply(twin) for twin in latents]
+    mu_X = R_iX.mean(axis=0, dtype=np.float64) * float(settings_used["center_X"])
+    z_mx = _inducing_points(settings_used, Z[0], None if points is None else scale.apply(points))
+    for name in ("k_eps", "pred_k"):
+        _refuse_above(name, settings_used[name], "m", len(z_mx), f"Lower {name} or raise m.")
+    unit2 = _unit2(settings_used, scale)
+    chosen = press.choose(Z[0], R_iX, mu_X, z_mx, _search(settings_used, Z[0], z_mx, unit2))
+    W = whitening(affinity(distance_matrix(z_mx, z_mx), chosen.bandwidth), settings_used["jitter"])
+
+    def features(z_ax: Float64) -> Float64:
+        return affinity(distance_matrix(z_ax, z_mx), chosen.bandwidth) @ W
+
+    M_rX = _weights(Z, R_iX, mu_X, features, chosen.ridge, settings_used["fit_block"])
+    return GPLMFit(
+        settings=settings_used,
+        scale=scale,
+        z_mx=z_mx,
+        M_mX=W @ M_rX,
+        mu_X=mu_X,
+        press=_in_user_units(chosen, settings_used["eps"], unit2),
+        rank=W.shape[1],
+        flat=targets.ndim == 1,
+    )
+
+
+def _unit2(settings_used: dict[str, Any], scale: Standardizer) -> float:
+    """A squared distance of one between standardised latents, in the units of `eps`."""
+    return 1.0 if settings_used["whiten_latent"] else float(scale.unit[0]) ** 2
+
+
+def _inducing_points(settings_used: dict[str, Any], Z_ix: Float64, points: Float64 | None) -> Float64:
+    m: int | None = settings_used["m"]
+    if points is None:
+        _refuse_above("m", m, "n", len(Z_ix), "Lower m or pass more points.")
+        wanted = min(len(Z_ix), _MOST) if m is None else m
+        return Z_ix[inducing.pick(settings_used["inducing"], Z_ix, wanted, settings_used["seed"])]
+    if m not in (None, len(points)):
+        rule = f"None or the rows of Z_mx = {len(points)}"
+        raise SettingError(f"GPLM: m must be {rule}; got {m}. Leave m out.")
+    return points
+
+
+def _search(settings_used: dict[str, Any], Z_ix: Float64, z_mx: Float64, unit2: float) -> press.Search:
+    """What the search for bandwidth and ridge starts from, in standardised units."""
+    eps, k_eps, seed = (settings_used[name] for name in ("eps", "k_eps", "seed"))
+    typical = _typical_distance(Z_ix, z_mx, k_eps, seed)
+    width = typical if k_eps is not None else None if eps is None else eps / unit2
+    return press.Search(width, settings_used["sigma2"], typical, settings_used["jitter"], seed)
+
+
+def _typical_distance(Z_ix: Float64, z_mx: Float64, k_eps: int | None, seed: int) -> float:
+    """Median squared distance, to the `k_eps` nearest inducing points or among all of a sample."""
+    sample = Z_ix[np.random.default_rng(seed).permutation(len(Z_ix))[:_SAMPLE]]
+    d2 = distance_matrix(sample, z_mx)
+    if k_eps is not None:
+        d2 = np.partition(d2, k_eps - 1, axis=1)[:, :k_eps]
+    apart = d2[d2 > _SAME]
+    return float(np.median(apart)) if len(apart) else 1.0
+
+
+def _weights(
+    Z: list[Float64],
+    R_iX: Array,
+    mu_X: Float64,
+    features: Callable[[Float64], Float64],
+    ridge: float,
+    block: int,
+) -> Float64:
+    """Stream the normal equations of the features, each twin with its share; their solution (r, D)."""
+    gram, moment = np.zeros(()), np.zeros(())
+    for rows in row_blocks(len(R_iX), block):
+        centred = (R_iX[rows] - mu_X) / len(Z)
+        for Z_ix in Z:
+            Phi = features(Z_ix[rows])
+            gram = gram + Phi.T @ Phi / len(Z)
+            moment = moment + Phi.T @ centred
+    g, Q = excited(gram)
+    weights: Float64 = Q @ ((Q.T @ moment) / (g + ridge)[:, None])
+    return weights
+
+
+def _in_user_units(chosen: press.Choice, eps: float | None, unit2: float) -> press.Choice:
+    """The choice with bandwidths in the units of the user's latents; one the user fixed, to the bit."""
+    width = chosen.bandwidth * unit2 if eps is None else float(eps)
+    return press.Choice(width, chosen.ridge, chosen.error, chosen.curve * [unit2, 1.0, 1.0])
+
+
+def _refuse_above(name: str, value: int | None, size: str, most: int, fix: str) -> None:
+    if value is not None and value > most:
+        raise SettingError(f"GPLM: {name} must be at most {size} = {most}; got {value}. {fix}")
