@@ -15,7 +15,7 @@ from dima.noise.schedule import path
 
 def main(epochs: int = 100, points: int = 10_000) -> np.ndarray:
     data = jax.numpy.asarray(plane.points("eight-gaussians", points)) / 2
-    chain = toy.Chain(path("linear", T=100))
+    chain = toy.Chain(path("linear", T=100, eps=0.0))
 
     # Forward: any step of the chain in one go.
     noise = jax.random.normal(jax.random.key(1), data.shape)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dima import errors
-from dima.errors import DimaError, sentence
+from dima.errors import DimaError
 
 CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, DimaError)]
 # What `except` clauses written before dima existed will catch.
@@ -41,12 +41,3 @@ def test_drawing_names_every_class_and_its_builtin_base():
 
 def test_data_type_error_is_a_data_error():
     assert issubclass(errors.DataTypeError, errors.DataError)
-
-
-def test_sentence_with_what_to_do():
-    told = sentence("GPLM", "m", "at most n = 500", 2048, "Lower m.")
-    assert told == "GPLM: m must be at most n = 500; got 2048. Lower m."
-
-
-def test_sentence_without_what_to_do():
-    assert sentence("knn", "k", "positive", -1) == "knn: k must be positive; got -1."

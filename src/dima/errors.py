@@ -28,7 +28,6 @@ __all__ = [
     "NumericsError",
     "SettingError",
     "ShapeError",
-    "sentence",
     "warn_user",
 ]
 
@@ -73,12 +72,6 @@ class NumericsError(DimaError, ArithmeticError):
 
 class MemoryBudgetError(DimaError, MemoryError):
     """A request would not fit into memory, and was refused before it started."""
-
-
-def sentence(owner: str, thing: str, rule: str, got: object, fix: str = "") -> str:
-    """Word a message: owner, thing, rule, the value got, and what to do."""
-    told = f"{owner}: {thing} must be {rule}; got {got}."
-    return f"{told} {fix}" if fix else told
 
 
 def warn_user(message: str) -> None:

@@ -102,4 +102,4 @@ def _form(kind: Any, field: str) -> Any:
 
 def _is_array(hint: Any) -> bool:
     """Whether a type is NumPy's array or JAX's, which is read as one and comes back as NumPy's."""
-    return typing.get_origin(hint) is np.ndarray or getattr(hint, "__name__", "") == "Array"
+    return typing.get_origin(hint) is np.ndarray or getattr(hint, "__name__", "").endswith("Array")

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
 
 __all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declared", "own"]
 
@@ -60,9 +60,13 @@ class Setting:
     help: str
 
 
-@functools.cache
 def declared(declaration: Declaration) -> dict[str, Setting]:
     """Settings of a class (its constructor) or a function, in the order of the signature."""
+    return _declared(declaration)
+
+
+@functools.cache
+def _declared(declaration: Any) -> dict[str, Setting]:
     call = declaration.__init__ if isinstance(declaration, type) else declaration  # type: ignore[misc]  # read only
     hints = typing.get_type_hints(call, include_extras=True)
     return {
@@ -80,16 +84,15 @@ def accept(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> d
     """
     known = declared(declaration)
     accepted: dict[str, Any] = {}
-    for given, value in values.items():
+    for spelling, value in values.items():
         # Python itself reads keywords in this form; keys of a dictionary come as they were typed.
-        plain = unicodedata.normalize("NFKC", given)
+        plain = unicodedata.normalize("NFKC", spelling)
         name = ALIASES.get(plain, plain)
         if name not in known:
-            raise SettingError(_unknown(owner, given, list(known)))
+            raise SettingError(_unknown(owner, spelling, list(known)))
         if name in accepted:
-            raise SettingError(
-                sentence(owner, name, "given once", f"it under two spellings, one of them {given!r}")
-            )
+            got = f"it under two spellings, one of them {spelling!r}"
+            raise SettingError(f"{owner}: {name} must be given once; got {got}.")
         accepted[name] = value
     return accepted
 
@@ -163,8 +166,9 @@ def _plain(value: Any) -> Any:
 
 
 def _fault(owner: str, setting: Setting, got: Any) -> str:
-    shown = repr(got) if isinstance(got, str | int | float | bool | None) else type(got).__name__
-    return sentence(owner, setting.name, _rule(setting.type), shown, f"({setting.name}: {setting.help}.)")
+    value = repr(got) if isinstance(got, str | int | float | bool | None) else type(got).__name__
+    name, rule = setting.name, _rule(setting.type)
+    return f"{owner}: {name} must be {rule}; got {value}. ({name}: {setting.help}.)"
 
 
 def _rule(hint: Any) -> str:
@@ -194,11 +198,11 @@ def _bounds(meta: Any) -> list[tuple[str, float]]:
 def _description(hint: Any) -> str:
     """The description in a hint's `Meta`, wherever in a union it stands."""
     metas = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, msgspec.Meta)]
-    told = [meta.description for meta in metas if meta.description]
-    return told[0] if told else next(filter(None, map(_description, typing.get_args(hint))), "")
+    found = [meta.description for meta in metas if meta.description]
+    return found[0] if found else next(filter(None, map(_description, typing.get_args(hint))), "")
 
 
-def _unknown(owner: str, given: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(given, known, n=1)
-    fix = f"Did you mean {close[0]!r}?" if close else "It knows: " + ", ".join(known) + "."
-    return sentence(owner, "a setting", "one it declares", repr(given), fix)
+def _unknown(owner: str, name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    fix = f"Did you mean {close[0]!r}?" if close else f"It knows: {', '.join(known)}."
+    return f"{owner}: a setting must be one it declares; got {name!r}. {fix}"

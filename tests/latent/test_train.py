@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from close import assert_close
+from dima.errors import ArtifactError
 from dima.latent import denoiser, train
 from dima.noise.schedule import path
 
 # The sizes of test_ddpm.py: one compilation serves both.
-STEPS, CHUNK = 1000, 500
+STEPS, CHUNK = 1000, 50
 LEVELS = path("cosine", 100).log_snr[1:]
 CORRELATION = 0.9
 
@@ -30,9 +31,9 @@ def begin(plan):
     return train.start(plan, denoiser.init(jax.random.key(0), 2, 32, 16, 3))
 
 
-def run(plan, state, seed=1, every=CHUNK):
+def run(plan, state, seed=1):
     with jax.default_device(jax.devices("cpu")[0]):  # as DDPM does: part of what is compiled
-        return list(train.run(plan, state, points(), LEVELS, jax.random.key(seed), every))
+        return list(train.run(plan, state, points(), LEVELS, jax.random.key(seed)))
 
 
 def assert_equal(one, other):
@@ -64,26 +65,67 @@ def test_loss_falls_to_that_of_the_exact_denoiser(target, trained):
 
 def test_records_say_where_the_run_stands(trained):
     records = [record for _, record in trained]
-    assert [record.step for record in records] == [500, 1000]
-    assert [int(state.step) for state, _ in trained] == [500, 1000]
+    assert [record.step for record in records] == list(range(CHUNK, STEPS + 1, CHUNK))
+    assert [int(state.step) for state, _ in trained] == [record.step for record in records]
     assert all(a.seconds <= b.seconds for a, b in itertools.pairwise(records))
     assert np.isfinite([record.loss for record in records]).all()
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(trained):
     # Through plain arrays, as a checkpoint would keep them.
-    kept = jax.tree.map(np.array, trained[0][0])
-    resumed = run(plan_of(), jax.tree.map(jnp.asarray, kept))
-    assert len(resumed) == len(trained) - 1
-    for (state, record), (again, record_again) in zip(trained[1:], resumed, strict=True):
+    made = engine(plan_of())
+    resumed = run(plan_of(), made.restore(made.state_arrays(trained[9][0])))
+    assert len(resumed) == len(trained) - 10
+    for (state, record), (again, record_again) in zip(trained[10:], resumed, strict=True):
         assert_equal(state, again)
         assert (record.step, record.loss) == (record_again.step, record_again.loss)
 
 
-def test_how_often_it_reports_changes_nothing(trained):
-    chunks = run(plan_of(), begin(plan_of()), every=STEPS + 1)
-    assert [record.step for _, record in chunks] == [STEPS]
+def test_how_long_a_chunk_is_changes_nothing(monkeypatch, trained):
+    monkeypatch.setattr(train, "_affordable", lambda plan, d: 30)
+    chunks = run(plan_of(), begin(plan_of()))
+    assert [record.step for _, record in chunks][:2] == [30, 60]
     assert_equal(chunks[-1][0], trained[-1][0])
+
+
+@pytest.mark.parametrize(("n_iter", "chunk"), [(0, 1), (7, 1), (1000, 50), (10_000, 500), (10**6, 500)])
+def test_a_run_has_twenty_records_or_more(n_iter, chunk):
+    assert plan_of(n_iter=n_iter).chunk == chunk
+
+
+def engine(plan, held_out=None):
+    levels = jnp.asarray(LEVELS, jnp.float32)
+    network = denoiser.init(jax.random.key(0), 2, 32, 16, 3)
+    apart = points(100) if held_out is None else held_out
+    return train.Engine(plan, network, points(), apart, levels, jax.random.key(1))
+
+
+def test_the_engine_names_its_arrays_and_refuses_others(trained):
+    made = engine(plan_of())
+    arrays = made.state_arrays(trained[0][0])
+    assert {"step", "parameters/in/w", "ema/out/b"} <= set(arrays)
+    assert any(name.startswith("optimiser/") and name.endswith("in/w") for name in arrays)
+    with pytest.raises(ArtifactError, match="must hold the arrays of this network; got others"):
+        made.restore({**arrays, "ema/out/b": np.zeros(3)})
+    with pytest.raises(ArtifactError, match="must hold the arrays of this network"):
+        made.restore({"step": arrays["step"]})
+
+
+def test_the_held_out_loss_is_that_of_the_average_and_falls(trained):
+    made = engine(plan_of())
+    first, last = made.held_out_loss(trained[0][0]), made.held_out_loss(trained[-1][0])
+    assert last < first
+    swapped = trained[-1][0]._replace(parameters=trained[0][0].parameters)
+    assert made.held_out_loss(swapped) == last
+
+
+def test_a_tenth_is_held_out():
+    data = points(50)
+    kept, apart = train.split(data, jax.random.key(0))
+    assert (len(kept), len(apart)) == (45, 5)
+    together = np.concatenate([kept, apart])
+    assert_close(together[np.lexsort(together.T)], np.asarray(data)[np.lexsort(np.asarray(data).T)])
+    assert len(train.split(data[:1], jax.random.key(0))[0]) == 1
 
 
 def test_equal_keys_equal_parameters(trained):

@@ -26,14 +26,14 @@ PREDICTION = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 
 def _nearly_zero():
     """They stop short of no signal at all: at 2**-12 of it."""
-    made = zero_terminal_snr(path("linear", T, floor=0))
+    made = zero_terminal_snr(path("linear", T, eps=0))
     alpha = np.append(made.alpha[:-1], 2.0**-12)
     return Path(alpha, np.sqrt(1 - alpha**2))
 
 
 PATHS = {
-    "linear": path("linear", T, floor=0),
-    "cosine": path("cosine", T, floor=0),
+    "linear": path("linear", T, eps=0),
+    "cosine": path("cosine", T, eps=0),
     "zero_snr": _nearly_zero(),
 }
 

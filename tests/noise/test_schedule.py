@@ -34,7 +34,7 @@ def betas_of(made):
 @every_path
 @pytest.mark.parametrize("floor", [0.0, 1e-5, 0.1])
 def test_levels_fall_strictly_from_clean(name, T, floor):
-    made = path(name, T, **({"floor": floor} if name in CHAINS else {}))
+    made = path(name, T, **({"eps": floor} if name in CHAINS else {}))
     assert made.T == T
     assert (made.alpha[0], made.sigma[0]) == (1, 0)
     assert np.isfinite([made.alpha, made.sigma]).all()
@@ -53,24 +53,24 @@ def test_variance_is_kept(name, T):
 @pytest.mark.parametrize("T", LENGTHS)
 @pytest.mark.parametrize("floor", [0.0, 1e-5, 0.1])
 def test_nearly_no_signal_is_left(name, T, floor):
-    assert floor <= path(name, T, floor=floor).alpha[-1] ** 2 <= floor + 1.01e-3
+    assert floor <= path(name, T, eps=floor).alpha[-1] ** 2 <= floor + 1.01e-3
 
 
 @pytest.mark.parametrize(("name", "theirs"), [("linear", "linear"), ("cosine", "squaredcos_cap_v2")])
 def test_betas_of_diffusers(name, theirs):
     assert_close(
-        betas_of(path(name, 1000, floor=0)), DDPMScheduler(1000, beta_schedule=theirs).betas, atol=1e-6
+        betas_of(path(name, 1000, eps=0)), DDPMScheduler(1000, beta_schedule=theirs).betas, atol=1e-6
     )
 
 
 def test_sigmoid_betas_of_diffusers():
-    made = path("sigmoid_geodiff", 1000, floor=0)
+    made = path("sigmoid_geodiff", 1000, eps=0)
     assert_close(betas_of(made), DDPMScheduler(1000, beta_schedule="sigmoid").betas, atol=1e-6)
 
 
 def test_published_ranges_are_tuned():
     theirs = DDPMScheduler(1000, beta_start=1e-3, beta_end=1e-2).betas
-    assert_close(betas_of(path("linear", 1000, beta_start=1e-3, beta_end=1e-2, floor=0)), theirs, atol=1e-6)
+    assert_close(betas_of(path("linear", 1000, beta_start=1e-3, beta_end=1e-2, eps=0)), theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("T", [10, 50, 200])
@@ -81,14 +81,14 @@ def test_a_shorter_chain_visits_levels_of_the_published_one(name, T):
 
 
 def test_cosine_halves_the_signal_at_half_time():
-    signal = path("cosine", 1000, floor=0).alpha ** 2
+    signal = path("cosine", 1000, eps=0).alpha ** 2
     angle = (0.5 + 0.008) / 1.008 * np.pi / 2
     first = 0.008 / 1.008 * np.pi / 2
     assert_close(signal[500], np.cos(angle) ** 2 / np.cos(first) ** 2, rtol=1e-12)
 
 
 def test_sigmoid_is_half_at_half_time_and_symmetric():
-    signal = path("sigmoid", 1000, floor=0).alpha ** 2
+    signal = path("sigmoid", 1000, eps=0).alpha ** 2
     assert_close(signal[500], 0.5, rtol=1e-12)
     assert_close(signal[1:400] + signal[999:600:-1], np.ones(399), atol=1e-12)
 
@@ -122,7 +122,7 @@ def test_a_chain_of_betas_by_adding_variances(betas):
 
 
 def test_beta_max_caps_each_step():
-    assert betas_of(path("cosine", 50, beta_max=0.3, floor=0)).max() == pytest.approx(0.3)
+    assert betas_of(path("cosine", 50, beta_max=0.3, eps=0)).max() == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("name", ["linear", "cosine"])
@@ -166,7 +166,7 @@ def test_levels_and_their_log_ratio_are_inverse():
 
 
 def test_a_setting_that_is_none_is_not_given():
-    assert_close(path("flow", 5, floor=None).alpha, path("flow", 5).alpha)
+    assert_close(path("flow", 5, eps=None).alpha, path("flow", 5).alpha)
     assert_close(path("linear", 5, beta_end=None).alpha, path("linear", 5).alpha)
 
 
@@ -191,7 +191,7 @@ def test_log_ratio_is_bounded_where_a_share_is_zero():
         (lambda: path("linear", 9, beta_end=np.nan), "beta_end must be a finite number"),
         (lambda: path("karras", 9, sigma_min=0.0), "sigma_min must be a finite number > 0; got 0.0"),
         (lambda: path("karras", 9, sigma_max=0.001), "sigma_min must be at most sigma_max"),
-        (lambda: path("cosine", 9, floor=1.0), "floor must be .* >= 0 and < 1; got 1.0"),
+        (lambda: path("cosine", 9, eps=1.0), "eps must be .* >= 0 and < 1; got 1.0"),
         (lambda: path("cosine", 9, beta_max=0.0), "beta_max must be .* > 0"),
         (
             lambda: path("cosine", 9, beta_end=0.5),

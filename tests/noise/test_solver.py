@@ -15,9 +15,9 @@ from dima.noise.target import clean, predicted
 LENGTHS = [50, 200, 1000]
 STEPS = [1, 2, 3, 5, 10, 20, 50]
 CHAINS = {
-    "linear": lambda T: path("linear", T, floor=0),
-    "cosine": lambda T: path("cosine", T, floor=0),
-    "zero_snr": lambda T: zero_terminal_snr(path("linear", T, floor=0)),
+    "linear": lambda T: path("linear", T, eps=0),
+    "cosine": lambda T: path("cosine", T, eps=0),
+    "zero_snr": lambda T: zero_terminal_snr(path("linear", T, eps=0)),
 }
 PREDICTION = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
 

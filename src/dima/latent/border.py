@@ -1,15 +1,17 @@
 """The border to JAX: NumPy arrays in, `jax.Array` out, for callers above that may not know JAX."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dima.errors import BackendError, SettingError, sentence
-from dima.typing import Array
+from dima.errors import ArtifactError, BackendError
+from dima.typing import Array, Arrays
 
-__all__ = ["DEVICES", "device", "to_jax"]
+__all__ = ["DEVICES", "device", "from_named", "named", "to_jax"]
+
+T = TypeVar("T")  # a tree of arrays
 
 DEVICES = ("auto", "cpu", "gpu")
 
@@ -18,22 +20,48 @@ def device(name: str, owner: str = "DDPM") -> jax.Device:
     """The device asked for; a small prior is faster on the CPU, so "auto" stays there.
 
     Raises:
-        SettingError: the name is none of "auto", "cpu" and "gpu".
-        BackendError: "gpu" was asked for and JAX finds none.
+        BackendError: the device is unknown, or JAX finds none of the kind.
     """
     if name not in DEVICES:
-        raise SettingError(sentence(owner, "device", f"one of {', '.join(DEVICES)}", repr(name)))
+        raise BackendError(f"{owner}: device must be one of {', '.join(DEVICES)}; got {name!r}.")
     if name != "gpu":
         return jax.devices("cpu")[0]
     try:
         return jax.devices("gpu")[0]
     except RuntimeError:
         fix = 'Install JAX for your GPU (pip install "jax[cuda13]") or pass "cpu".'
-        raise BackendError(
-            f"{owner}: device must be one JAX finds; got 'gpu', which is not there. {fix}"
-        ) from None
+        message = f"{owner}: device must be one JAX finds; got 'gpu', which is not there. {fix}"
+        raise BackendError(message) from None
 
 
 def to_jax(values: Array, name: str) -> Any:
     """The array as float32 on the device of that name."""
     return jax.device_put(jnp.asarray(np.asarray(values), jnp.float32), device(name))
+
+
+def named(tree: Any) -> Arrays:
+    """The arrays of a tree by their place in it: "parameters/in/w"."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {_name(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def from_named(like: T, arrays: Arrays) -> T:
+    """The tree shaped like another whose arrays `named` gave.
+
+    Raises:
+        ArtifactError: an array is missing, one too many, or of another shape.
+    """
+    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
+    shapes = {_name(path): np.shape(leaf) for path, leaf in leaves}
+    if {name: array.shape for name, array in arrays.items()} != shapes:
+        fix = "Start anew in another folder."
+        raise ArtifactError(
+            f"training: the checkpoint must hold the arrays of this network; got others. {fix}"
+        )
+    tree: T = jax.tree_util.tree_unflatten(structure, [jnp.asarray(arrays[name]) for name in shapes])
+    return tree
+
+
+def _name(path: Any) -> str:
+    name: str = jax.tree_util.keystr(path, simple=True, separator="/")
+    return name

@@ -16,18 +16,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from dima.blocks import rows_within
+from dima.latent.border import from_named, named
 from dima.latent.denoiser import Parameters, apply
 from dima.noise import target as targets
 from dima.noise.schedule import signal_and_noise
 from dima.progress import StepRecord
-from dima.typing import Array
+from dima.typing import Array, Arrays
 
-__all__ = ["Plan", "State", "held_out_loss", "run", "start"]
+__all__ = ["Engine", "Plan", "State", "held_out_loss", "run", "split", "start"]
 
 _WARM_UP = 100  # steps in which the learning rate rises
 _SHARE = 4  # points that share a level where the batch size allows
 _CHECKS = 32  # batches of a held-out check
-_CHUNK = 500  # steps of one compiled scan; the bar moves this often
+_CHUNK = 500  # steps of one compiled scan at the most; the bar moves this often
+_RECORDS = 20  # records of a run at the least, where it has as many steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +43,11 @@ class Plan:
     ema_decay: float
     target: str
     weight: str = "uniform"
+
+    @property
+    def chunk(self) -> int:
+        """Steps of one compiled scan, after which the loop yields."""
+        return min(_CHUNK, max(1, self.n_iter // _RECORDS))
 
     @property
     def share(self) -> int:
@@ -61,8 +69,63 @@ def start(plan: Plan, parameters: Parameters) -> State:
     return State(jnp.zeros((), jnp.int32), parameters, parameters, _optimiser(plan).init(parameters))
 
 
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """The training of a network on one set of points, as `dima.training` drives it.
+
+    Attributes:
+        plan: what is fixed.
+        network: parameters before the first step.
+        data: (n, d) standardised points.
+        held_out: (m, d) points for early stopping.
+        levels: (T,) lambda of the training levels, falling; levels between them are drawn too.
+        key: random key of the run.
+    """
+
+    plan: Plan
+    network: Parameters
+    data: jax.Array
+    held_out: jax.Array
+    levels: jax.Array
+    key: jax.Array
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.plan.n_iter
+
+    def start(self) -> State:
+        """The state before the first step."""
+        return start(self.plan, self.network)
+
+    def steps(self, state: State) -> Iterator[tuple[State, StepRecord]]:
+        """Train on from a state, yielding after every chunk."""
+        return run(self.plan, state, self.data, self.levels, self.key)
+
+    def state_arrays(self, state: State) -> Arrays:
+        """Step, parameters, average and optimiser, by name."""
+        return named(state)
+
+    def restore(self, arrays: Arrays) -> State:
+        """The state that `state_arrays` described."""
+        return from_named(self.start(), arrays)
+
+    def held_out_loss(self, state: State) -> float:
+        """Loss of the average on the held-out points."""
+        return float(held_out_loss(self.plan, state.ema, self.held_out, self.levels, self.key))
+
+
+def split(data: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A random tenth of the points (n, d) apart for early stopping; a single point serves as both."""
+    if len(data) < 2:
+        return data, data
+    shuffled = data[jax.random.permutation(key, len(data))]
+    kept = len(data) - max(1, len(data) // 10)
+    return shuffled[:kept], shuffled[kept:]
+
+
 def run(
-    plan: Plan, state: State, data: jax.Array, log_snr: jax.Array | Array, key: jax.Array, every: int = 0
+    plan: Plan, state: State, data: jax.Array, log_snr: jax.Array | Array, key: jax.Array
 ) -> Iterator[tuple[State, StepRecord]]:
     """Train to `plan.n_iter` steps, yielding after every chunk.
 
@@ -72,20 +135,19 @@ def run(
         data: (n, d) standardised points.
         log_snr: (T,) lambda of the training levels, falling; levels between them are drawn too.
         key: random key of the run.
-        every: steps between records; 0 for the default of 500.
     """
     began = time.perf_counter()
     levels = jnp.asarray(log_snr, jnp.float32)
     while (step := int(state.step)) < plan.n_iter:
-        length = min(every or _CHUNK, _affordable(plan, data.shape[1]), plan.n_iter - step)
+        length = min(plan.chunk, _affordable(plan, data.shape[1]), plan.n_iter - step)
         state, losses = _chunk(plan, length, state, data, levels, key)
         loss = float(np.mean(losses))
         yield state, StepRecord(step + length, loss, time.perf_counter() - began)
 
 
 def _affordable(plan: Plan, d: int) -> int:
-    """Steps whose draws fit into a block of 256 MB."""
-    return max(1, 2**26 // (plan.batch_size * (d + 1)))
+    """Steps whose draws fit into a block."""
+    return rows_within(4 * plan.batch_size * (d + 1))
 
 
 def _optimiser(plan: Plan) -> optax.GradientTransformation:

@@ -73,21 +73,21 @@ SigmaMax = Annotated[float, Meta(gt=0, description="most noise, for data of unit
 
 
 def linear(
-    T: int, *, beta_start: Start = 1e-4, beta_end: End = 2e-2, beta_max: BetaMax = 0.999, floor: Floor = 1e-5
+    T: int, *, beta_start: Start = 1e-4, beta_end: End = 2e-2, beta_max: BetaMax = 0.999, eps: Floor = 1e-5
 ) -> Path:
     """The published chain of 1000 betas, thinned to T, so that every T ends at the same level.
 
     Source: Ho, Jain and Abbeel 2020, section 4.
     """
     _in_order(beta_start=beta_start, beta_end=beta_end)
-    return _thinned(np.linspace(beta_start, beta_end, _PUBLISHED_STEPS), T, beta_max, floor)
+    return _thinned(np.linspace(beta_start, beta_end, _PUBLISHED_STEPS), T, beta_max, eps)
 
 
-def cosine(T: int, *, beta_max: BetaMax = 0.999, floor: Floor = 1e-5) -> Path:
+def cosine(T: int, *, beta_max: BetaMax = 0.999, eps: Floor = 1e-5) -> Path:
     """Squared-cosine signal. Source: Nichol and Dhariwal 2021, equation 17."""
     offset = 0.008
     signal = np.cos((np.arange(T + 1) / T + offset) / (1 + offset) * np.pi / 2) ** 2
-    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), floor)
+    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), eps)
 
 
 def offset_cosine(T: int) -> Path:
@@ -96,20 +96,20 @@ def offset_cosine(T: int) -> Path:
     return Path(np.append(1.0, np.cos(angle)), np.append(0.0, np.sin(angle)))
 
 
-def sigmoid(T: int, *, beta_max: BetaMax = 0.999, floor: Floor = 1e-5) -> Path:
+def sigmoid(T: int, *, beta_max: BetaMax = 0.999, eps: Floor = 1e-5) -> Path:
     """Sigmoid signal, from -3 to 3. Source: Jabri, Fleet and Chen 2022, algorithm 1."""
     start, end = expit(-3.0), expit(3.0)
     signal = (end - expit(np.linspace(-3.0, 3.0, T + 1))) / (end - start)
-    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), floor)
+    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), eps)
 
 
 def sigmoid_geodiff(
-    T: int, *, beta_start: Start = 1e-4, beta_end: End = 2e-2, beta_max: BetaMax = 0.999, floor: Floor = 1e-5
+    T: int, *, beta_start: Start = 1e-4, beta_end: End = 2e-2, beta_max: BetaMax = 0.999, eps: Floor = 1e-5
 ) -> Path:
     """Sigmoid betas, from -6 to 6, thinned to T. Source: Xu et al. 2022 (GeoDiff), appendix."""
     _in_order(beta_start=beta_start, beta_end=beta_end)
     share = expit(np.linspace(-6.0, 6.0, _PUBLISHED_STEPS))
-    return _thinned(beta_start + share * (beta_end - beta_start), T, beta_max, floor)
+    return _thinned(beta_start + share * (beta_end - beta_start), T, beta_max, eps)
 
 
 def karras(T: int, *, sigma_min: SigmaMin = 0.002, sigma_max: SigmaMax = 80.0) -> Path:

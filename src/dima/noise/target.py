@@ -16,7 +16,7 @@ from typing import Any
 
 from dima.errors import SettingError
 
-__all__ = ["TARGETS", "clean", "estimate", "guided", "loss_weight", "predicted"]
+__all__ = ["TARGETS", "WEIGHTS", "clean", "estimate", "guided", "loss_weight", "predicted"]
 
 _GAMMA = 5.0  # SNR above which a level gains no more weight
 
@@ -37,6 +37,13 @@ _CLEAN: dict[str, Answer] = {
     "edm": lambda x, F, alpha, sigma: _CLEAN["v"](x, -F * (alpha**2 + sigma**2) ** 0.5, alpha, sigma),
 }
 TARGETS = tuple(_PREDICTED)
+# Weight of the squared error of the clean estimate, by the SNR; "uniform" weighs the answers themselves.
+WEIGHTS: dict[str, Callable[[Any], Any]] = {
+    "uniform": lambda snr: 1.0,
+    "min_snr": lambda snr: (snr + _GAMMA - abs(snr - _GAMMA)) / 2,
+    "soft_min_snr": lambda snr: 1 / (1 / snr + 1 / _GAMMA),
+    "elbo": lambda snr: snr,
+}
 
 
 def predicted(target: str, x0: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
@@ -87,18 +94,13 @@ def loss_weight(weight: str, target: str, alpha: Any, sigma: Any) -> Any:
     Raises:
         SettingError: the weight is unknown.
     """
-    snr = (alpha / sigma) ** 2
-    weights = {
-        "uniform": None,
-        "elbo": snr,
-        "min_snr": (snr + _GAMMA - abs(snr - _GAMMA)) / 2,
-        "soft_min_snr": 1 / (1 / snr + 1 / _GAMMA),
-    }
-    if weight not in weights:
-        raise SettingError(f"noise: weight must be one of {', '.join(weights)}; got {weight!r}.")
+    if weight not in WEIGHTS:
+        raise SettingError(f"noise: weight must be one of {', '.join(WEIGHTS)}; got {weight!r}.")
+    if weight == "uniform":
+        return 1.0
     # Q is what an answer of one adds to the clean estimate.
     Q = clean(target, 0.0, 1.0, alpha, sigma)
-    return 1.0 if weights[weight] is None else weights[weight] * Q**2
+    return WEIGHTS[weight]((alpha / sigma) ** 2) * Q**2
 
 
 def guided(D: Any, D_free: Any, weight: float) -> Any:

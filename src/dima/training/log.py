@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dima.errors import ArtifactError
+from dima.files import replace_file
 
 __all__ = ["Write", "written"]
 
@@ -28,13 +29,9 @@ def written(metrics: Path, events: Path, step: int) -> Iterator[Write]:
         ArtifactError: the file cannot be written.
     """
     with contextlib.ExitStack() as stack:
-        try:
-            kept = b"".join(line + b"\n" for line in _lines(metrics) if _step(line) <= step)
-            metrics.write_bytes(kept)
-            file = stack.enter_context(metrics.open("ab", buffering=0))
-        except OSError as fault:
-            fix = "Check its folder, permissions and the space left."
-            raise ArtifactError(f"log: {metrics} must be writeable; got {fault.strerror}. {fix}") from fault
+        kept = b"".join(line + b"\n" for line in _lines(metrics) if _step(line) <= step)
+        replace_file(metrics, kept, "log", ArtifactError)
+        file = stack.enter_context(metrics.open("ab", buffering=0))
         writer = _tensorboard(events)
         if writer is not None:
             stack.callback(writer.close)
@@ -49,7 +46,7 @@ def written(metrics: Path, events: Path, step: int) -> Iterator[Write]:
 
 
 def _lines(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines() if path.exists() else []
+    return path.read_bytes().splitlines() if path.is_file() else []
 
 
 def _step(line: bytes) -> float:

@@ -1,0 +1,75 @@
+"""What every `sample` and `refine` takes, declared once, and the solver table it asks for."""
+
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta
+
+from dima.errors import SettingError
+from dima.noise import grid
+from dima.noise import solver as solvers
+from dima.noise.first_order import Churn, Eta
+from dima.noise.schedule import Path
+from dima.settings import OneOf
+
+__all__ = [
+    "AddNoise",
+    "Churn",
+    "Count",
+    "Eta",
+    "Level",
+    "Seed",
+    "Solver",
+    "Spacing",
+    "Steps",
+    "refining_table",
+    "table",
+]
+
+_MOST_STEPS = 50  # beyond which a deterministic solver gains little
+_ANCESTRAL = ("ddpm", "ddpm_large")  # which need the whole chain
+_INT32 = 2**31  # what JAX's counters and keys take
+
+Count = Annotated[int, Meta(ge=0, lt=_INT32, description="how many to draw")]
+Seed = Annotated[int, Meta(ge=0, lt=_INT32, description="equal seeds draw equal numbers")]
+Solver = Annotated[str, OneOf(*solvers.SOLVERS), Meta(description="sampler, by name")]
+Steps = Annotated[
+    int, Meta(ge=1, description="grid steps, at most T; if not given T for ddpm, at most 50 for others")
+]
+Spacing = Annotated[
+    str, OneOf(*grid.SPACINGS, "karras"), Meta(description="how the steps are spread over the levels")
+]
+Level = Annotated[int, Meta(ge=0, lt=_INT32, description="level to start from, 0 to T - 1")]
+AddNoise = Annotated[bool, Meta(description="noise up to that level first")]
+
+
+def table(
+    path: Path,
+    *,
+    solver: Solver = "ddim",
+    steps: Steps | None = None,
+    spacing: Spacing = "trailing",
+    eta: Eta | None = None,
+    churn: Churn | None = None,
+) -> solvers.SolverTable:
+    """The table that walks a path from noise to data.
+
+    Raises:
+        SettingError: steps is above T, or the solver does not have a setting that is given.
+    """
+    most = path.T if solver in _ANCESTRAL else min(_MOST_STEPS, path.T)
+    levels = grid.levels(path, most if steps is None else steps, spacing)
+    return solvers.build(solver, *levels, eta=eta, churn=churn)
+
+
+def refining_table(path: Path, t_start: int, solver: str) -> solvers.SolverTable:
+    """The table of the last `t_start` steps of a path.
+
+    Raises:
+        SettingError: t_start is not in 1..T - 1.
+    """
+    if not 0 < t_start < path.T:
+        fix = "At T nothing of the points is left."
+        raise SettingError(f"noise: t_start must be below T = {path.T}; got {t_start}. {fix}")
+    levels = np.arange(t_start, -1, -1)
+    return solvers.build(solver, path.alpha[levels], path.sigma[levels])

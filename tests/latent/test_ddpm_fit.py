@@ -1,0 +1,42 @@
+"""The fitted state walks what its settings say, and its run is told apart by what changes numbers."""
+
+import numpy as np
+import pytest
+
+from close import assert_close
+from dima.errors import SettingError
+from dima.latent import ddpm_fit
+from dima.latent.ddpm import DDPM
+from dima.noise import sampling, schedule
+
+
+def used(**changes):
+    return DDPM(**changes).get_params(deep=False)
+
+
+def test_the_path_has_the_settings_that_are_given():
+    assert_close(ddpm_fit.path_of(used(T=9)).alpha, schedule.path("cosine", 9).alpha)
+    made = ddpm_fit.path_of(used(T=9, schedule="linear", beta_end=0.5, eps=0.1))
+    assert_close(made.alpha, schedule.path("linear", 9, beta_end=0.5, eps=0.1).alpha)
+    assert ddpm_fit.path_of(used(T=9, zero_snr=True)).alpha[-1] == 0
+    with pytest.raises(SettingError, match="eps must be left out with schedule 'flow'"):
+        ddpm_fit.path_of(used(schedule="flow", eps=0.1))
+
+
+def test_what_is_logged_and_where_it_runs_are_not_of_the_run():
+    points = np.ones((3, 2), np.float32)
+    run = ddpm_fit._run(used(verbose_every=7, device="gpu", patience=3), points, "folder")
+    assert {"device", "verbose_every"}.isdisjoint(run.identity)
+    assert run.identity.keys() | {"device", "verbose_every"} == {*used(), "points"}
+    assert (run.log_every, run.patience) == (7, 3)
+    assert "points" not in ddpm_fit._run(used(), points, None).identity
+
+
+def test_given_states_are_walked_with_the_noise_asked_for(rng):
+    fit = DDPM(20, n_iter=0, hidden_dim=8, t_embed_dim=4).fit(rng.standard_normal((50, 2))).fit_
+    table = sampling.refining_table(ddpm_fit.path_of(fit.settings), 5, "ddim")
+    start = rng.standard_normal((4, 2)).astype(np.float32)
+    still = [fit.walk(table, 4, seed, (start, 0.0)) for seed in (0, 1)]
+    assert_close(still[0], still[1])
+    assert np.abs(fit.walk(table, 4, 0, (start, 1.0)) - still[0]).min() > 1e-6
+    assert fit.walk(table, 0, 0).shape == (0, 2)
