@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "DIMA": "dima.model.dima",
-    "ManifoldAutoencoder": "dima.model.autoencoder",
+    "LatentModel": "dima.model.latent_model",
+    "ManifoldAutoencoder": "dima.model.manifold_autoencoder",
     "DMAP": "dima.manifold.dmap",
     "GPLM": "dima.manifold.gplm",
     "DDPM": "dima.latent.ddpm",
@@ -18,7 +19,7 @@ _HOME = {
     "save": "dima.model.persist",
 }
 
-__all__ = ["DDPM", "DIMA", "DMAP", "GPLM", "ManifoldAutoencoder", "errors", "load", "save"]
+__all__ = ["DDPM", "DIMA", "DMAP", "GPLM", "LatentModel", "ManifoldAutoencoder", "errors", "load", "save"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,7 @@
 """The door: verbs, help, exit codes, what failures look like."""
 
+import importlib
+import inspect
 import logging
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import warnings
 import pytest
 
 from dima import __version__
-from dima.cli import VERBS, app, main, run
+from dima.cli import VERBS, app, docstring, main, run
 from dima.errors import DataError
 
 CALL = [sys.executable, "-c", "from dima.cli import main; main()"]
@@ -28,6 +30,16 @@ def test_help_lists_every_verb_in_order(dima, tokens):
     places = [ran.out.index(f"│ {verb} ") for verb in VERBS]
     assert places == sorted(places)
     assert "--install-completion" in ran.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_is_the_docstring_of_the_verb(dima, verb):
+    module, name = VERBS[verb].split(":")
+    function = getattr(importlib.import_module(module), name)
+    assert docstring(VERBS[verb]) == inspect.getdoc(function)
+    shown = dima(verb, "--help").out
+    for line in filter(None, map(str.strip, inspect.getdoc(function).splitlines())):
+        assert line in shown
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -67,7 +79,7 @@ def test_wrong_flags_are_one_line(dima, tokens, told):
     ("fault", "code", "told"),
     [
         (DataError("X: it must be good; got bad. Mend it."), 2, "X: it must be good; got bad. Mend it.\n"),
-        (KeyboardInterrupt(), 130, "Interrupted; unfinished files were removed.\n"),
+        (KeyboardInterrupt(), 130, "Interrupted; unfinished files were removed, checkpoints stand.\n"),
         (MemoryError(), 2, "dima: the request must fit into memory; got more."),
         (SystemExit(3), 3, ""),
     ],

@@ -5,7 +5,7 @@ import pytest
 
 import dima
 from dima.cli import demo, run
-from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 TINY = {"n_iter": 60, "hidden_dim": 16, "T": 20, "batch_size": 32}
 

@@ -9,8 +9,8 @@ from cli.shell import FAST, circle
 from dima.data import split
 from dima.errors import DataError
 from dima.model import persist
-from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.evaluate import evaluate
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 
 def test_flags_reach_the_parts(dima, desk, tmp_path):
@@ -33,7 +33,7 @@ def test_model_is_that_of_the_library(desk):
 def test_result_as_json_and_nothing_else(dima, desk, tmp_path):
     ran = dima("fit", desk / "X.npy", "-o", tmp_path / "m", "--d", "2", "--no-prior", "--json")
     assert ran.err == ""
-    assert (ran.json["rows"], ran.json["columns"], ran.json["d"]) == (90, 6, 2)
+    assert (ran.json["training_rows"], ran.json["columns"], ran.json["d"]) == (90, 6, 2)
     assert [stage["name"] for stage in ran.json["stages"]] == ["encoder", "decoder"]
     assert ran.json["model"] == str(tmp_path / "m")
     assert ran.json["prior"] is ran.json["report"] is None
@@ -41,7 +41,7 @@ def test_result_as_json_and_nothing_else(dima, desk, tmp_path):
 
 def test_summary_for_people(dima, desk, tmp_path):
     out = dima("fit", desk / "X.npy", "-o", tmp_path / "my model", "--d", "2", *FAST).out
-    for words in ("encoder", "peak MB", "neighbours k", "decoder ridge", "predicted error / variance"):
+    for words in ("encoder", "peak MB", "neighbours k", "decoder ridge", "predicted error"):
         assert words in out
     assert f"Model: {tmp_path / 'my model'}" in out
     assert f"dima sample '{tmp_path / 'my model'}' -n 1000 -o samples.npy" in out
@@ -124,6 +124,15 @@ def test_ten_held_out_rows_are_what_a_measurement_needs(desk):
     assert evaluate(model, X).n_held_out == 10
     with pytest.raises(DataError):
         evaluate(model, X[:9])
+
+
+def test_an_older_model_is_replaced_only_if_asked(dima, desk, tmp_path):
+    line = ["fit", desk / "X.npy", "-o", tmp_path / "m", "--no-prior", "-q"]
+    assert dima(*line, "--d", "2").code == 0
+    assert "got an older saved model. Add --overwrite" in dima.refused(*line, "--d", "3")
+    assert persist.load(tmp_path / "m").d_ == 2
+    assert dima(*line, "--d", "3", "--overwrite").code == 0
+    assert persist.load(tmp_path / "m").d_ == 3
 
 
 def test_other_folders_are_left_alone(dima, desk, tmp_path):

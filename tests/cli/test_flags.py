@@ -13,8 +13,8 @@ from dima.cli import flags
 from dima.latent.ddpm import DDPM
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.evaluate import evaluate
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.settings import declared
 
 PARTS = {"dmap": DMAP, "gplm": GPLM, "ddpm": DDPM}
@@ -94,7 +94,7 @@ def test_no_flag_is_without_a_setting(page):
 @pytest.mark.parametrize(
     ("verb", "call", "names"),
     [
-        ("sample", ManifoldAutoencoder.sample, ["solver", "steps", "eta", "seed"]),
+        ("sample", DDPM.sample, ["solver", "steps", "eta", "seed", "spacing", "churn"]),
         ("decode", ManifoldAutoencoder.refine, ["t_start", "add_noise", "seed"]),
         ("evaluate", evaluate, ["n_samples", "seed"]),
     ],

@@ -45,7 +45,7 @@ def test_refusals(dima, desk, line, told):
 def test_info_for_people(dima, desk):
     ran = dima("info", desk / "model")
     assert (ran.code, ran.err) == (0, "")
-    for words in ("ManifoldAutoencoder", "90 x 6", "written with   dima ", "n_iter=20", "ann_backend="):
+    for words in ("ManifoldAutoencoder", "training rows", "written with", "n_iter=20", "ann_backend="):
         assert words in ran.out
 
 
@@ -54,7 +54,7 @@ def test_info_in_a_process_of_its_own_prints_json_alone(desk):
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
-    assert (told["rows"], told["settings"]["ddpm"]["T"]) == (90, 60)
+    assert (told["training_rows"], told["settings"]["prior"]["T"]) == (90, 60)
     assert told["file"]["bytes"] == sum(path.stat().st_size for path in (desk / "model").iterdir())
 
 
@@ -62,8 +62,12 @@ def test_info_of_a_single_file_and_of_a_part(dima, desk, tmp_path):
     model = persist.load(desk / "bare")
     persist.save_single(model, tmp_path / "m.msgpack", tmp_path / "config.json")
     told = dima("info", tmp_path / "m.msgpack", "--json").json
-    assert (told["kind"], told["rows"], "written_with" in told["file"]) == ("ManifoldAutoencoder", 90, False)
+    assert (told["kind"], told["training_rows"], "written_with" in told["file"]) == (
+        "ManifoldAutoencoder",
+        90,
+        False,
+    )
     persist.save(model.gplm_, tmp_path / "gplm")
     told = dima("info", tmp_path / "gplm", "--json").json
-    assert (told["kind"], list(told["settings"])) == ("GPLM", ["gplm"])
+    assert (told["kind"], told["settings"]["inducing"]) == ("GPLM", "kmeans_medoids")
     assert "GPLM" in dima("info", tmp_path / "gplm").out

@@ -51,7 +51,8 @@ def test_a_model_takes_no_strangers(desk):
 
 def test_read_only_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
-    for judge, name in ((targets.table, "X.npy"), (targets.model, "m"), (targets.page, "r.html")):
+    judges = (targets.table, "X.npy"), (lambda path: targets.model(path, True), "m"), (targets.page, "r.html")
+    for judge, name in judges:
         with pytest.raises(DataError, match="must be in a folder you may write to"):
             judge(tmp_path / name)
 
@@ -77,14 +78,17 @@ def test_models_replace_models_and_empty_folders_only(tmp_path, desk):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "diary").touch()
     (tmp_path / "file").touch()
-    for path in (tmp_path / "new", tmp_path / "empty", desk / "model"):
-        targets.model(path)
+    for path in (tmp_path / "new", tmp_path / "empty"):
+        targets.model(path, overwrite=False)
+    targets.model(desk / "model", overwrite=True)
+    with pytest.raises(ArtifactError, match="must be free; got an older saved model"):
+        targets.model(desk / "model", overwrite=False)
     for path in (tmp_path / "notes", tmp_path / "file"):
         with pytest.raises(ArtifactError, match="must be free, or an older saved model"):
-            targets.model(path)
+            targets.model(path, overwrite=True)
 
 
 @pytest.mark.parametrize("name", ["m.npy", "m.msgpack", "m.json", "none/m"])
 def test_names_that_are_no_model(tmp_path, name):
     with pytest.raises(DataError, match=r"^-o: "):
-        targets.model(tmp_path / name)
+        targets.model(tmp_path / name, overwrite=True)

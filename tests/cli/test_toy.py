@@ -59,4 +59,4 @@ def test_bad_flags_are_one_line(tmp_path, capsys, flags, told):
 def test_three_columns_are_refused(tmp_path, capsys):
     np.save(tmp_path / "points.npy", np.eye(3))
     assert run(["toy", "--data", str(tmp_path / "points.npy"), "-o", str(tmp_path / "t")]) == 2
-    assert "columns of --data must be two; got 3" in capsys.readouterr().err
+    assert "--data must have shape (n, 2); got shape (3, 3)" in capsys.readouterr().err

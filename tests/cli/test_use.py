@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from dima.cli import use
+from cli.shell import FAST
 from dima.data import read
-from dima.errors import ArtifactError
-from dima.manifold.dmap import DMAP
 from dima.model import persist
 from dima.store.artifact import FILES
 
@@ -106,8 +104,8 @@ def test_sample(dima, desk, model, tmp_path, flags, settings):
         ("sample {m} -o X.npy -n 1.5", '"1.5" is not a whole number'),
         ("sample {m} -o X.npy --steps 61", "60"),
         ("sample {m} -o X.npy --steps 0", "0"),
-        ("sample {m} -o X.npy --solver euler", "'euler'"),
-        ("sample {m} -o X.npy --eta 2", "eta must be in [0, 1]"),
+        ("sample {m} -o X.npy --solver euler", '"euler"'),
+        ("sample {m} -o X.npy --eta 2", "eta must be a finite number >= 0 and <= 1"),
         ("sample {m} -o X.parquet", "must be of a kind to write"),
     ],
 )
@@ -132,8 +130,62 @@ def test_damaged_model(dima, desk, tmp_path, verb, member):
     assert member in dima.refused(verb, model, *rest)
 
 
-def test_a_part_alone_does_not_encode(desk, tmp_path):
-    persist.save(persist.load(desk / "model").dmap_, tmp_path / "dmap")
-    assert isinstance(persist.load(tmp_path / "dmap"), DMAP)
-    with pytest.raises(ArtifactError, match="must be a ManifoldAutoencoder; got DMAP"):
-        use.opened(tmp_path / "dmap")
+@pytest.fixture(scope="module")
+def parts(desk, tmp_path_factory):
+    """The parts of the model, each saved alone."""
+    folder, model = tmp_path_factory.mktemp("parts"), persist.load(desk / "model")
+    for name, part in {"dmap": model.dmap_, "gplm": model.gplm_, "ddpm": model.prior_}.items():
+        persist.save(part, folder / name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("line", "shape"),
+    [
+        ("encode {p}/dmap {d}/new.npy -o out.npy", (40, 2)),
+        ("decode {p}/gplm {z} -o out.npy", (40, 6)),
+        ("sample {p}/ddpm -n 7 -o out.npy", (7, 2)),
+    ],
+)
+def test_a_part_alone_serves_the_verbs_it_can(dima, desk, parts, latents, monkeypatch, line, shape):
+    monkeypatch.chdir(latents.parent)
+    assert dima(*line.format(p=parts, d=desk, z=latents).split()).code == 0
+    assert _written("out.npy").shape == shape
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "encode {p}/gplm {d}/new.npy -o out.npy",
+            "dima encode: the model must be able to encode; got a GPLM",
+        ),
+        ("decode {p}/dmap {z} -o out.npy", "must be able to decode; got a DMAP"),
+        ("decode {p}/gplm {z} -o out.npy --refine", "must be able to refine; got a GPLM"),
+        ("sample {p}/dmap -o out.npy", "must be able to sample; got a DMAP"),
+        ("reconstruct {p}/dmap {d}/new.npy -o out.npy", "must be a whole model, with encoder"),
+        ("evaluate {p}/ddpm {d}/new.npy", "must be a whole model, with encoder and decoder"),
+    ],
+)
+def test_and_says_which_it_cannot(dima, desk, parts, latents, monkeypatch, line, message):
+    monkeypatch.chdir(latents.parent)
+    assert message in dima.refused(*line.format(p=parts, d=desk, z=latents).split())
+
+
+def test_a_csv_has_the_columns_the_model_learnt(dima, desk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["a", "b b", "c", "d", "e", "f"]
+    read.save_table("named.csv", _written(desk / "X.npy"), names)
+    assert dima("fit", "named.csv", "-o", "m", "--d", "2", "-q", *FAST).code == 0
+    assert dima("sample", "m", "-n", "3", "-o", "s.csv").code == 0
+    assert dima("reconstruct", "m", "named.csv", "-o", "r.csv").code == 0
+    assert dima("encode", "m", "named.csv", "-o", "z.csv").code == 0
+    assert dima("decode", "m", "z.csv", "-o", "x.csv").code == 0
+    for name in ("s.csv", "r.csv", "x.csv"):
+        assert read.table(name).columns == names
+    assert read.table("z.csv").columns == ["z1", "z2"]
+    read.save_table("other.csv", _written(desk / "X.npy"), names[::-1])
+    assert "columns must be those of the model; got others" in dima.refused(
+        "encode", "m", "other.csv", "-o", "z.csv"
+    )
+    assert dima("encode", "m", desk / "new.npy", "-o", "z.csv").code == 0

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 # Class name -> check -> why it is not passed yet.
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {}

@@ -9,7 +9,7 @@ import pytest
 from house.rules import ROOT, Module, library
 
 MAX_BYTES = 2_000_000
-SHORT = 66  # lines of a page that needs no mirror of its own
+SHORT = 75  # lines of a page that needs no mirror of its own
 # Folders a person keeps a home or a workbench in; written so that this line is not one of them.
 MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:root|work|home|Users)/\w|/tmp/[w]/|[A-Z]:\\Users\\")
 
@@ -37,7 +37,9 @@ def _is_tested(module):
     mirrors = TESTED_ELSEWHERE.get(module.path, _mirrors(module))
     if any((ROOT / mirror).is_file() for mirror in mirrors):
         return True
-    return module.text.count("\n") <= SHORT and any((ROOT / mirrors[0]).parent.glob("test_*.py"))
+    folder = (ROOT / mirrors[0]).parent
+    has_tests = any(folder.glob("test_*.py")) or folder.with_name(f"test_{folder.name}.py").is_file()
+    return module.text.count("\n") <= SHORT and has_tests
 
 
 def _tracked():

@@ -123,7 +123,6 @@ UNFITTED = {
     "self_excluded_": lambda: DMAP().self_excluded_,
     "training_rows_": lambda: DMAP().training_rows_,
     "DMAP.to_arrays": lambda: DMAP().to_arrays(),
-    "round_like_training": lambda: DMAP().round_like_training(X),
     "predict": lambda: GPLM().predict(X),
     "Z_mx_": lambda: GPLM().Z_mx_,
     "GPLM.to_arrays": lambda: GPLM().to_arrays(),
@@ -142,7 +141,6 @@ def test_unfitted_says_so_under_either_name(act, error):
     [
         {"d": 0},
         {"d": 2.0},
-        {"d": None},
         {"k": 1},
         {"beta": 0.0},
         {"beta": np.nan},

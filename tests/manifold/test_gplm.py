@@ -115,9 +115,9 @@ def test_facts_are_plain_and_agree_with_the_fit():
     gplm = GPLM(30, **FIXED).fit(R_IX, R_IX_DATA)
     facts = gplm.facts()
     assert json.loads(json.dumps(facts)) == facts
-    assert (facts["inducing points m"], facts["rank"]) == (30, gplm.rank_)
-    assert (facts["decoder bandwidth"], facts["decoder ridge"]) == (2.0, 1e-3)
-    assert facts["predicted error / variance"] == gplm.press_.error
+    assert (facts["inducing_points_m"], facts["rank"]) == (30, gplm.rank_)
+    assert (facts["decoder_bandwidth"], facts["decoder_ridge"]) == (2.0, 1e-3)
+    assert facts["predicted_error"] == gplm.press_.error
 
 
 def test_no_ridge_interpolates():

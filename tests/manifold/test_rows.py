@@ -26,7 +26,6 @@ def test_training_rows_are_found_and_restored(table):
     assert_close(rows.weight_u, np.bincount(rows.row_i).astype(float))
     assert len(np.unique(rows.R_uX, axis=0)) == len(rows.R_uX)
     assert_close(rows.training(), table, atol=1e-6 * np.abs(table).max())
-    assert_close(rows.round_like_training(table), rows.training())
 
 
 def test_unknown_rows_are_not_found():

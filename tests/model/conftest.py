@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from dima.data import manifolds
-from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.dima import DIMA
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 TINY = {"n_iter": 60, "hidden_dim": 16, "T": 20, "batch_size": 32}
 

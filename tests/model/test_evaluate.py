@@ -6,8 +6,8 @@ from close import assert_close
 from dima.data import manifolds
 from dima.data.split import train_test
 from dima.errors import DataError, ShapeError
-from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.evaluate import evaluate, pca_reconstruction
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 
 def test_figures_agree_with_the_model_and_with_pca(model, rows):

@@ -13,7 +13,7 @@ from dima.latent.ddpm import DDPM
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model import persist
-from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 USE = {
     ManifoldAutoencoder: lambda m, X: (m.transform(X), m.sample(4, seed=1)),
@@ -81,7 +81,7 @@ def test_an_unknown_kind_is_refused(tmp_path):
 
 def test_missing_parts_are_refused(model, tmp_path):
     settings, arrays = model.to_arrays()
-    del arrays["gplm/M_mX"]
+    del arrays["autoencoder/gplm/M_mX"]
     store.save(tmp_path / "m", store.Artifact("manifold-autoencoder", settings, arrays))
     with pytest.raises(ArtifactError, match="must hold a whole manifold-autoencoder"):
         persist.load(tmp_path / "m")
@@ -95,8 +95,8 @@ def test_an_unfitted_model_is_not_saved(tmp_path):
 
 def test_the_card_says_what_the_model_is(model, tmp_path):
     card = (persist.save(model, tmp_path / "m") / "README.md").read_text()
-    assert "300 x 64" in card
-    assert "training rows" in card
+    for words in ("training rows: 300", "columns: 64", "d: 4", "predicted error: 0.", "prior T: 20"):
+        assert f"- {words}" in card
 
 
 def test_the_manifest_tells_the_training_rows_apart(rows, tmp_path):

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from dima.model import report
-from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.evaluate import evaluate
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def pictures(page):
 
 
 def test_pictures_have_all_sections(model, rows, measured):
-    subject = report.Subject("Digits", rows[:60], rows[:, 0], (8, 8))
+    subject = report.Subject("Digits", rows[:60], rows[:60, 0], (8, 8))
     page = report.build(model, measured, subject)
     assert pictures(page) == 5
     for title in ("Latent space", "Reconstruction", "Generated", "Refinement", "Spectrum"):

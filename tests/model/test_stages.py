@@ -1,14 +1,25 @@
 import numpy as np
 
-from dima.model.stages import Stages
+from dima.model.stages import collected, measured
 
 
-def test_a_stage_knows_its_name_and_the_memory_it_took():
-    stages = Stages()
-    with stages.measured("small"):
-        pass
-    with stages.measured("large"):
-        np.ones(2**25).sum()
-    assert [stage.name for stage in stages] == ["small", "large"]
-    assert stages[1].peak_mb > stages[0].peak_mb + 200
+def test_a_stage_knows_its_name_and_the_peak_so_far():
+    with collected() as stages:
+        with measured("small"):
+            pass
+        with measured("large"):
+            np.ones(2**26).sum()
+        with measured("after"):
+            pass
+    assert [stage.name for stage in stages] == ["small", "large", "after"]
+    assert stages[2].peak_mb >= stages[1].peak_mb >= stages[0].peak_mb > 10
     assert all(stage.seconds >= 0 for stage in stages)
+
+
+def test_each_collector_has_its_own():
+    with collected() as outer, measured("one"), collected() as inner, measured("two"):
+        pass
+    assert ([stage.name for stage in outer], [stage.name for stage in inner]) == (["one"], ["two"])
+    with measured("unheard"):  # nobody collects: nothing happens
+        pass
+    assert len(outer) == 1

@@ -3,14 +3,17 @@
 A verb's module loads when the verb is called, so `dima --help` loads no engine.
 """
 
+import ast
 import contextlib
 import logging
 import os
 import signal
 import sys
+import textwrap
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError
@@ -19,82 +22,23 @@ from dima import __version__
 from dima.cli.config import Layer
 from dima.errors import DimaError
 
-__all__ = ["VERBS", "app", "main", "run"]
+__all__ = ["VERBS", "app", "docstring", "main", "run"]
 
 OK, BUG, REFUSED = 0, 1, 2
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + 13  # what a shell reports for these signals
 
-# verb -> (where it lives, what it does, examples), in the order of a first day with it.
-VERBS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "demo": (
-        "dima.cli.demo:demo",
-        "Fit, measure and sample handwritten digits, and write a report: needs no data, no network.",
-        ("dima demo", "dima demo -o digits --seed 1"),
-    ),
-    "fit": (
-        "dima.cli.fit:fit",
-        "Fit a model to a table of numbers and save it.\n\n"
-        "What is not given is chosen: bandwidths, ridge and neighbours from the data.",
-        (
-            "dima fit X.npy -o model",
-            "dima fit table.csv -o model --drop-text --d 16 --report report.html",
-            "dima fit X.npy -o model --dmap.alpha 0.5 --gplm.m 500 --ddpm.n-iter 5000",
-            "dima fit X.npy -o model --config settings.toml",
-        ),
-    ),
-    "encode": (
-        "dima.cli.use:encode",
-        "Encode rows into latents.\n\n"
-        "Latents are normalised: mean 0 and standard deviation 1 over the training rows.",
-        ("dima encode model X.npy -o Z.npy",),
-    ),
-    "decode": (
-        "dima.cli.use:decode",
-        "Decode latents into rows, with --refine after the prior has pulled them to the learned ones.",
-        (
-            "dima decode model Z.npy -o X.npy",
-            "dima decode model Z.npy -o X.npy --refine --t-start 10",
-        ),
-    ),
-    "reconstruct": (
-        "dima.cli.use:reconstruct",
-        "Encode rows and decode them again: what the model keeps of them.",
-        ("dima reconstruct model X.npy -o X_hat.npy",),
-    ),
-    "sample": (
-        "dima.cli.use:sample",
-        "Draw new rows from the prior; equal seeds draw equal rows.",
-        (
-            "dima sample model -n 1000 -o X.npy",
-            "dima sample model -n 1000 -o Z.npy --latent --solver ddpm --steps 100",
-        ),
-    ),
-    "evaluate": (
-        "dima.cli.look:evaluate",
-        "Measure a model on rows it has not seen, beside PCA and beside real rows.",
-        ("dima evaluate model held_out.npy",),
-    ),
-    "toy": (
-        "dima.cli.toy:toy_diffusion",
-        "Train a small diffusion model on points in the plane and draw what happens.\n\n"
-        "Writes data.png, forward.png (the noising at six times), loss.png, samples.png (beside the "
-        "data), reverse.gif (the way back from noise) and samples.npy. JAX alone; nothing opens a window.",
-        (
-            "dima toy gaussian",
-            "dima toy checkerboard --epochs 400 -o board",
-            "dima toy --data points.npy -o mine",
-        ),
-    ),
-    "info": (
-        "dima.cli.look:info",
-        "Show what a saved model is, after checking every byte of it.",
-        ("dima info model", "dima info model --json"),
-    ),
-    "doctor": (
-        "dima.cli.doctor:doctor",
-        "Check this installation: packages, devices, memory, and how to add what is missing.",
-        ("dima doctor",),
-    ),
+# verb -> where it lives, in the order of a first day with it. Its help is its docstring.
+VERBS: dict[str, str] = {
+    "demo": "dima.cli.demo:demo",
+    "fit": "dima.cli.fit:fit",
+    "encode": "dima.cli.use:encode",
+    "decode": "dima.cli.use:decode",
+    "reconstruct": "dima.cli.use:reconstruct",
+    "sample": "dima.cli.use:sample",
+    "evaluate": "dima.cli.look:evaluate",
+    "toy": "dima.cli.toy:toy_diffusion",
+    "info": "dima.cli.look:info",
+    "doctor": "dima.cli.doctor:doctor",
 }
 
 
@@ -105,7 +49,7 @@ def run(tokens: Sequence[str]) -> int:
     its output went away.
     """
     try:
-        with _plainly_spoken():
+        with _messages_as_lines():
             app(tokens)
         sys.stdout.flush()
     except SystemExit as done:
@@ -114,22 +58,22 @@ def run(tokens: Sequence[str]) -> int:
         return done.code if isinstance(done.code, int) else OK
     except CycloptsError as fault:
         verb = " ".join(["dima", *(fault.command_chain or [])])
-        return _told(f"{verb}: {fault} See {verb} --help.", REFUSED)
+        return _ended(f"{verb}: {fault} See {verb} --help.", REFUSED)
     except DimaError as refusal:
-        return _told(str(refusal), REFUSED)
+        return _ended(str(refusal), REFUSED)
     except KeyboardInterrupt:
-        return _told("Interrupted; unfinished files were removed.", INTERRUPTED)
+        return _ended("Interrupted; unfinished files were removed, checkpoints stand.", INTERRUPTED)
     except BrokenPipeError:
         # What is still buffered has no reader; without this, Python would complain on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except MemoryError:
         fix = "Pass fewer rows, lower --gplm.m or --dmap.k, or use a larger machine."
-        return _told(f"dima: the request must fit into memory; got more. {fix}", REFUSED)
+        return _ended(f"dima: the request must fit into memory; got more. {fix}", REFUSED)
     except Exception as fault:
         traceback.print_exc()
-        told = f"{type(fault).__name__}: {fault}".strip(": ")
-        return _told(f"This is a bug in dima ({told}). Please report it with the lines above.", BUG)
+        what = f"{type(fault).__name__}: {fault}".strip(": ")
+        return _ended(f"This is a bug in dima ({what}). Please report it with the lines above.", BUG)
     return OK
 
 
@@ -145,13 +89,21 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def _told(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr)
+def docstring(home: str) -> str:
+    """The docstring of a verb, read from its source: importing it would load an engine."""
+    module, name = home.split(":")
+    source = Path(__file__).with_name(f"{module.rpartition('.')[2]}.py").read_text("utf-8")
+    functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return next(ast.get_docstring(function) or "" for function in functions if function.name == name)
+
+
+def _ended(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
     return code
 
 
 @contextlib.contextmanager
-def _plainly_spoken() -> Iterator[None]:
+def _messages_as_lines() -> Iterator[None]:
     """Warnings and log records of the library as lines on standard error."""
     handler = _ToStderr()
     logger = logging.getLogger("dima")
@@ -192,7 +144,8 @@ app = App(
 )
 app.config = (Layer(app),)
 
-for _rank, (_name, (_path, _help, _examples)) in enumerate(VERBS.items()):
-    _shown = "\n".join(["Examples:", *(f"  {example}" for example in _examples)])
-    app.command(_path, name=_name, help=_help, help_epilogue=_shown, sort_key=_rank)
+for _rank, (_name, _home) in enumerate(VERBS.items()):
+    _help, _, _examples = docstring(_home).partition("\n\nExamples:\n")
+    _epilogue = f"Examples:\n{textwrap.indent(textwrap.dedent(_examples), '  ')}"
+    app.command(_home, name=_name, help=_help, help_epilogue=_epilogue, sort_key=_rank)
 app.register_install_completion_command(help="Install completion for your shell.")

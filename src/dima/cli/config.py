@@ -8,7 +8,7 @@ from cyclopts import App
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
-from dima.errors import DataError, SettingError, sentence
+from dima.errors import DataError, SettingError
 
 __all__ = ["FLAG", "Layer", "read"]
 
@@ -33,15 +33,15 @@ class Layer:
             SettingError: a key is the name of a verb, or --config itself.
             cyclopts.UnknownOptionError: a key is no flag of the verb; it names key and file.
         """
-        given = [a.tokens[0].value for a in arguments if FLAG in a.names and a.tokens]
-        if given:
-            self._fill(given[0], app, commands, arguments)
+        paths = [a.tokens[0].value for a in arguments if FLAG in a.names and a.tokens]
+        if paths:
+            self._fill(paths[0], app, commands, arguments)
         for argument in arguments:
             # `--dmap 3` would set whichever setting comes first.
             if argument.children and argument.tokens:
-                name = argument.tokens[0].keyword or argument.name
-                rule, fix = "one setting of it", f"Write {argument.children[0].name} VALUE."
-                raise SettingError(sentence(f"dima {' '.join(commands)}", name, rule, "it alone", fix))
+                name, verb = argument.tokens[0].keyword or argument.name, " ".join(commands)
+                fix = f"Write {argument.children[0].name} VALUE."
+                raise SettingError(f"dima {verb}: {name} must be one setting of it; got it alone. {fix}")
 
     def _fill(self, path: str, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
         values = read(path)
@@ -50,7 +50,7 @@ class Layer:
             if key in self._root or key == FLAG.lstrip("-"):
                 fix = "Write flags at the top, and settings under [dmap], [gplm] and [ddpm]."
                 rule = f"a flag of dima {' '.join(commands)}"
-                raise SettingError(sentence(path, "a key", rule, repr(key), fix))
+                raise SettingError(f"{path}: a key must be {rule}; got {key!r}. {fix}")
         Dict(values, source=path, use_commands_as_keys=False)(app, commands, arguments)
 
 
@@ -63,11 +63,11 @@ def read(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        fix = "Check the path."
-        raise DataError(sentence(FLAG, str(path), "a file that exists", "none there", fix)) from None
+        message = f"{FLAG}: {path} must be a file that exists; got none there. Check the path."
+        raise DataError(message) from None
     except OSError as fault:
-        rule, fix = "a file that can be read", "Check the path."
-        raise DataError(sentence(FLAG, str(path), rule, fault.strerror, fix)) from None
+        message = f"{FLAG}: {path} must be a file that can be read; got {fault.strerror}. Check the path."
+        raise DataError(message) from None
     except ValueError as fault:  # TOMLDecodeError and UnicodeDecodeError are both ValueErrors
-        rule, fix = "a TOML file", "Write lines like d = 16, under sections like [dmap]."
-        raise DataError(sentence(FLAG, str(path), rule, f"an error: {fault}", fix)) from None
+        fix = "Write lines like d = 16, under sections like [dmap]."
+        raise DataError(f"{FLAG}: {path} must be a TOML file; got an error: {fault}. {fix}") from None

@@ -12,8 +12,9 @@ from dima.cli.flags import EVERYWHERE, Common
 from dima.data import manifolds, read, split
 from dima.figures.report import save_report
 from dima.model import persist, report
-from dima.model.autoencoder import ManifoldAutoencoder
 from dima.model.evaluate import evaluate
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
+from dima.model.stages import collected, measured
 
 __all__ = ["demo"]
 
@@ -26,13 +27,17 @@ def demo(
     to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write")] = Path("dima-demo"),
     common: Common = EVERYWHERE,
 ) -> None:
-    """Fit handwritten digits and write a report, the model and samples.
+    """Fit, measure and sample handwritten digits, and write a report: needs no data, no network.
 
-    The digits (1,797 rows of 64 pixels) come with scikit-learn, so nothing is downloaded. A fifth
-    of them is held out for the figures. It takes some 30 seconds on two cores.
+    The digits (1,797 rows of 64 pixels) come with scikit-learn. A fifth of them is held out for the
+    figures. It takes some 30 seconds on two cores.
+
+    Examples:
+        dima demo
+        dima demo -o digits --seed 1
     """
     folder = targets.folder(to, "dima demo")
-    targets.model(folder / "model")
+    targets.model(folder / "model", overwrite=True)
     targets.page(folder / "report.html")
     targets.table(folder / "samples.npy")
     seed = common.seed or 0
@@ -40,25 +45,26 @@ def demo(
     train, held_out = split.train_test(len(X), 0.2, seed)
     if not common.quiet:
         output.note(f"Fitting to {len(train)} handwritten digits; {len(held_out)} are held out.")
-    with common.bars():
+    with common.bars(), collected() as own_stages:
         model = ManifoldAutoencoder(_DIMENSION, seed=seed).fit(X[train])
         persist.save(model, folder / "model")
-        with model.stages_.measured("evaluation"):
-            measured = evaluate(model, X[held_out], seed=seed)
-    subject = report.Subject("dima on handwritten digits", X[held_out], labels[train], _SHAPE, seed)
-    with model.stages_.measured("samples"):
-        read.save_table(folder / "samples.npy", model.sample(_SAMPLES, seed=seed))
-    save_report(folder / "report.html", report.build(model, measured, subject))
-    stages = [dataclasses.asdict(stage) for stage in model.stages_]
+        with measured("evaluation"):
+            figures = evaluate(model, X[held_out], seed=seed)
+        with measured("samples"):
+            read.save_table(folder / "samples.npy", model.sample(_SAMPLES, seed=seed))
+    title = "dima on handwritten digits"
+    subject = report.Subject(title, X[held_out], labels[held_out], _SHAPE, seed=seed)
+    save_report(folder / "report.html", report.build(model, figures, subject))
+    stages = [*model.stages_, *own_stages]
     if common.as_json:
-        output.json({"folder": folder, **dataclasses.asdict(measured), "stages": stages})
+        shown = {"folder": folder, **dataclasses.asdict(figures)}
+        output.json(shown | {"stages": [dataclasses.asdict(stage) for stage in stages]})
         return
     if common.quiet:
         return
-    rows = [(s["name"], f"{s['seconds']:.1f}", f"{s['peak_mb']:.0f}") for s in stages]
-    output.table(("held out", "value", "beside it"), report.summary(measured))
+    output.table(("held out", "value", "beside it"), report.summary(figures))
     output.lines("")
-    output.table(("stage", "seconds", "peak MB"), rows)
+    output.stages(stages)
     output.lines("", *_next(folder))
 
 

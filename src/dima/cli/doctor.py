@@ -57,7 +57,11 @@ _PATIENCE = 120  # seconds a framework may take to load
 
 
 def doctor(*, common: Common = EVERYWHERE) -> None:
-    """Check this installation: packages, devices, memory, and the command that adds what is missing."""
+    """Check this installation: packages, devices, memory, and how to add what is missing.
+
+    Examples:
+        dima doctor
+    """
     found = {
         "dima": __version__,
         "python": platform.python_version(),
@@ -110,8 +114,8 @@ def _asked(framework: str) -> str:
             check=True,
         )
     except subprocess.CalledProcessError as fault:
-        told = (fault.stderr or "").strip().splitlines() or [f"exit code {fault.returncode}"]
-        return f"broken: {told[-1]}"
+        lines = (fault.stderr or "").strip().splitlines() or [f"exit code {fault.returncode}"]
+        return f"broken: {lines[-1]}"
     except (OSError, subprocess.TimeoutExpired) as fault:
         return f"broken: {fault}"
     return " ".join(done.stdout.split())
@@ -119,8 +123,8 @@ def _asked(framework: str) -> str:
 
 def _memory() -> dict[str, int | None]:
     """Bytes of memory in all and free, within what a container allows; None where it is not told."""
-    told = dict(line.split(":", 1) for line in _lines("/proc/meminfo"))
-    total, free = (_kib(told.get(name, "")) for name in ("MemTotal", "MemAvailable"))
+    memory = dict(line.split(":", 1) for line in _lines("/proc/meminfo"))
+    total, free = (_kib(memory.get(name, "")) for name in ("MemTotal", "MemAvailable"))
     limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
     if total and free and limit and used and limit[0].isdigit():
         total, free = min(total, int(limit[0])), min(free, int(limit[0]) - int(used[0]))
@@ -144,8 +148,8 @@ def _problems() -> list[str]:
         f"{name} is missing. Run: python -m pip install {DISTRIBUTION}" for name in BASE if not _version(name)
     ]
     if _version("dima"):
-        told = "another package named dima is installed and shares the import name."
-        faults.append(f"{told} Run: python -m pip uninstall dima")
+        fault = "another package named dima is installed and shares the import name."
+        faults.append(f"{fault} Run: python -m pip uninstall dima")
     return faults
 
 

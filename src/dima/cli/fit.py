@@ -10,19 +10,18 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from dima import settings
-from dima.cli import flags, output, targets
-from dima.cli.facts import facts, readable
+from dima.cli import flags, inputs, output, targets
 from dima.cli.flags import EVERYWHERE, Common
-from dima.cli.use import table
 from dima.data.split import train_test
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
 from dima.figures.report import save_report
 from dima.latent import border
 from dima.latent.ddpm import DDPM
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model import persist
-from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model import persist, report
+from dima.model.evaluate import evaluate
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.typing import Array
 
 __all__ = ["fit"]
@@ -52,7 +51,9 @@ def fit(  # noqa: PLR0913 each argument is a flag
     prior: Annotated[
         bool, Parameter(name="--prior", help="fit the latent prior, which samples and refines")
     ] = True,
-    report: Annotated[Path | None, Parameter(help="page (.html) with pictures and held-out figures")] = None,
+    page: Annotated[
+        Path | None, Parameter(name="--report", help="page (.html) with pictures and held-out figures")
+    ] = None,
     hold_out: Annotated[
         float | None,
         Parameter(
@@ -62,31 +63,43 @@ def fit(  # noqa: PLR0913 each argument is a flag
         ),
     ] = None,
     drop_text: flags.DropText = False,
+    overwrite: flags.Overwrite = False,
     dmap: DmapFlags | None = None,
     gplm: GplmFlags | None = None,
     ddpm: DdpmFlags | None = None,
     common: Common = EVERYWHERE,
 ) -> None:
-    """Fit a model to a table of numbers and save it."""
-    _judge(to, report, hold_out)
+    """Fit a model to a table of numbers and save it.
+
+    What is not given is chosen: bandwidths, ridge and neighbours from the data.
+
+    Examples:
+        dima fit X.npy -o model
+        dima fit table.csv -o model --drop-text --d 16 --report report.html
+        dima fit X.npy -o model --dmap.alpha 0.5 --gplm.m 500 --ddpm.n-iter 5000
+        dima fit X.npy -o model --config settings.toml
+    """
+    _judge(to, page, hold_out, overwrite)
     parts: dict[str, Any] = {
         "dmap": _checked("--dmap", DMAP, dmap),
         "gplm": _checked("--gplm", GPLM, gplm),
         "prior": _prior(prior, _checked("--ddpm", DDPM, ddpm)),
     }
-    given = _checked("dima fit", ManifoldAutoencoder, model)
-    found = table(data, drop_text, common)
-    train, held_out = _split(found.values, report, hold_out, common.seed or 0)
-    fitted = ManifoldAutoencoder(**given, **parts, **common.seeded())
+    own = _checked("dima fit", ManifoldAutoencoder, model)
+    found = inputs.table(data, drop_text, common)
+    train, held_out = _split(found.values, page, hold_out, common.seed or 0)
+    fitted = ManifoldAutoencoder(**own, **parts, **common.seeded())
     if sys.stderr.isatty() and not common.quiet:
         output.note(f"Fitting to {len(train)} rows of {train.shape[1]} columns.")
     with common.bars():
-        fitted.fit(train)
+        fitted.fit(train, columns=found.columns)
         # First the model, then its report: a report that fails costs no fit.
         persist.save(fitted, to)
-        if report is not None:
-            _report(fitted, held_out, report, Path(data).name, common)
-    _tell(fitted, to, report, found.left_out, common)
+        if page is not None:
+            subject = report.Subject(Path(data).name, held_out, seed=common.seed or 0)
+            measured = evaluate(fitted, held_out, **common.seeded())
+            save_report(page, report.build(fitted, measured, subject))
+    _tell(fitted, to, page, found.left_out, common)
 
 
 def _checked(flag: str, kind: type, part: flags.Given | None) -> dict[str, Any]:
@@ -94,59 +107,47 @@ def _checked(flag: str, kind: type, part: flags.Given | None) -> dict[str, Any]:
     return settings.check(flag, kind, {} if part is None else part.given())
 
 
-def _prior(wanted: bool, given: dict[str, Any]) -> dict[str, Any] | None:
+def _prior(wanted: bool, values: dict[str, Any]) -> dict[str, Any] | None:
     if wanted:
-        border.device(given.get("device", "auto"))  # told now, not after encoder and decoder
-        return given
-    if given:
-        got = ", ".join(f"--ddpm.{name}" for name in given)
-        raise SettingError(sentence("dima fit", "--no-prior", "given without --ddpm flags", got))
+        border.device(values.get("device", "auto"))  # told now, not after encoder and decoder
+        return values
+    if values:
+        names = ", ".join(f"--ddpm.{name}" for name in values)
+        raise SettingError(f"dima fit: --no-prior must be given without --ddpm flags; got {names}.")
     return None
 
 
-def _judge(to: Path, report: Path | None, hold_out: float | None) -> None:
+def _judge(to: Path, page: Path | None, hold_out: float | None, overwrite: bool) -> None:
     """Refuse targets and flags before anything is read."""
-    targets.model(to)
-    if report is not None:
-        targets.page(report)
+    targets.model(to, overwrite)
+    if page is not None:
+        targets.page(page)
     elif hold_out is not None:
         fix = "Add --report report.html, or leave it out to fit to all rows."
-        raise SettingError(sentence("dima fit", "--hold-out", "given with --report", "it alone", fix))
+        raise SettingError(f"dima fit: --hold-out must be given with --report; got it alone. {fix}")
 
 
-def _split(X: Array, report: Path | None, hold_out: float | None, seed: int) -> tuple[Array, Array]:
-    if report is None:
+def _split(X: Array, page: Path | None, hold_out: float | None, seed: int) -> tuple[Array, Array]:
+    if page is None:
         return X, X[:0]
     train, test = train_test(len(X), _HOLD_OUT if hold_out is None else hold_out, seed)
     if len(test) < _FEWEST:
         rule, fix = f"at least {_FEWEST} rows", "Raise --hold-out, or fit without --report."
-        raise SettingError(sentence("dima fit", "--hold-out", rule, f"{len(test)} of {len(X)}", fix))
+        raise SettingError(f"dima fit: --hold-out must be {rule}; got {len(test)} of {len(X)}. {fix}")
     return X[train], X[test]
 
 
-def _report(model: ManifoldAutoencoder, held_out: Array, path: Path, title: str, common: Common) -> None:
-    # Pictures bring matplotlib; a fit without a report goes without.
-    from dima.model import report
-    from dima.model.evaluate import evaluate
-
-    subject = report.Subject(title, held_out, seed=common.seed or 0)
-    measured = evaluate(model, held_out, **common.seeded())
-    save_report(path, report.build(model, measured, subject))
-
-
 def _tell(
-    model: ManifoldAutoencoder, to: Path, report: Path | None, left_out: list[str], common: Common
+    model: ManifoldAutoencoder, to: Path, page: Path | None, left_out: list[str], common: Common
 ) -> None:
-    known = facts(model)
-    stages = [dataclasses.asdict(stage) for stage in model.stages_]
+    facts, stages = model.facts(), [dataclasses.asdict(stage) for stage in model.stages_]
     if common.as_json:
-        output.json({"model": to, "report": report, **known, "stages": stages, "left_out": left_out})
+        output.json({"model": to, "report": page, **facts, "stages": stages, "left_out": left_out})
     elif not common.quiet:
-        rows = [(s["name"], f"{s['seconds']:.1f}", f"{s['peak_mb']:.0f}") for s in stages]
-        output.table(("stage", "seconds", "peak MB"), rows)
+        output.stages(model.stages_)
         output.lines("")
-        output.pairs(readable(known))
-        output.lines("", f"Model: {to}", *([f"Report: {report}"] if report else []), "")
+        output.pairs({name.replace("_", " "): value for name, value in facts.items()})
+        output.lines("", f"Model: {to}", *([f"Report: {page}"] if page else []), "")
         output.lines("Next:", *_next(shlex.quote(str(to)), model.prior_ is not None))
 
 

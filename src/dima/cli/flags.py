@@ -24,6 +24,7 @@ __all__ = [
     "Given",
     "Model",
     "Output",
+    "Overwrite",
     "Whole",
     "of",
     "whole",
@@ -49,10 +50,13 @@ Whole = Annotated[int | None, Parameter(converter=whole)]
 Data = Annotated[str, Parameter(help=".npy, .npz (file.npz:key), .csv, .tsv or .parquet, one row per sample")]
 Model = Annotated[Path, Parameter(help="a saved model: its folder, or a single .msgpack file")]
 Output = Annotated[
-    Path, Parameter(name=["--output", "-o"], help="table to write: .npy, or .csv without a header")
+    Path, Parameter(name=["--output", "-o"], help="table to write: .npy, or .csv with the column names")
 ]
 DropText = Annotated[
     bool, Parameter(help="leave out columns that are not numbers", negative="", show_default=False)
+]
+Overwrite = Annotated[
+    bool, Parameter(help="replace an older model at the target", negative="", show_default=False)
 ]
 
 
@@ -146,11 +150,11 @@ def of(declaration: settings.Declaration, panel: Group | None = None, without: C
 
 def _field(setting: settings.Setting, panel: Group | None) -> tuple[str, Any, Any]:
     plain = _plain(setting.type)
-    given: dict[str, Any] = {"group": panel} if panel else {}
+    extra: dict[str, Any] = {"group": panel} if panel else {}
     if int in (plain, *typing.get_args(plain)):
-        given["converter"] = whole if plain is int else _whole_or_none
+        extra["converter"] = whole if plain is int else _whole_or_none
     shown = False if setting.default is None else lambda _: setting.default
-    flag = Parameter(help=setting.help, show_default=shown, **given)
+    flag = Parameter(help=setting.help, show_default=shown, **extra)
     return setting.name, Annotated[plain, flag], dataclasses.field(default=_UNSET)
 
 

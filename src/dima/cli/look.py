@@ -7,9 +7,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from dima.cli import flags, output
+from dima.cli import flags, inputs, output
 from dima.cli.flags import EVERYWHERE, Common
-from dima.cli.use import opened, table
+from dima.files import surviving
+from dima.model.evaluate import evaluate as measure
+from dima.model.report.summary import summary
+from dima.store.manifest import read_manifest
 
 __all__ = ["evaluate", "info"]
 
@@ -19,6 +22,10 @@ def evaluate(
     data: flags.Data,
     /,
     *,
+    train: Annotated[
+        str | None,
+        Parameter(help="table the model was fitted on, for the floor, where the model keeps no rows"),
+    ] = None,
     n_samples: Annotated[
         flags.Whole,
         Parameter(
@@ -28,19 +35,20 @@ def evaluate(
     drop_text: flags.DropText = False,
     common: Common = EVERYWHERE,
 ) -> None:
-    """Measure a model on rows it has not seen.
+    """Measure a model on rows it has not seen, beside PCA and beside real rows.
 
     Reconstruction is put beside principal components at the same d, samples beside as many
     training rows.
-    """
-    X, fitted = table(data, drop_text, common).values, opened(model)
-    # Measuring brings scikit-learn's classifiers: nothing else needs them.
-    from dima.model.evaluate import evaluate as measure
-    from dima.model.report import summary
 
-    chosen = {} if n_samples is None else {"n_samples": n_samples}
+    Examples:
+        dima evaluate model held_out.npy
+    """
+    found, opened = inputs.table(data, drop_text, common), inputs.whole(model, "evaluate")
+    chosen: dict[str, Any] = {} if n_samples is None else {"n_samples": n_samples}
+    if train is not None:
+        chosen["train"] = inputs.rows_for(opened, inputs.table(train, drop_text, common), train)
     with common.bars():
-        measured = measure(fitted, X, **chosen, **common.seeded())
+        measured = measure(opened, inputs.rows_for(opened, found, data), **chosen, **common.seeded())
     if common.as_json:
         output.json(dataclasses.asdict(measured))
         return
@@ -49,40 +57,45 @@ def evaluate(
 
 
 def info(model: flags.Model, /, *, common: Common = EVERYWHERE) -> None:
-    """Show what a saved model is: sizes, chosen values, settings, versions.
+    """Show what a saved model is, after checking every byte of it.
 
-    The file is checked as a whole: a damaged model is told by the name of its broken part.
+    Sizes, chosen values, settings, versions. A damaged model is told by the name of its broken part.
+
+    Examples:
+        dima info model
+        dima info model --json
     """
-    # The engines load here, so that `--help` does without.
-    from dima.cli.facts import facts, readable, settings
-    from dima.model import persist
-    from dima.model.autoencoder import ManifoldAutoencoder
-
-    fitted = persist.load(model)
-    whole = isinstance(fitted, ManifoldAutoencoder)
-    known = facts(fitted) if whole else {}
-    kind, given, file = type(fitted).__name__, settings(fitted), _file(model)
+    opened = inputs.opened(model)
+    kind, facts, file = type(opened).__name__, opened.facts(), _file(model)
+    settings = {name: _settings(value) for name, value in opened.get_params(deep=False).items()}
     if common.as_json:
-        output.json({"kind": kind, **known, "settings": given, "file": file})
+        output.json({"kind": kind, **facts, "settings": settings, "file": file})
         return
-    output.pairs({"kind": kind, **(readable(known) if whole else {})})
+    output.pairs({"kind": kind, **_in_words(facts)})
     output.lines("")
-    output.pairs({name: _settings(values) for name, values in given.items()})
+    output.pairs({name: _shown(value) for name, value in settings.items()})
     output.lines("")
-    output.pairs({name.replace("_", " "): value for name, value in file.items()})
+    output.pairs(_in_words(file))
 
 
-def _settings(values: dict[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items() if value is not None)
+def _in_words(values: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("_", " "): value for name, value in values.items()}
+
+
+def _settings(value: Any) -> Any:
+    """A setting, or the settings of a part."""
+    return value.get_params(deep=False) if hasattr(value, "get_params") else value
+
+
+def _shown(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return " ".join(f"{name}={setting}" for name, setting in value.items() if setting is not None)
 
 
 def _file(path: Path) -> dict[str, Any]:
     """Where a model lies, its size, and what it was written with, if it is a folder."""
-    # The store brings NumPy, which `--help` does without.
-    from dima.files import surviving
-    from dima.store.manifest import read_manifest
-
-    place = surviving(path, "info")
+    place = surviving(path, "dima info")
     if not place.is_dir():
         return {"path": str(path), "bytes": place.stat().st_size}
     size = sum(member.stat().st_size for member in place.iterdir())

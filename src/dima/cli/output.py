@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["json", "lines", "note", "pairs", "shown", "table"]
+__all__ = ["json", "lines", "note", "pairs", "shown", "stages", "table"]
 
 _UNFOLDED = 1000  # columns off a terminal: a file is not folded, so `grep` finds whole lines
 
@@ -28,6 +28,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def pairs(values: Mapping[str, object]) -> None:
     """Print names and values, one a line; what is None is left out."""
     _print((), [[name, shown(value)] for name, value in values.items() if value is not None])
+
+
+def stages(measured: Iterable[Any]) -> None:
+    """Print measured stages of a fit as a table."""
+    rows = [(stage.name, f"{stage.seconds:.1f}", f"{stage.peak_mb:.0f}") for stage in measured]
+    table(("stage", "seconds", "peak MB so far"), rows)
 
 
 def lines(*texts: str) -> None:

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-from dima.errors import ArtifactError, DataError, DimaError, sentence
+from dima.data import read
+from dima.errors import ArtifactError, DataError
+from dima.store.artifact import FILES
 from dima.typing import Array
 
 __all__ = ["TABLES", "folder", "model", "page", "save", "table"]
@@ -26,7 +28,8 @@ def table(path: Path, data: str = "") -> None:
     _suffix(path, TABLES)
     _reachable(path)
     if data and path.exists() and Path(data).exists() and path.samefile(data):
-        raise _refused(path, "another file than the data", "the data themselves", "Choose a name.")
+        message = f"-o: {path} must be another file than the data; got the data themselves."
+        raise DataError(f"{message} Choose a name.")
 
 
 def page(path: Path) -> None:
@@ -39,26 +42,26 @@ def page(path: Path) -> None:
     _reachable(path)
 
 
-def model(path: Path) -> None:
-    """Judge the target of a model: a free name, an empty folder, or an older model.
+def model(path: Path, overwrite: bool) -> None:
+    """Judge the target of a model: a free name or an empty folder, and with `overwrite` an older model.
 
     Raises:
         DataError: the name is that of a file, or its folder cannot be written to.
-        ArtifactError: something else stands there.
+        ArtifactError: something else stands there, or an older model that is not to be replaced.
     """
-    # Reading and writing models brings NumPy; a wrong suffix is told without.
-    from dima.store.artifact import FILES
-
     if path.suffix.lower() in _FILES:
-        got = f"the suffix {path.suffix!r}"
-        raise _refused(path, "the name of a folder", got, "Leave the suffix out.")
+        message = f"-o: {path} must be the name of a folder; got the suffix {path.suffix!r}."
+        raise DataError(f"{message} Leave the suffix out.")
     _parent(path)
     if not os.path.lexists(path):
         return
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
     if names and not ({_MANIFEST} <= names <= set(FILES)):
-        rule, fix = "free, or an older saved model", "Choose another place, or move it away."
-        raise _refused(path, rule, "something else", fix, ArtifactError)
+        fix = "Choose another place, or move it away."
+        raise ArtifactError(f"-o: {path} must be free, or an older saved model; got something else. {fix}")
+    if names and not overwrite:
+        fix = "Add --overwrite to replace it, or choose another place."
+        raise ArtifactError(f"-o: {path} must be free; got an older saved model. {fix}")
 
 
 def folder(path: Path, owner: str) -> Path:
@@ -71,46 +74,42 @@ def folder(path: Path, owner: str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         got = fault.strerror or type(fault).__name__
-        raise DataError(sentence(owner, "--output", "a folder to write to", got)) from None
+        raise DataError(f"{owner}: --output must be a folder to write to; got {got}.") from None
     return path
 
 
-def save(path: Path, values: Array) -> None:
-    """Write a table to a target judged before.
+def save(path: Path, values: Array, columns: list[str] | None = None) -> None:
+    """Write a table to a target judged before, under column names where the format holds them.
 
     Raises:
         DataError: the disk refused.
     """
-    from dima.data import read  # brings NumPy
-
     try:
-        read.save_table(path, values)
+        read.save_table(path, values, columns)
     except OSError as fault:
         fix = "Check its folder, permissions and the space left."
-        raise _refused(path, "writeable", fault.strerror, fix) from fault
+        raise DataError(f"-o: {path} must be writeable; got {fault.strerror}. {fix}") from fault
 
 
 def _suffix(path: Path, known: tuple[str, ...]) -> None:
     if path.suffix.lower() not in known:
-        got = f"the suffix {path.suffix!r}"
-        raise _refused(path, "of a kind to write", got, f"It can be {', '.join(known)}.")
+        message = f"-o: {path} must be of a kind to write; got the suffix {path.suffix!r}."
+        raise DataError(f"{message} It can be {', '.join(known)}.")
 
 
 def _reachable(path: Path) -> None:
     _parent(path)
     if path.is_dir():
-        raise _refused(path, "a file", "a folder", "Name a file in it.")
+        raise DataError(f"-o: {path} must be a file; got a folder. Name a file in it.")
     if (path.parent / _MANIFEST).exists():
         # A model with a stranger in its folder no longer opens.
-        raise _refused(path, "outside a saved model", "a file inside one", "Choose another folder.")
+        fix = "Choose another folder."
+        raise DataError(f"-o: {path} must be outside a saved model; got a file inside one. {fix}")
 
 
 def _parent(path: Path) -> None:
     if not path.parent.is_dir():
-        raise _refused(path, "in a folder that exists", "none there", "Create it first.")
+        raise DataError(f"-o: {path} must be in a folder that exists; got none there. Create it first.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise _refused(path, "in a folder you may write to", "a read-only one", "Choose another.")
-
-
-def _refused(path: Path, rule: str, got: object, fix: str, kind: type[DimaError] = DataError) -> DimaError:
-    return kind(sentence("-o", str(path), rule, got, fix))
+        message = f"-o: {path} must be in a folder you may write to; got a read-only one."
+        raise DataError(f"{message} Choose another.")

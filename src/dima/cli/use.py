@@ -1,21 +1,23 @@
 """Verbs that put a model to work: encode, decode, reconstruct and sample."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from dima.cli import flags, output, targets
+from dima.cli import flags, inputs, targets
 from dima.cli.flags import EVERYWHERE, Common
-from dima.errors import SettingError, sentence
+from dima.errors import SettingError
+from dima.metrics.reconstruction import error_over_variance
+from dima.model.latent_model import LatentModel
+from dima.noise import sampling
+
+__all__ = ["decode", "encode", "reconstruct", "sample"]
 
 if TYPE_CHECKING:
-    from dima.data.table import Table
-    from dima.model.autoencoder import ManifoldAutoencoder
-    from dima.typing import Array
-
-__all__ = ["decode", "encode", "opened", "reconstruct", "sample", "table"]
+    from dima.cli.flags import Given as SamplingFlags
+else:
+    SamplingFlags = Parameter(name="*")(flags.of(sampling.table))
 
 
 def encode(
@@ -31,10 +33,14 @@ def encode(
 
     Latents are normalised: mean 0 and standard deviation 1 over the training rows. The same rows
     give the same latents; nothing is drawn at random.
+
+    Examples:
+        dima encode model X.npy -o Z.npy
     """
     targets.table(to, data)
-    X, fitted = table(data, drop_text, common).values, opened(model)
-    _finish(to, fitted.transform(X), common)
+    found, opened = inputs.table(data, drop_text, common), inputs.opened(model)
+    Z = inputs.method(opened, "encode")(inputs.rows_for(opened, found, data))
+    inputs.finish(to, Z, common, [f"z{axis}" for axis in range(1, Z.shape[1] + 1)])
 
 
 def decode(  # noqa: PLR0913 each argument is a flag
@@ -64,18 +70,26 @@ def decode(  # noqa: PLR0913 each argument is a flag
     ] = None,
     common: Common = EVERYWHERE,
 ) -> None:
-    """Decode latents into rows."""
-    asked: dict[str, Any] = {"t_start": t_start, "add_noise": add_noise}
-    refining = {name: value for name, value in asked.items() if value is not None}
+    """Decode latents into rows.
+
+    With --refine, the prior first pulls the latents to the learned ones.
+
+    Examples:
+        dima decode model Z.npy -o X.npy
+        dima decode model Z.npy -o X.npy --refine --t-start 10
+    """
+    flags_given: dict[str, Any] = {"t_start": t_start, "add_noise": add_noise}
+    refining = {name: value for name, value in flags_given.items() if value is not None}
     if refining and not refine:
-        got = ", ".join("--" + name.replace("_", "-") for name in refining)
-        raise SettingError(sentence("dima decode", got, "given with --refine", "it alone"))
+        names = ", ".join("--" + name.replace("_", "-") for name in refining)
+        raise SettingError(f"dima decode: {names} must be given with --refine; got it alone.")
     targets.table(to, data)
-    Z, fitted = table(data, False, common).values, opened(model)
+    Z, opened = inputs.table(data, False, common).values, inputs.opened(model)
     with common.bars():
         if refine:
-            Z = fitted.refine(Z, **refining, **common.seeded())
-        _finish(to, fitted.inverse_transform(Z), common)
+            Z = inputs.method(opened, "refine")(Z, **refining, **common.seeded())
+        X = inputs.method(opened, "decode")(Z)
+    inputs.finish(to, X, common, getattr(opened, "columns_", None))
 
 
 def reconstruct(
@@ -90,18 +104,19 @@ def reconstruct(
     """Encode rows and decode them again: what the model keeps of them.
 
     Tells the squared error over the variance, 0 for perfect and 1 for no better than the mean.
+
+    Examples:
+        dima reconstruct model X.npy -o X_hat.npy
     """
     targets.table(to, data)
-    X, fitted = table(data, drop_text, common).values, opened(model)
-    # Metrics bring SciPy: the list of verbs does without.
-    from dima.metrics.reconstruction import error_over_variance
-
-    X_hat = fitted.inverse_transform(fitted.transform(X))
-    error = error_over_variance(X, X_hat, fitted.gplm_.mu_X_)
-    _finish(to, X_hat, common, {"error_over_variance": float(error)})
+    found, opened = inputs.table(data, drop_text, common), inputs.whole(model, "reconstruct")
+    X = inputs.rows_for(opened, found, data)
+    X_hat = opened.inverse_transform(opened.transform(X))
+    error = error_over_variance(X, X_hat, opened.fit_.mean_X)
+    inputs.finish(to, X_hat, common, opened.columns_, {"error_over_variance": float(error)})
 
 
-def sample(  # noqa: PLR0913 each argument is a flag
+def sample(
     model: flags.Model,
     /,
     *,
@@ -110,68 +125,24 @@ def sample(  # noqa: PLR0913 each argument is a flag
         int,
         Parameter(name=["--n", "-n"], help="rows to draw", converter=flags.whole, validator=Number(gte=1)),
     ] = 1000,
-    solver: Annotated[
-        str | None,
-        Parameter(help="ddim, ddpm, dpmpp_2m, heun, unipc_2 ... by name", show_default=lambda _: "ddim"),
-    ] = None,
-    steps: Annotated[
-        flags.Whole,
-        Parameter(help="evaluations of the network, 1 to T; if not given 50 for ddim, T for ddpm"),
-    ] = None,
-    eta: Annotated[
-        float | None, Parameter(help="share of fresh noise, 0 to 1; the solver's own if not given")
-    ] = None,
     latent: Annotated[
         bool,
         Parameter(help="write the latents instead of rows", negative="", show_default=False),
     ] = False,
+    sampling: SamplingFlags | None = None,
     common: Common = EVERYWHERE,
 ) -> None:
-    """Draw new rows from the prior.
+    """Draw new rows from the prior; equal seeds draw equal rows.
 
-    Equal seeds draw equal rows.
+    Examples:
+        dima sample model -n 1000 -o X.npy
+        dima sample model -n 1000 -o Z.npy --latent --solver ddpm --steps 100
     """
     targets.table(to)
-    asked: dict[str, Any] = {"solver": solver, "steps": steps, "eta": eta}
-    chosen = {name: value for name, value in asked.items() if value is not None}
+    opened = inputs.opened(model)
+    chosen = {} if sampling is None else sampling.given()
+    is_whole = isinstance(opened, LatentModel)
+    decoding = {"decode": not latent} if is_whole else {}
     with common.bars():
-        drawn = opened(model).sample(n, decode=not latent, **chosen, **common.seeded())
-    _finish(to, drawn, common)
-
-
-def table(data: str, drop_text: bool, common: Common) -> "Table":
-    """Read a table, and say which of its columns were left out."""
-    # The readers bring NumPy, which `--help` does without.
-    from dima.data import read
-
-    found = read.table(data, drop_text)
-    if found.left_out and not common.quiet:
-        output.note(f"Left out: {', '.join(found.left_out)}.")
-    return found
-
-
-def opened(path: Path) -> "ManifoldAutoencoder":
-    """Open a saved model that encodes and decodes.
-
-    Raises:
-        ArtifactError: there is none, it is damaged, or it is a part alone.
-    """
-    # The engines load here: a missing or misspelt file was told before.
-    from dima.model import persist
-    from dima.model.autoencoder import ManifoldAutoencoder
-
-    model = persist.load(path)
-    persist.require(model, ManifoldAutoencoder, str(path))
-    fitted: ManifoldAutoencoder = model
-    return fitted
-
-
-def _finish(to: Path, values: "Array", common: Common, told: dict[str, Any] | None = None) -> None:
-    """Write the result and say so."""
-    targets.save(to, values)
-    known = {"output": to, "shape": list(values.shape), "dtype": str(values.dtype)} | (told or {})
-    if common.as_json:
-        output.json(known)
-    elif not common.quiet:
-        beside = "".join(f", {name.replace('_', ' ')} {output.shown(v)}" for name, v in (told or {}).items())
-        output.lines(f"{to}: {values.shape[0]} x {values.shape[1]}{beside}")
+        drawn = inputs.method(opened, "sample")(n, **decoding, **chosen, **common.seeded())
+    inputs.finish(to, drawn, common, opened.columns_ if is_whole and not latent else None)

@@ -39,7 +39,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
-        d: Annotated[int, Meta(ge=1, description="latent dimension")] = 2,
+        d: Annotated[int, Meta(ge=1, description="latent dimension; 2 if not given")] | None = None,
         *,
         k: Annotated[
             int,
@@ -170,20 +170,15 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         fit: DMAPFit = check.fitted(self)
         return fit.rows.training()
 
-    def round_like_training(self, R_aX: ArrayLike) -> Float64:
-        """Rows (b, D) rounded as the map rounds its training rows, to compare the two."""
-        fit: DMAPFit = check.fitted(self)
-        return fit.rows.round_like_training(check.points(self, R_aX, reset=False))
-
     def facts(self) -> dict[str, Any]:
-        """What the fit settled on, by readable names; JSON-plain."""
+        """What there is to know of the fitted map: names in snake_case, JSON-plain values."""
         values = self.eigenvalues_
         return {
-            "latent dimension d": len(values),
-            "neighbours k": self.k_,
-            "encoder bandwidth": self.eps_,
-            "first eigenvalue": float(values[0]),
-            "last eigenvalue": float(values[-1]),
+            "d": len(values),
+            "neighbours_k": self.k_,
+            "encoder_bandwidth": self.eps_,
+            "first_eigenvalue": float(values[0]),
+            "last_eigenvalue": float(values[-1]),
             "components": self.n_components_,
         }
 

@@ -15,6 +15,7 @@ from dima.typing import Array, Float64
 
 __all__ = ["DMAPFit", "fit_dmap"]
 
+_DIMENSION = 2  # taken when d is not given
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
 _MOST = 512  # neighbours beyond which memory grows and the error hardly falls
@@ -63,6 +64,7 @@ class DMAPFit:
 
 def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
     """Fit the map to checked rows `R_iX` (n, D); warns as `DMAP.fit` says."""
+    settings_used = settings_used | {"d": settings_used["d"] or _DIMENSION}
     rows = DistinctRows.of(R_iX, "DMAP")
     k = _neighbours(settings_used, len(rows.R_uX), len(R_iX))
     near = knn(rows.R_uX, rows.R_uX, k, settings_used["ann_backend"])

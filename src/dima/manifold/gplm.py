@@ -197,13 +197,13 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         return mean
 
     def facts(self) -> dict[str, Any]:
-        """What the fit settled on, by readable names; JSON-plain."""
+        """What there is to know of the fitted decoder: names in snake_case, JSON-plain values."""
         return {
-            "inducing points m": self.m_,
-            "decoder bandwidth": self.eps_,
-            "decoder ridge": self.sigma2_,
+            "inducing_points_m": self.m_,
+            "decoder_bandwidth": self.eps_,
+            "decoder_ridge": self.sigma2_,
             "rank": self.rank_,
-            "predicted error / variance": self.press_.error,
+            "predicted_error": self.press_.error,
         }
 
 

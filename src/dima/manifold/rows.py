@@ -55,10 +55,6 @@ class DistinctRows:
         """Queries (b, D) in the units of `R_uX`."""
         return _standard(self.scale, R_aX)
 
-    def round_like_training(self, R_aX: Array) -> Float64:
-        """Rows (b, D) as this class would keep them: rounded to float32, in the data's units."""
-        return self.scale.restore(self.standard(R_aX))
-
     def training(self) -> Float64:
         """The training rows (n, D) in the data's units, as kept."""
         return self.scale.restore(self.R_uX[self.row_i])

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from dima.errors import SettingError, ShapeError, sentence
+from dima.errors import ArtifactError, SettingError, ShapeError
 from dima.model import persist
-from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.typing import Array, ArrayLike
 
 __all__ = ["DIMA"]
@@ -48,8 +48,8 @@ class DIMA:
     ) -> None:
         prior = dict(ddpm_kwargs or {})
         if prior.setdefault("device", ddpm_device) != ddpm_device:
-            rule, got = f"the same as ddpm_device = {ddpm_device!r}", repr(prior["device"])
-            raise SettingError(sentence("DIMA", "device", rule, got, "Give it once."))
+            rule = f"the same as ddpm_device = {ddpm_device!r}"
+            raise SettingError(f"DIMA: device must be {rule}; got {prior['device']!r}. Give it once.")
         self.model = ManifoldAutoencoder(d, dmap_kwargs, gplm_kwargs, prior, seed).fit(R_iX)
 
     @classmethod
@@ -101,14 +101,14 @@ class DIMA:
         Raises:
             ShapeError: D equals d, or the last axis is neither.
         """
-        D, d = self.model.n_features_in_, self.model.dmap_.eigenvalues_.shape[0]
+        D, d = self.model.n_features_in_, self.model.d_
         width = np.shape(values)[-1] if np.ndim(values) else 0
         if d == D:
-            fix = "Call encode or decode by name."
-            raise ShapeError(sentence("DIMA", "D and d", "different to be told apart", f"both {D}", fix))
+            message = f"DIMA: D and d must be different to be told apart; got both {D}."
+            raise ShapeError(f"{message} Call encode or decode by name.")
         if width not in (D, d):
             rule = f"as wide as the data ({D}) or the latents ({d})"
-            raise ShapeError(sentence("DIMA", "the array", rule, f"shape {np.shape(values)}"))
+            raise ShapeError(f"DIMA: the array must be {rule}; got shape {np.shape(values)}.")
         return self.encode(values) if width == D else self.decode(values)
 
     def save_local(self, path: str | Path, config_path: str | Path) -> None:
@@ -153,7 +153,10 @@ class DIMA:
 
     @classmethod
     def _opened(cls, model: Any, ddpm_device: str, where: str) -> Self:
-        persist.require(model, ManifoldAutoencoder, where)
+        if not isinstance(model, ManifoldAutoencoder):
+            fix = "Open it with dima.load."
+            got = type(model).__name__
+            raise ArtifactError(f"{where}: the model must be a ManifoldAutoencoder; got {got}. {fix}")
         if model.prior_ is not None:
             model.prior_.to_device(ddpm_device)
         return cls.of(model)

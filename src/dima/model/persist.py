@@ -6,37 +6,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from dima.errors import ArtifactError, DimaError, sentence
+from dima.errors import ArtifactError, DimaError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model import kinds
+from dima.model.latent_model import LatentModel
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.store import Artifact, hub
 from dima.store import load as load_artifact
 from dima.store import save as save_artifact
 from dima.store import save_single as save_artifact_single
 
-__all__ = ["KINDS", "download", "load", "require", "save", "save_single", "upload"]
+__all__ = ["KINDS", "download", "load", "save", "save_single", "upload"]
 
-
-def _ddpm() -> type:
-    """JAX comes in only when a file holds a prior."""
-    from dima.latent.ddpm import DDPM
-
-    return DDPM
-
-
+# Models, and the parts that are of use alone.
 KINDS: dict[str, Callable[[], Any]] = {
+    "latent-model": lambda: LatentModel,
     "manifold-autoencoder": lambda: ManifoldAutoencoder,
     "dmap": lambda: DMAP,
     "gplm": lambda: GPLM,
-    "ddpm": _ddpm,
+    **kinds.PRIORS,
 }
 
 
 def save(model: Any, path: str | Path) -> Path:
-    """Write a fitted model as an artifact folder and return its path.
+    """Write a fitted model as an artifact folder and return its path; an older model there is replaced.
 
     Raises:
         ArtifactError: the target cannot be written, or holds something else.
@@ -48,8 +45,7 @@ def save(model: Any, path: str | Path) -> Path:
 
 def save_single(model: Any, path: str | Path, config_path: str | Path) -> None:
     """Write a fitted model as one msgpack file, with a readable copy of its settings."""
-    artifact = _artifact(model)
-    save_artifact_single(path, config_path, artifact, card=_card(model), fingerprint=_fingerprint(artifact))
+    save_artifact_single(Path(path), Path(config_path), _artifact(model), card=_card(model))
 
 
 def load(path: str | Path) -> Any:
@@ -60,22 +56,13 @@ def load(path: str | Path) -> Any:
     """
     artifact = load_artifact(Path(path))
     if artifact.kind not in KINDS:
-        got = repr(artifact.kind)
-        raise ArtifactError(sentence(str(path), "kind", f"one of {sorted(KINDS)}", got, "Upgrade dima."))
+        known = ", ".join(sorted(KINDS))
+        raise ArtifactError(f"{path}: kind must be one of {known}; got {artifact.kind!r}. Upgrade dima.")
     try:
         return KINDS[artifact.kind]().from_arrays(artifact.settings, artifact.arrays)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, DimaError) as fault:
-        told = f"{path}: the artifact must hold a whole {artifact.kind}; got one without {fault}."
-        raise ArtifactError(f"{told} Save it again.") from fault
-
-
-def require(model: Any, kind: type, where: str) -> None:
-    """Refuse a model of another kind."""
-    if not isinstance(model, kind):
-        got = type(model).__name__
-        raise ArtifactError(
-            sentence(where, "the model", f"a {kind.__name__}", got, "Open it with dima.load.")
-        )
+        message = f"{path}: the artifact must hold a whole {artifact.kind}; got one without {fault}."
+        raise ArtifactError(f"{message} Save it again.") from fault
 
 
 def upload(model: Any, repo_id: str, token: str | None, private: bool = True) -> str:
@@ -90,9 +77,12 @@ def download(repo_id: str, token: str | None) -> Any:
 
 
 def _artifact(model: Any) -> Artifact:
-    settings, arrays = model.to_arrays()
-    kind = next(name for name, home in KINDS.items() if isinstance(model, home()))
-    return Artifact(kind, settings, arrays)
+    kind = next((name for name, home in KINDS.items() if type(model) is home()), None)
+    if kind is None:
+        got = type(model).__name__
+        raise ArtifactError(f"save: the model must be of one of {', '.join(KINDS)}; got {got}.")
+    values, arrays = model.to_arrays()
+    return Artifact(kind, msgspec.to_builtins(values, enc_hook=np.generic.item), arrays)
 
 
 def _fingerprint(artifact: Artifact) -> str:
@@ -108,6 +98,7 @@ def _fingerprint(artifact: Artifact) -> str:
 
 def _card(model: Any) -> str:
     """The model card: what it is, how it was fitted, how to open it."""
+    facts = [f"- {name.replace('_', ' ')}: {_shown(value)}" for name, value in model.facts().items()]
     lines = [
         "---",
         "library_name: dima",
@@ -115,23 +106,15 @@ def _card(model: Any) -> str:
         "---",
         f"# A {type(model).__name__} fitted with dima",
         "",
-        "    import dima",
+        "    import dima  # pip install dima-manifold",
         '    model = dima.load("path/to/this/folder")',
         "",
-        *_facts(model),
+        *facts,
         "",
-        "The file holds training rows, with which the encoder compares new ones: share it as you would them.",
+        "The file may hold training rows, with which new ones are compared: share it as you would those.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _facts(model: Any) -> list[str]:
-    if not isinstance(model, ManifoldAutoencoder):
-        return []
-    rows, chosen = len(model.dmap_.embedding_), model.gplm_
-    return [
-        f"- training rows: {rows} x {model.n_features_in_}",
-        f"- latent dimension: {len(model.dmap_.eigenvalues_)}, neighbours {model.dmap_.k_}",
-        f"- inducing points: {chosen.m_}, bandwidth {chosen.eps_:.4g}, ridge {chosen.sigma2_:.4g}",
-        f"- predicted held-out squared error over variance: {chosen.press_.error:.4f}",
-    ]
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

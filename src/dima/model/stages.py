@@ -1,13 +1,13 @@
 """Seconds and peak memory of the stages of a fit."""
 
 import contextlib
+import contextvars
 import dataclasses
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-__all__ = ["Stage", "Stages"]
+__all__ = ["Stage", "collected", "measured"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Stage:
     Attributes:
         name: what was done.
         seconds: wall-clock time.
-        peak_mb: largest resident memory of the process during the stage, in MB.
+        peak_mb: largest resident memory of the process so far, in MB.
     """
 
     name: str
@@ -25,32 +25,28 @@ class Stage:
     peak_mb: float
 
 
-class Stages(list[Stage]):
-    """Stages in the order they ran."""
-
-    @contextlib.contextmanager
-    def measured(self, name: str) -> Iterator[None]:
-        """Measure the block under this name."""
-        _forget_peak()
-        began = time.perf_counter()
-        yield
-        self.append(Stage(name, time.perf_counter() - began, _peak_mb()))
+_collecting: contextvars.ContextVar[list[Stage]] = contextvars.ContextVar("dima_stages")
 
 
-_STATUS = Path("/proc/self/status")
+@contextlib.contextmanager
+def collected() -> Iterator[list[Stage]]:
+    """The list that `measured` blocks inside this one add to, whoever runs them."""
+    token = _collecting.set([])
+    try:
+        yield _collecting.get()
+    finally:
+        _collecting.reset(token)
 
 
-def _forget_peak() -> None:
-    """Start a new peak where Linux allows it; elsewhere peaks are those since the process began."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+@contextlib.contextmanager
+def measured(name: str) -> Iterator[None]:
+    """Measure the block under this name."""
+    began = time.perf_counter()
+    yield
+    _collecting.get([]).append(Stage(name, time.perf_counter() - began, _peak_mb()))
 
 
 def _peak_mb() -> float:
-    if _STATUS.exists():
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
     try:
         import resource  # Unix only
     except ImportError:

@@ -8,7 +8,7 @@ from close import assert_close
 from dima.errors import DataError, NotFittedError, SettingError, ShapeError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model.autoencoder import ManifoldAutoencoder
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 
 def test_latents_have_mean_zero_and_unit_spread(model, rows):
@@ -84,6 +84,14 @@ def test_it_stands_in_a_pipeline_and_is_cloned(rows):
     assert pipeline.inverse_transform(pipeline.transform(rows)).shape == rows.shape
 
 
+def test_settings_changed_after_fit_change_nothing_fitted(rows):
+    model = ManifoldAutoencoder(3, dmap={"t": 1.0}, prior=None).fit(rows)
+    before = model.transform(rows[:9] + 0.1), model.inverse_transform(np.ones((2, 3)))
+    model.set_params(d=2, dmap={"t": 3.0}, gplm={"pred_k": 2}, seed=4)
+    assert_close(model.transform(rows[:9] + 0.1), before[0])
+    assert_close(model.inverse_transform(np.ones((2, 3))), before[1])
+
+
 def test_the_input_is_left_as_it_was(rows):
     given = rows.copy()
     ManifoldAutoencoder(2, prior=None).fit(given)
@@ -97,10 +105,11 @@ def test_the_input_is_left_as_it_was(rows):
         ({"dmap": {"kk": 3}}, r"ManifoldAutoencoder\.dmap: .* Did you mean 'k'"),
         ({"gplm": {"m": 0}}, r"ManifoldAutoencoder\.gplm: m must be"),
         ({"prior": {"n_iter": -1}}, r"ManifoldAutoencoder\.prior: n_iter must be"),
-        ({"prior": "vae"}, 'prior must be "ddpm" or None'),
+        ({"prior": "vae"}, "prior must be one of 'ddpm', settings or None; got 'vae'"),
         ({"dmap": 3}, "dmap must be a DMAP, its settings or None; got int"),
         ({"d": 3, "dmap": {"d": 4}}, "d must be the same in dmap"),
         ({"d": 3, "dmap": DMAP(4)}, "d must be the same in dmap"),
+        ({"d": 5, "dmap": DMAP(2)}, "d must be the same in dmap as d = 5 outside; got 2"),
         ({"d": 4, "gplm": {"m": 5000}}, "GPLM: m must be at most n = 300; got 5000"),
         ({"dmap": {"k": 5000}}, "DMAP: k must be at most"),
     ],
@@ -117,7 +126,7 @@ def test_without_a_prior_nothing_is_sampled(rows):
 
 
 def test_latents_of_another_width_are_refused(model):
-    with pytest.raises(ShapeError, match="ManifoldAutoencoder"):
+    with pytest.raises(ShapeError, match=r"^ManifoldAutoencoder: Z must have shape \(b, 4\)"):
         model.inverse_transform(np.zeros((2, 5)))
     with pytest.raises(DataError, match="finite"):
         model.inverse_transform(np.full((2, 4), np.nan))

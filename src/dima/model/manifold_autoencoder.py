@@ -1,0 +1,99 @@
+"""`ManifoldAutoencoder`: the latent model of a diffusion-map encoder and a kernel decoder."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from msgspec import Meta
+from sklearn.base import clone
+
+from dima import check
+from dima.errors import SettingError
+from dima.manifold.dmap import DMAP
+from dima.manifold.gplm import GPLM
+from dima.model.kinds import make_part
+from dima.model.latent_model import LatentModel
+from dima.model.manifold_map import ManifoldMap
+from dima.typing import Array, Float64
+
+__all__ = ["ManifoldAutoencoder"]
+
+_MOST = 32  # latent dimensions taken when d is not given
+
+
+class ManifoldAutoencoder(LatentModel):
+    """Encode, decode, generate and refine on the manifold that data lie on.
+
+    Latents `Z` are diffusion coordinates with mean 0 and standard deviation 1 over the training rows.
+
+    Args:
+        d: latent dimension; half the ambient one, at most 32, if not given.
+        dmap: the encoder: a `DMAP`, or settings for one.
+        gplm: the decoder: a `GPLM`, or settings for one.
+        prior: "ddpm", a `DDPM`, or settings for one; None fits no prior.
+        seed: seed of every part that is not given one of its own.
+
+    Attributes:
+        dmap_: fitted encoder.
+        gplm_: fitted decoder.
+        prior_: fitted prior, or None.
+        latents_: (n, d) latents of the training rows as if each had been new; the prior learned these.
+        stages_: seconds and peak memory of each stage of `fit`.
+
+    Example:
+        >>> from dima.data import manifolds
+        >>> X = manifolds.swiss_roll(300)[0]
+        >>> model = ManifoldAutoencoder(2, prior=None).fit(X)
+        >>> Z = model.transform(X[:5])
+        >>> Z.shape, model.inverse_transform(Z).shape
+        ((5, 2), (5, 3))
+    """
+
+    def __init__(
+        self,
+        d: Annotated[int, Meta(ge=1, description="latent dimension; half of D, at most 32, if not given")]
+        | None = None,
+        dmap: DMAP | Mapping[str, Any] | None = None,
+        gplm: GPLM | Mapping[str, Any] | None = None,
+        prior: Any = "ddpm",
+        seed: Annotated[
+            int, Meta(ge=0, lt=2**31, description="seed of every part not given one of its own")
+        ] = 0,
+    ) -> None:
+        self.d = d
+        self.dmap = dmap
+        self.gplm = gplm
+        self.prior = prior
+        self.seed = seed
+
+    @property
+    def dmap_(self) -> DMAP:
+        """The fitted encoder."""
+        dmap: DMAP = check.fitted(self).autoencoder.dmap
+        return dmap
+
+    @property
+    def gplm_(self) -> GPLM:
+        """The fitted decoder."""
+        gplm: GPLM = check.fitted(self).autoencoder.gplm
+        return gplm
+
+    @property
+    def latents_(self) -> Float64:
+        """(n, d) latents of the training rows as if each had been new."""
+        latents: Float64 = check.fitted(self).scale.apply(self.dmap_.self_excluded_)
+        return latents
+
+    def _make_autoencoder(self, X: Array) -> ManifoldMap:
+        owner = type(self).__name__
+        dmap = make_part(owner, "dmap", DMAP, self.dmap, self.seed)
+        gplm = make_part(owner, "gplm", GPLM, self.gplm, self.seed)
+        if None not in (dmap.d, self.d) and dmap.d != self.d:
+            rule = f"the same in dmap as d = {self.d} outside"
+            raise SettingError(f"{owner}: d must be {rule}; got {dmap.d}. Give it once.")
+        # d goes to the encoder: given here, in `dmap`, or chosen from the data.
+        chosen = min(_MOST, max(1, X.shape[1] // 2), len(X) - 1)
+        return ManifoldMap(dmap.set_params(d=self.d or dmap.d or chosen), gplm)
+
+    @classmethod
+    def _parts(cls, autoencoder: ManifoldMap) -> dict[str, Any]:
+        return {"dmap": clone(autoencoder.dmap), "gplm": clone(autoencoder.gplm)}

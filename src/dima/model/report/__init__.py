@@ -1,0 +1,44 @@
+"""The report of a fitted model: pictures and held-out figures as one self-contained page."""
+
+from typing import Any
+
+from dima import check
+from dima.figures.report import Section, Table, html
+from dima.model.evaluate import Evaluation
+from dima.model.report.latents import latents
+from dima.model.report.reconstruction import reconstruction
+from dima.model.report.refinement import refinement
+from dima.model.report.samples import samples
+from dima.model.report.subject import Subject
+from dima.model.report.summary import summary, verdict
+
+__all__ = ["Subject", "build", "summary"]
+
+# In the order of the page; each may have nothing to show of a model, and says so with None.
+_SECTIONS = (latents, reconstruction, samples, refinement)
+
+
+def build(model: Any, measured: Evaluation, subject: Subject) -> str:
+    """The page as HTML, for a `LatentModel` of any kind."""
+    fit = check.fitted(model)
+    drawn = [section(model, subject) for section in _SECTIONS]
+    sections = [
+        Section("Held-out figures", verdict(measured), tables=(_figures_table(measured),)),
+        *[section for section in drawn if section is not None],
+        *fit.autoencoder.sections(),
+        *([Section("Time and memory", tables=(_stages_table(model),))] if fit.stages else []),
+    ]
+    text = f"{fit.n_rows} training rows of {model.n_features_in_} columns, {model.d_} latent dimensions."
+    return html(subject.title, text, sections)
+
+
+def _figures_table(measured: Evaluation) -> Table:
+    note = (
+        "The floor is the distance of as many real rows to the held-out rows: what a perfect sampler reaches."
+    )
+    return Table(["figure", "value", "beside it"], [list(row) for row in summary(measured)], note)
+
+
+def _stages_table(model: Any) -> Table:
+    rows = [[stage.name, f"{stage.seconds:.1f}", f"{stage.peak_mb:.0f}"] for stage in model.stages_]
+    return Table(["stage", "seconds", "peak memory so far, MB"], rows)
