@@ -2,11 +2,10 @@
 
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
+from dima.cli import run
 from house.rules import ROOT
 
 TEST_COMMAND = "python -m pip install -c constraints.txt '.[all,test]' && python -m pytest"
@@ -50,12 +49,12 @@ def test_python_blocks_run_in_order(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_commands_exist_with_their_flags(name):
+def test_commands_exist_with_their_flags(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
     for verb, flags in _verbs(_page(name)).items():
-        code = "from dima.cli import main; main()"
-        done = subprocess.run([sys.executable, "-c", code, verb, "--help"], capture_output=True, text=True)
-        assert done.returncode == 0, f"{name}: dima {verb} --help: {done.stderr or done.stdout}"
-        unknown = {flag for flag in flags if flag not in done.stdout}
+        code, shown = run([verb, "--help"]), capsys.readouterr()
+        assert code == 0, f"{name}: dima {verb} --help: {shown.err or shown.out}"
+        unknown = {flag for flag in flags if flag not in shown.out}
         assert not unknown, f"{name}: `dima {verb}` does not know {sorted(unknown)}"
 
 

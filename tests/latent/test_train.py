@@ -27,13 +27,20 @@ def plan_of(target="v", n_iter=STEPS):
     return train.Plan(n_iter, 256, 3e-3, 0.999, target)
 
 
+def engine(plan, held_out=None, seed=1):
+    levels = jnp.asarray(LEVELS, jnp.float32)
+    network = denoiser.init(jax.random.key(0), 2, 32, 16, 3)
+    apart = points(100) if held_out is None else held_out
+    return train.Engine(plan, network, points(), apart, levels, jax.random.key(seed))
+
+
 def begin(plan):
-    return train.start(plan, denoiser.init(jax.random.key(0), 2, 32, 16, 3))
+    return engine(plan).start()
 
 
 def run(plan, state, seed=1):
     with jax.default_device(jax.devices("cpu")[0]):  # as DDPM does: part of what is compiled
-        return list(train.run(plan, state, points(), LEVELS, jax.random.key(seed)))
+        return list(engine(plan, seed=seed).steps(state))
 
 
 def assert_equal(one, other):
@@ -91,13 +98,6 @@ def test_how_long_a_chunk_is_changes_nothing(monkeypatch, trained):
 @pytest.mark.parametrize(("n_iter", "chunk"), [(0, 1), (7, 1), (1000, 50), (10_000, 500), (10**6, 500)])
 def test_a_run_has_twenty_records_or_more(n_iter, chunk):
     assert plan_of(n_iter=n_iter).chunk == chunk
-
-
-def engine(plan, held_out=None):
-    levels = jnp.asarray(LEVELS, jnp.float32)
-    network = denoiser.init(jax.random.key(0), 2, 32, 16, 3)
-    apart = points(100) if held_out is None else held_out
-    return train.Engine(plan, network, points(), apart, levels, jax.random.key(1))
 
 
 def test_the_engine_names_its_arrays_and_refuses_others(trained):

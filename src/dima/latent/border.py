@@ -58,10 +58,8 @@ def from_named(like: T, arrays: Arrays) -> T:
         raise ArtifactError(
             f"training: the checkpoint must hold the arrays of this network; got others. {fix}"
         )
-    tree: T = jax.tree_util.tree_unflatten(structure, [jnp.asarray(arrays[name]) for name in shapes])
-    return tree
+    return jax.tree_util.tree_unflatten(structure, [jnp.asarray(arrays[name]) for name in shapes])
 
 
 def _name(path: Any) -> str:
-    name: str = jax.tree_util.keystr(path, simple=True, separator="/")
-    return name
+    return jax.tree_util.keystr(path, simple=True, separator="/")

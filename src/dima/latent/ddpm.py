@@ -236,14 +236,12 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
     @property
     def losses_(self) -> Float64:
         """(records, 2) training steps done and mean loss since the record before."""
-        losses: Float64 = check.fitted(self).losses
-        return losses
+        return check.fitted(self).losses
 
     @property
     def parameters_(self) -> denoiser.Parameters:
         """The averaged (EMA) network that samples."""
-        network: denoiser.Parameters = check.fitted(self).network
-        return network
+        return check.fitted(self).network
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted prior: names in snake_case, JSON-plain values."""

@@ -42,8 +42,7 @@ def log_density(
 
         def estimate(x: jax.Array) -> jax.Array:
             network = functools.partial(apply, parameters, log_snr=level[None])
-            D: jax.Array = targets.estimate(target, network, x[None], alpha, sigma)[0]
-            return D
+            return targets.estimate(target, network, x[None], alpha, sigma)[0]
 
         D, derivative = jax.vmap(lambda x: (estimate(x), jax.jacfwd(estimate)(x)))(y * sigma)
         return alpha / sigma * D, -alpha * jnp.trace(derivative, axis1=1, axis2=2)

@@ -77,8 +77,7 @@ def solve(parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: 
 
     def denoise(x: jax.Array, row: Rows) -> jax.Array:
         network = functools.partial(apply, parameters, log_snr=row.log_snr[None])
-        D: jax.Array = targets.estimate(target, network, x, row.alpha, row.sigma)
-        return D
+        return targets.estimate(target, network, x, row.alpha, row.sigma)
 
     return walk(table, denoise, x, lambda i: standard_normal(keys, i + 1, x.shape[1]))
 

@@ -22,9 +22,9 @@ from dima.latent.denoiser import Parameters, apply
 from dima.noise import target as targets
 from dima.noise.schedule import signal_and_noise
 from dima.progress import StepRecord
-from dima.typing import Array, Arrays
+from dima.typing import Arrays
 
-__all__ = ["Engine", "Plan", "State", "held_out_loss", "run", "split", "start"]
+__all__ = ["Engine", "Plan", "State", "held_out_loss", "split"]
 
 _WARM_UP = 100  # steps in which the learning rate rises
 _SHARE = 4  # points that share a level where the batch size allows
@@ -64,11 +64,6 @@ class State(NamedTuple):
     optimiser: Any
 
 
-def start(plan: Plan, parameters: Parameters) -> State:
-    """The state before the first step."""
-    return State(jnp.zeros((), jnp.int32), parameters, parameters, _optimiser(plan).init(parameters))
-
-
 @dataclasses.dataclass(frozen=True)
 class Engine:
     """The training of a network on one set of points, as `dima.training` drives it.
@@ -96,11 +91,17 @@ class Engine:
 
     def start(self) -> State:
         """The state before the first step."""
-        return start(self.plan, self.network)
+        optimiser = _optimiser(self.plan).init(self.network)
+        return State(jnp.zeros((), jnp.int32), self.network, self.network, optimiser)
 
     def steps(self, state: State) -> Iterator[tuple[State, StepRecord]]:
         """Train on from a state, yielding after every chunk."""
-        return run(self.plan, state, self.data, self.levels, self.key)
+        began, most = time.perf_counter(), min(self.plan.chunk, _affordable(self.plan, self.data.shape[1]))
+        while (step := int(state.step)) < self.n_steps:
+            length = min(most, self.n_steps - step)
+            state, losses = _chunk(self.plan, length, state, self.data, self.levels, self.key)
+            loss = float(np.mean(losses))
+            yield state, StepRecord(step + length, loss, time.perf_counter() - began)
 
     def state_arrays(self, state: State) -> Arrays:
         """Step, parameters, average and optimiser, by name."""
@@ -122,27 +123,6 @@ def split(data: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
     shuffled = data[jax.random.permutation(key, len(data))]
     kept = len(data) - max(1, len(data) // 10)
     return shuffled[:kept], shuffled[kept:]
-
-
-def run(
-    plan: Plan, state: State, data: jax.Array, log_snr: jax.Array | Array, key: jax.Array
-) -> Iterator[tuple[State, StepRecord]]:
-    """Train to `plan.n_iter` steps, yielding after every chunk.
-
-    Args:
-        plan: what is fixed.
-        state: where to begin; `start` or the state of an earlier run.
-        data: (n, d) standardised points.
-        log_snr: (T,) lambda of the training levels, falling; levels between them are drawn too.
-        key: random key of the run.
-    """
-    began = time.perf_counter()
-    levels = jnp.asarray(log_snr, jnp.float32)
-    while (step := int(state.step)) < plan.n_iter:
-        length = min(plan.chunk, _affordable(plan, data.shape[1]), plan.n_iter - step)
-        state, losses = _chunk(plan, length, state, data, levels, key)
-        loss = float(np.mean(losses))
-        yield state, StepRecord(step + length, loss, time.perf_counter() - began)
 
 
 def _affordable(plan: Plan, d: int) -> int:
@@ -211,5 +191,4 @@ def _loss(parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array
     answer = apply(parameters, alpha * x0 + sigma * noise, log_snr)
     wanted = targets.predicted(plan.target, x0, noise, alpha, sigma)
     weight = targets.loss_weight(plan.weight, plan.target, alpha, sigma)
-    loss: jax.Array = (weight * jnp.square(answer - wanted)).mean()
-    return loss
+    return (weight * jnp.square(answer - wanted)).mean()

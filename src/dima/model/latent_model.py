@@ -137,8 +137,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         fit: LatentModelFit = check.fitted(self)
         Z = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
-        decoded: Float64 = fit.autoencoder.decode(fit.scale.restore(Z))
-        return decoded
+        return fit.autoencoder.decode(fit.scale.restore(Z))
 
     def refine(self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0) -> Float32:
         """Pull latents `Z` (b, d) towards the learned ones by the prior's last `t_start` reverse steps.
@@ -147,8 +146,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             SettingError: there is no prior, or t_start is not in 0..T - 1.
         """
         prior = self._prior("refine")
-        refined: Float32 = prior.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
-        return refined
+        return prior.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
 
     def sample(self, n: int, *, decode: bool = True, **sampling: Any) -> Array:
         """Draw `n` new rows (n, D), or their latents (n, d) with `decode=False`.
@@ -190,8 +188,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Raises:
             SettingError: there is no prior.
         """
-        density: Float64 = self._prior("log_density").score_samples(self.transform(X))
-        return density
+        return self._prior("log_density").score_samples(self.transform(X))
 
     def score(self, X: ArrayLike, y: None = None) -> float:
         """Share of the variance of `X` (b, D) that survives encoding and decoding; 1 is perfect."""
@@ -212,22 +209,19 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     @property
     def columns_(self) -> list[str] | None:
         """Names of the columns, or None."""
-        columns: list[str] | None = check.fitted(self).columns
-        return columns
+        return check.fitted(self).columns
 
     @property
     def stages_(self) -> tuple[Stage, ...]:
         """Seconds and peak memory of each stage of `fit`; none after loading."""
-        stages: tuple[Stage, ...] = check.fitted(self).stages
-        return stages
+        return check.fitted(self).stages
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model: names in snake_case, JSON-plain values."""
         fit: LatentModelFit = check.fitted(self)
         sizes = {"training_rows": fit.n_rows, "columns": self.n_features_in_, "d": self.d_}
         prior = {"prior": None} if fit.prior is None else fit.prior.facts()
-        facts: dict[str, Any] = sizes | fit.autoencoder.facts() | prior
-        return facts
+        return sizes | fit.autoencoder.facts() | prior
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fit_")

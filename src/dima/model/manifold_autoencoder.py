@@ -68,20 +68,17 @@ class ManifoldAutoencoder(LatentModel):
     @property
     def dmap_(self) -> DMAP:
         """The fitted encoder."""
-        dmap: DMAP = check.fitted(self).autoencoder.dmap
-        return dmap
+        return check.fitted(self).autoencoder.dmap
 
     @property
     def gplm_(self) -> GPLM:
         """The fitted decoder."""
-        gplm: GPLM = check.fitted(self).autoencoder.gplm
-        return gplm
+        return check.fitted(self).autoencoder.gplm
 
     @property
     def latents_(self) -> Float64:
         """(n, d) latents of the training rows as if each had been new."""
-        latents: Float64 = check.fitted(self).scale.apply(self.dmap_.self_excluded_)
-        return latents
+        return check.fitted(self).scale.apply(self.dmap_.self_excluded_)
 
     def _make_autoencoder(self, X: Array) -> ManifoldMap:
         owner = type(self).__name__

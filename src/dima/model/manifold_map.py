@@ -42,8 +42,7 @@ class ManifoldMap(Autoencoder):
 
     def decode(self, codes: Array) -> Float64:
         """Rows (b, D) of diffusion coordinates (b, d)."""
-        decoded: Float64 = self.gplm.predict(codes)
-        return decoded
+        return self.gplm.predict(codes)
 
     def training_codes(self, X: Array) -> tuple[Float64, Float64]:
         """Coordinates (n, d) of the training rows, and those of each as if it had been new."""
@@ -68,8 +67,7 @@ class ManifoldMap(Autoencoder):
 
     def facts(self) -> dict[str, Any]:
         """What encoder and decoder chose for themselves."""
-        facts: dict[str, Any] = self.dmap.facts() | self.gplm.facts()
-        return facts
+        return self.dmap.facts() | self.gplm.facts()
 
     def sections(self) -> "Sequence[Section]":
         """The spectrum of the diffusion map."""

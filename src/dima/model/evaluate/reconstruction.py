@@ -29,5 +29,4 @@ def pca_reconstruction(train: Array, X: Array, d: int) -> Float64:
     from sklearn.decomposition import PCA
 
     pca = PCA(min(d, *train.shape), random_state=0).fit(train)
-    rebuilt: Float64 = pca.inverse_transform(pca.transform(X))
-    return rebuilt
+    return pca.inverse_transform(pca.transform(X))
