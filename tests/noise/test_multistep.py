@@ -17,7 +17,7 @@ def dpmpp_3m_published(alpha, sigma):
 
     They weigh the second difference by half of what the expansion asks for, which leaves second order.
     """
-    return multistep._multistep("dpmpp_3m_published", alpha, sigma, order=3, curvature=1.0)
+    return multistep._raised(ddim(alpha, sigma), "dpmpp_3m_published", order=3, curvature=1.0)
 
 
 @pytest.mark.parametrize(

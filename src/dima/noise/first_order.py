@@ -1,6 +1,7 @@
 """Samplers that look at one clean estimate at a time: DDPM, DDIM and their relatives.
 
     x' = a x + b D + C z,   a = sqrt(sigma'^2 - C^2) / sigma,   b = alpha' - alpha a
+    C = eta sigma' sqrt(1 - e^-2h),   e^-h = (sigma'/alpha') / (sigma/alpha)
 
 Five published names are one row: SDE-DPM-Solver++(1), DDPM with the posterior variance, DDIM at eta 1,
 Euler ancestral at eta 1.
@@ -24,21 +25,15 @@ Churn = Annotated[
 
 
 def ddim(alpha: Float64, sigma: Float64, *, eta: Eta = 0.0) -> SolverTable:
-    """DDIM with `eta` 0 (deterministic) to 1 (ancestral).
-
-    Source: Song, Meng and Ermon 2021, equation 12.
-    """
-    a0, a1, s0, s1 = alpha[:-1], alpha[1:], sigma[:-1], sigma[1:]
-    fresh = eta * (s1 / s0) * np.sqrt(np.maximum(s0**2 - (a0 / a1) ** 2 * s1**2, 0))
-    kept = np.sqrt(np.maximum(s1**2 - fresh**2, 0)) / s0
+    """DDIM, `eta` 0 (deterministic) to 1 (ancestral). Source: Song, Meng and Ermon 2021, equation 12."""
+    fallen = _fall(alpha, sigma)
+    fresh = eta * sigma[1:] * np.sqrt(1 - fallen**2)
+    kept = sigma[1:] / sigma[:-1] * np.sqrt(1 - eta**2 + (eta * fallen) ** 2)
     return first_order(f"ddim(eta={eta:g})", alpha, sigma, kept, fresh)
 
 
 def ddpm(alpha: Float64, sigma: Float64, *, eta: Eta = 1.0) -> SolverTable:
-    """Ancestral sampling with the posterior variance, which is DDIM at eta 1.
-
-    Source: Ho, Jain and Abbeel 2020, equation 7.
-    """
+    """Ancestral sampling, which is DDIM at eta 1. Source: Ho, Jain and Abbeel 2020, equation 7."""
     return dataclasses.replace(ddim(alpha, sigma, eta=eta), name="ddpm")
 
 
@@ -48,8 +43,7 @@ def ddpm_large(alpha: Float64, sigma: Float64) -> SolverTable:
     Its samples spread more than the path says: only its signal keeps the identity.
     Source: Ho, Jain and Abbeel 2020, section 3.2.
     """
-    added = np.sqrt(sigma[:-1] ** 2 - (alpha[:-1] / alpha[1:]) ** 2 * sigma[1:] ** 2)
-    fresh = np.where(sigma[1:] > 0, added, 0.0)
+    fresh = np.where(sigma[1:] > 0, sigma[:-1] * np.sqrt(1 - _fall(alpha, sigma) ** 2), 0.0)
     return dataclasses.replace(ddpm(alpha, sigma), name="ddpm_large", C=fresh, keeps_variance=False)
 
 
@@ -63,3 +57,8 @@ def churned(alpha: Float64, sigma: Float64, *, churn: Churn = 0.4) -> SolverTabl
     raised[1:-1] *= 1 + churn
     fresh = np.sqrt(raised[1:] ** 2 - sigma[1:] ** 2)
     return first_order(f"churned({churn:g})", alpha, raised, sigma[1:] / raised[:-1], fresh)
+
+
+def _fall(alpha: Float64, sigma: Float64) -> Float64:
+    """Factor (S,) by which each step lowers sigma / alpha, at most one."""
+    return np.minimum(alpha[:-1] * sigma[1:] / (alpha[1:] * sigma[:-1]), 1.0)

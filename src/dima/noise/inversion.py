@@ -15,7 +15,7 @@ import itertools
 import numpy as np
 
 from dima.errors import SettingError
-from dima.noise.table import SolverTable
+from dima.noise.table import SolverTable, anchored
 from dima.typing import Float64
 
 __all__ = ["inversion"]
@@ -26,8 +26,7 @@ def inversion(alpha: Float64, sigma: Float64, iterations: int = 8) -> SolverTabl
 
     Args:
         alpha: (S + 1,) signal at the sampler's levels, noisiest first, as for the sampler itself.
-        sigma: (S + 1,) noise at those levels; a clean last level is left out, for no step from it can
-            be undone.
+        sigma: (S + 1,) noise there; a clean last level is left out, for no step from it can be undone.
         iterations: fixed-point iterations a step.
 
     Raises:
@@ -37,18 +36,16 @@ def inversion(alpha: Float64, sigma: Float64, iterations: int = 8) -> SolverTabl
         raise SettingError(f"noise.inversion: iterations must be at least 0; got {iterations}.")
     rising = np.flatnonzero(sigma > 0)[::-1]
     if len(rising) < 2 or (alpha[rising] == 0).any():
+        got, fix = f"{len(rising)} of {len(sigma)} with noise", "Start the grid at a level that has signal."
         raise SettingError(
-            "noise.inversion: levels must be two or more with noise and signal; "
-            f"got {len(rising)} of {len(sigma)} with noise. Start the grid at a level that has signal."
+            f"noise.inversion: levels must be two or more with noise and signal; got {got}. {fix}"
         )
-    rows, levels, anchors = [], [rising[0]], [rising[0]]
+    rows = []
     for s, t in itertools.pairwise(rising):
-        explicit = sigma[t] / sigma[s]
-        rho = (sigma[s] / alpha[s]) / (sigma[t] / alpha[t])
-        iterate = [[1, 0, 0], [alpha[t] / alpha[s], 1 - rho, -alpha[t] * (1 - rho)]]
+        grown = sigma[t] / sigma[s]
+        rho = alpha[t] / alpha[s] / grown
         # The state before the explicit row becomes the anchor of the iterations that follow.
-        rows += [[[0, 1, 0], [0, explicit, alpha[t] - alpha[s] * explicit]], *[iterate] * iterations]
-        levels += [t] * (1 + iterations)
-        anchors += [s] * (1 + iterations)
-    M, held = np.array(rows, np.float64), (alpha[anchors], sigma[anchors])
-    return SolverTable(f"inversion({iterations})", alpha[levels], sigma[levels], M, np.zeros(len(M)), held)
+        explicit = [[0, 1, 0], [0, grown, alpha[t] - alpha[s] * grown]]
+        iterate = [[1, 0, 0], [alpha[t] / alpha[s], 1 - rho, -alpha[t] * (1 - rho)]]
+        rows += [(row, t, s) for row in [explicit, *[iterate] * iterations]]
+    return anchored(f"inversion({iterations})", alpha, sigma, rising[0], rows)

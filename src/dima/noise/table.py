@@ -12,6 +12,7 @@ Source of the unification: Song, Meng and Ermon 2021 (DDIM), equations 12 and 16
 import dataclasses
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from dima.errors import NumericsError
 from dima.noise.schedule import log_ratio
 from dima.typing import Array, Float64
 
-__all__ = ["SolverTable", "first_order", "walk"]
+__all__ = ["FEW", "SolverTable", "anchored", "first_order", "walk"]
+
+FEW = 15  # steps below which the last rows of a multistep sampler fall back to lower order: they are long
 
 _IDENTITY_TOLERANCE = 1e-9
 
@@ -96,8 +99,7 @@ class SolverTable:
         """
         with np.errstate(divide="ignore"):
             snr = (self.alpha / self.sigma) ** 2
-        gained: Float64 = np.diff(snr)
-        return gained
+        return np.diff(snr)
 
     @property
     def start_std(self) -> float:
@@ -112,11 +114,22 @@ def first_order(name: str, alpha: Float64, sigma: Float64, kept: Float64, fresh:
     return SolverTable(name, alpha, sigma, M, fresh)
 
 
+def anchored(
+    name: str, alpha: Float64, sigma: Float64, start: int, rows: Sequence[tuple[Any, int, int]]
+) -> SolverTable:
+    """The table of noiseless rows (coefficients, level it leads to, level of the anchor it leaves).
+
+    The state and its anchor are at level `start` before the first.
+    """
+    M, to, held = zip(*rows, strict=True)
+    at, anchor = [start, *to], [start, *held]
+    return SolverTable(
+        name, alpha[at], sigma[at], np.array(M, np.float64), np.zeros(len(M)), (alpha[anchor], sigma[anchor])
+    )
+
+
 def walk(
-    table: SolverTable,
-    denoise: Callable[[Array, int], Array],
-    x: Array,
-    noise: Sequence[Array] | Array,
+    table: SolverTable, denoise: Callable[[Array, int], Array], x: Array, noise: Sequence[Array] | Array
 ) -> Array:
     """The state after the last row, walked in NumPy: the reference of the other walkers.
 

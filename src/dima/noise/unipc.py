@@ -9,19 +9,17 @@ Both small systems in the ratios of lambda are solved here, once. Source: Zhao e
 algorithms 1 to 3 and appendix (data prediction), B(h) = h ("bh1") or e^h - 1 ("bh2").
 """
 
-import functools
 from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta
 
 from dima.noise.schedule import log_ratio
-from dima.noise.table import SolverTable
+from dima.noise.table import FEW, SolverTable, anchored
 from dima.typing import Float64
 
 __all__ = ["unipc_2", "unipc_3"]
 
-_FEW = 15  # steps below which, as before a clean level, the last rows fall back to lower order
 Variant = Annotated[Literal["bh1", "bh2"], Meta(description="the paper's B(h): h or e^h - 1")]
 
 
@@ -36,66 +34,50 @@ def unipc_3(alpha: Float64, sigma: Float64, *, variant: Variant = "bh2") -> Solv
 
 
 def _unipc(alpha: Float64, sigma: Float64, most: int, variant: str) -> SolverTable:
-    S, depth = len(alpha) - 1, most + 1
-    orders = np.minimum(np.arange(S) + 1, most)
-    if sigma[-1] == 0 or S < _FEW:
-        orders = np.minimum(orders, S - np.arange(S))
-    levels = log_ratio(alpha, sigma, np.inf)
-    step = functools.partial(_step, (alpha, sigma, levels), variant=variant)
-    M = np.zeros((S, 2, 2 + depth))
-    for i in range(S):
-        corrected = np.zeros(2 + depth)
-        if i == 0 or not np.isfinite(levels[i] - levels[i - 1]):
-            corrected[1] = 1.0
-        else:
-            keep, weights = step(i - 1, int(orders[i - 1]), corrector=True)
-            corrected[0], corrected[2 : 2 + len(weights)] = keep, weights
-        keep, weights = step(i, int(orders[i]), corrector=False)
-        predicted = keep * corrected
-        predicted[2 : 2 + len(weights)] += weights
-        M[i] = corrected, predicted
-    anchors = np.concatenate([[0], np.arange(S)])
-    name = f"unipc_{most}({variant})"
-    return SolverTable(name, alpha, sigma, M, np.zeros(S), (alpha[anchors], sigma[anchors]))
+    steps, log_snr = len(alpha) - 1, log_ratio(alpha, sigma, np.inf)
+    orders = np.minimum(np.arange(steps) + 1, most)
+    if sigma[-1] == 0 or steps < FEW:
+        orders = np.minimum(orders, steps - np.arange(steps))
+    rows = []
+    for i, order in enumerate(orders):
+        corrected = np.eye(3 + most)[1]
+        if i > 0 and np.isfinite(log_snr[i - 1 : i + 1]).all():
+            corrected[0] = sigma[i] / sigma[i - 1]
+            corrected[1:] = 0.0, *_weights(log_snr, i - 1, orders[i - 1], most, variant, corrector=True)
+            corrected[2:] *= alpha[i]
+        predicted = sigma[i + 1] / sigma[i] * corrected
+        predicted[2:] += alpha[i + 1] * _weights(log_snr, i, order, most, variant)
+        rows.append(([corrected, predicted], i + 1, i))
+    return anchored(f"unipc_{most}({variant})", alpha, sigma, 0, rows)
 
 
-def _step(
-    grid: tuple[Float64, Float64, Float64], i: int, order: int, *, corrector: bool, variant: str
-) -> tuple[float, Float64]:
-    """Coefficients of the step from level i to i+1: of the state, and of D newest first.
+def _weights(
+    log_snr: Float64, i: int, order: int, most: int, variant: str, *, corrector: bool = False
+) -> Float64:
+    """Weights (1 + most,) of the estimates, newest first and over alpha', in the step from level i to i+1.
 
     The corrector's newest estimate is at level i+1, the predictor's at level i.
     """
-    alpha, sigma, levels = grid
-    h = levels[i + 1] - levels[i]
-    grown = np.expm1(-h)
-    ends = [levels[i - k] for k in range(1, order)]
-    if not np.isfinite(h) or not np.isfinite(ends).all():
-        ends = []
-    ratios = [(end - levels[i]) / h for end in ends] + ([1.0] if corrector else [])
-    weights = _weights(ratios, -h, grown, variant, corrector)
-    # D1_k = (D at ratio r_k - D_i) / r_k, weighted, plus the first-order term of D_i itself.
-    own = -alpha[i + 1] * grown
-    scale = -alpha[i + 1] * (-h if variant == "bh1" else grown)
-    others = scale * weights / np.asarray(ratios) if len(ratios) else np.zeros(0)
-    own -= others.sum()
-    coefficients = [others[-1], own, *others[:-1]] if corrector else [own, *others]
-    return float(sigma[i + 1] / sigma[i]), np.array(coefficients)
+    h = log_snr[i + 1] - log_snr[i]
+    scale = -h if variant == "bh1" else np.expm1(-h)
+    ratios = (log_snr[i - np.arange(1, order)] - log_snr[i]) / h
+    if not np.isfinite([h, *ratios]).all():
+        ratios = np.zeros(0)
+    ratios = np.append(ratios, [1.0] * corrector)
+    # (D at ratio r_k - D_i) / r_k, weighted, plus the first-order term of D_i itself.
+    others = -scale * _solution(ratios, -h, scale) / ratios
+    own = -np.expm1(-h) - others.sum()
+    newest_first = [others[-1], own, *others[:-1]] if corrector else [own, *others]
+    return np.pad(newest_first, (0, 1 + most - len(newest_first)))
 
 
-def _weights(ratios: list[float], hh: float, grown: float, variant: str, corrector: bool) -> Float64:
-    """Weights rho of the paper: the solution of a Vandermonde system, with its first-order shortcuts."""
-    count = len(ratios)
-    if count == 0 or not np.isfinite(hh):
-        return np.zeros(count)
-    if count == 1:
-        return np.array([0.5])
-    scale = hh if variant == "bh1" else grown
-    phi, factorial, right = grown / hh - 1, 1.0, []
-    for k in range(1, count + 1):
+def _solution(ratios: Float64, minus_h: float, scale: float) -> Float64:
+    """Weights rho of the paper: the solution of a Vandermonde system, with its first-order shortcut."""
+    if len(ratios) < 2:
+        return np.full(len(ratios), 0.5)
+    phi, factorial, right = np.expm1(minus_h) / minus_h - 1, 1.0, []
+    for k in range(1, len(ratios) + 1):
         right.append(phi * factorial / scale)
         factorial *= k + 1
-        phi = phi / hh - 1 / factorial
-    system = np.vander(ratios, count, increasing=True).T
-    solved: Float64 = np.linalg.solve(system, np.array(right))
-    return solved
+        phi = phi / minus_h - 1 / factorial
+    return np.linalg.solve(np.vander(ratios, increasing=True).T, np.array(right))
