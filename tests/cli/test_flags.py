@@ -1,12 +1,12 @@
 """Flags are the declared settings: names, types, defaults and descriptions from one place."""
 
-import dataclasses
 import inspect
 import re
+import typing
 from typing import Annotated, Literal
 
 import pytest
-from cyclopts import Token
+from cyclopts import App, Token
 from msgspec import Meta
 
 from dima.cli import flags
@@ -44,17 +44,27 @@ def _line(page, flag):
     return line
 
 
+def _flags(**kept):
+    """The flags of a toy, by name, in order."""
+    made, _ = typing.get_args(typing.get_args(flags.of(Toy, **kept))[0])
+    return typing.get_type_hints(made)
+
+
 def test_flags_of_a_declaration():
-    made = flags.of(Toy)
-    assert [field.name for field in dataclasses.fields(made)] == ["n_rows", "T", "way"]
-    assert [field.type.__origin__ for field in dataclasses.fields(made)] == [
-        int,
-        float | None,
-        Literal["a", "b"],
-    ]
-    assert made().given() == {}
-    assert made(T=None, way="b").given() == {"T": None, "way": "b"}
-    assert [field.name for field in dataclasses.fields(flags.of(Toy, without={"T"}))] == ["n_rows", "way"]
+    assert list(_flags().items()) == [("n_rows", int), ("T", float | None), ("way", Literal["a", "b"])]
+    assert list(_flags(without={"T"})) == ["n_rows", "way"]
+
+
+def test_only_what_was_given_is_handed_on():
+    app = App(result_action="return_value")
+
+    @app.default
+    @flags.takes(toy=flags.of(Toy, name="*"))
+    def tried(*, toy: flags.Settings = None) -> flags.Settings:
+        return toy
+
+    assert app([]) is None
+    assert app(["--t", "none", "--way", "b"]) == {"T": None, "way": "b"}
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from dima import __version__
 from dima.cli.config import Layer
@@ -137,6 +137,7 @@ app = App(
     help_format="plaintext",
     version=__version__,
     result_action="return_value",
+    default_parameter=Parameter(name_transform=lambda name: name.replace("_", "-")),  # T is not t
     # `run` words every failure and chooses the exit code.
     print_error=False,
     exit_on_error=False,

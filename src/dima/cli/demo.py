@@ -3,12 +3,9 @@
 import dataclasses
 import shlex
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from dima.cli import output, targets
-from dima.cli.flags import EVERYWHERE, Common
+from dima.cli.flags import EVERYWHERE, Common, Folder
 from dima.data import manifolds, read, split
 from dima.figures.report import save_report
 from dima.model import persist, report
@@ -23,10 +20,7 @@ _DIMENSION = 16
 _SAMPLES = 1000
 
 
-def demo(
-    to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write")] = Path("dima-demo"),
-    common: Common = EVERYWHERE,
-) -> None:
+def demo(to: Folder = Path("dima-demo"), common: Common = EVERYWHERE) -> None:
     """Fit, measure and sample handwritten digits, and write a report: needs no data, no network.
 
     The digits (1,797 rows of 64 pixels) come with scikit-learn. A fifth of them is held out for the

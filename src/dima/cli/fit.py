@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
@@ -29,25 +29,20 @@ __all__ = ["fit"]
 _HOLD_OUT = 0.2
 _FEWEST = 10  # held-out rows that can be measured
 
-if TYPE_CHECKING:
-    from dima.cli.flags import Given as DdpmFlags
-    from dima.cli.flags import Given as DmapFlags
-    from dima.cli.flags import Given as GplmFlags
-    from dima.cli.flags import Given as ModelFlags
-else:
+
+@flags.takes(
     # d is the model's and --seed everybody's; the parts may have a seed of their own.
-    ModelFlags = Parameter(name="*")(flags.of(ManifoldAutoencoder, without={"seed"}))
-    DmapFlags = flags.of(DMAP, Group("Encoder: diffusion map", sort_key=2), without={"d"})
-    GplmFlags = flags.of(GPLM, Group("Decoder: kernel ridge on inducing points", sort_key=3))
-    DdpmFlags = flags.of(DDPM, Group("Prior: latent diffusion", sort_key=4))
-
-
+    model=flags.of(ManifoldAutoencoder, without={"seed"}, name="*"),
+    dmap=flags.of(DMAP, without={"d"}, group=Group("Encoder: diffusion map", sort_key=2)),
+    gplm=flags.of(GPLM, group=Group("Decoder: kernel ridge on inducing points", sort_key=3)),
+    ddpm=flags.of(DDPM, group=Group("Prior: latent diffusion", sort_key=4)),
+)
 def fit(  # noqa: PLR0913 each argument is a flag
     data: flags.Data,
     /,
     *,
     to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write the model to")],
-    model: ModelFlags | None = None,
+    model: flags.Settings = None,
     prior: Annotated[
         bool, Parameter(name="--prior", help="fit the latent prior, which samples and refines")
     ] = True,
@@ -59,14 +54,14 @@ def fit(  # noqa: PLR0913 each argument is a flag
         Parameter(
             help="share of the rows kept from the fit, with --report",
             validator=Number(gt=0, lt=1),
-            show_default=lambda _: _HOLD_OUT,
+            show_default=str(_HOLD_OUT),
         ),
     ] = None,
     drop_text: flags.DropText = False,
     overwrite: flags.Overwrite = False,
-    dmap: DmapFlags | None = None,
-    gplm: GplmFlags | None = None,
-    ddpm: DdpmFlags | None = None,
+    dmap: flags.Settings = None,
+    gplm: flags.Settings = None,
+    ddpm: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
     """Fit a model to a table of numbers and save it.
@@ -102,9 +97,9 @@ def fit(  # noqa: PLR0913 each argument is a flag
     _tell(fitted, to, page, found.left_out, common)
 
 
-def _checked(flag: str, kind: type, part: flags.Given | None) -> dict[str, Any]:
+def _checked(flag: str, kind: type, part: flags.Settings) -> dict[str, Any]:
     """The settings given for a part, judged before anything is read."""
-    return settings.check(flag, kind, {} if part is None else part.given())
+    return settings.check(flag, kind, part or {})
 
 
 def _prior(wanted: bool, values: dict[str, Any]) -> dict[str, Any] | None:

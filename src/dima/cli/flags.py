@@ -1,14 +1,11 @@
 """Flags: those every verb takes, and those made from the settings an estimator declares."""
 
 import contextlib
-import dataclasses
-import functools
-import operator
-import types
 import typing
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypedDict
 
 from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
@@ -19,14 +16,19 @@ from dima.progress import quiet as silently
 __all__ = [
     "EVERYWHERE",
     "Common",
+    "Count",
     "Data",
     "DropText",
-    "Given",
+    "Folder",
     "Model",
     "Output",
     "Overwrite",
+    "Settings",
+    "Verb",
     "Whole",
     "of",
+    "switch",
+    "takes",
     "whole",
 ]
 
@@ -42,62 +44,42 @@ def whole(_type: type, tokens: Sequence[Token]) -> int:
 
 
 def _whole_or_none(kind: type, tokens: Sequence[Token]) -> int | None:
-    """The same, where "none" takes back what a file of flags has set."""
+    """Read the same, where "none" takes back what a file of flags has set."""
     return None if tokens[0].value.lower() == "none" else whole(kind, tokens)
 
 
+def switch(about: str, *names: str) -> Parameter:
+    """A flag that is on where it stands and off elsewhere."""
+    return Parameter(name=names or None, help=about, negative="", show_default=False)
+
+
+Verb = Callable[..., Any]
+Settings = dict[str, Any] | None  # what was given of the flags `of` makes, by name
 Whole = Annotated[int | None, Parameter(converter=whole)]
+Count = Annotated[int, Parameter(converter=whole, validator=Number(gte=1))]
 Data = Annotated[str, Parameter(help=".npy, .npz (file.npz:key), .csv, .tsv or .parquet, one row per sample")]
 Model = Annotated[Path, Parameter(help="a saved model: its folder, or a single .msgpack file")]
+Folder = Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write")]
 Output = Annotated[
     Path, Parameter(name=["--output", "-o"], help="table to write: .npy, or .csv with the column names")
 ]
-DropText = Annotated[
-    bool, Parameter(help="leave out columns that are not numbers", negative="", show_default=False)
-]
-Overwrite = Annotated[
-    bool, Parameter(help="replace an older model at the target", negative="", show_default=False)
-]
+DropText = Annotated[bool, switch("leave out columns that are not numbers")]
+Overwrite = Annotated[bool, switch("replace an older model at the target")]
+_Seed = Parameter(help="seed of everything drawn at random", validator=Number(gte=0), show_default="0")
+_Quiet = switch("no progress bars, notes or summary", "--quiet", "-q")
 
 
-@Parameter(name="*")
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@Parameter(name="*", group=Group("Common", sort_key=9))
+@dataclass(frozen=True, kw_only=True)
 class Common:
     """What every verb takes."""
 
-    seed: Annotated[
-        Whole,
-        Parameter(
-            help="seed of everything drawn at random",
-            validator=Number(gte=0),
-            show_default=lambda _: 0,
-            group=Group("Common", sort_key=9),
-        ),
-    ] = None
-    config: Annotated[
-        Path | None,
-        Parameter(help="TOML file of flags; those given here win", group=Group("Common", sort_key=9)),
-    ] = None
+    seed: Annotated[Whole, _Seed] = None
+    config: Annotated[Path | None, Parameter(help="TOML file of flags; those given here win")] = None
     as_json: Annotated[
-        bool,
-        Parameter(
-            name="--json",
-            help="print the result as JSON, and nothing else, on standard output",
-            negative="",
-            show_default=False,
-            group=Group("Common", sort_key=9),
-        ),
+        bool, switch("print the result as JSON, and nothing else, on standard output", "--json")
     ] = False
-    quiet: Annotated[
-        bool,
-        Parameter(
-            name=["--quiet", "-q"],
-            help="no progress bars, notes or summary",
-            negative="",
-            show_default=False,
-            group=Group("Common", sort_key=9),
-        ),
-    ] = False
+    quiet: Annotated[bool, _Quiet] = False
 
     def seeded(self) -> dict[str, Any]:
         """The seed as a keyword, if one was given: its default stands where it is used."""
@@ -111,63 +93,36 @@ class Common:
 EVERYWHERE = Common()
 
 
-class _Unset:
-    """Stands for a flag nobody gave; None is a value some settings take."""
-
-
-_UNSET = _Unset()
-
-
-class Given:
-    """Base of the flags made by `of`: knows which of them the user gave."""
-
-    def given(self) -> dict[str, Any]:
-        """Settings by name, those left out not among them: their defaults live in one place."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}  # type: ignore[attr-defined]  # `of` makes them
-        return {name: value for name, value in values.items() if value is not _UNSET}
-
-
-def of(declaration: settings.Declaration, panel: Group | None = None, without: Collection[str] = ()) -> Any:
-    """A dataclass of flags, one for each setting the estimator declares.
+def of(declaration: settings.Declaration, *, without: Collection[str] = (), **parameter: Any) -> Any:
+    """The type of a dictionary of flags, one for each declared setting; it holds those the user gave.
 
     Args:
-        declaration: the estimator.
-        panel: where the flags stand on the help page.
+        declaration: the estimator or function that declares the settings.
         without: settings that are given another way.
+        **parameter: of `cyclopts.Parameter`, for all of the flags.
     """
     declared = settings.declared(declaration).values()
-    fields = [_field(setting, panel) for setting in declared if setting.name not in without]
-    made = dataclasses.make_dataclass(
-        f"{declaration.__name__}Flags",
-        fields,
-        bases=(Given,),
-        kw_only=True,
-        # cyclopts looks into a class for flags only if it is not of the standard library.
-        namespace={"__module__": __name__},
-    )
-    return Parameter(name_transform=_dashed)(made)
+    fields = {setting.name: _flag(setting) for setting in declared if setting.name not in without}
+    made = TypedDict(f"{declaration.__name__}Flags", fields, total=False)  # type: ignore[misc]  # not literal
+    return Annotated[made | None, Parameter(**parameter)]
 
 
-def _field(setting: settings.Setting, panel: Group | None) -> tuple[str, Any, Any]:
-    plain = _plain(setting.type)
-    extra: dict[str, Any] = {"group": panel} if panel else {}
-    if int in (plain, *typing.get_args(plain)):
-        extra["converter"] = whole if plain is int else _whole_or_none
-    shown = False if setting.default is None else lambda _: setting.default
-    flag = Parameter(help=setting.help, show_default=shown, **extra)
-    return setting.name, Annotated[plain, flag], dataclasses.field(default=_UNSET)
+def takes(**flags: Any) -> Callable[[Verb], Verb]:
+    """Give arguments of a verb the types that `of` makes, which no type checker can see."""
+
+    def annotated(verb: Verb) -> Verb:
+        verb.__annotations__ |= flags
+        return verb
+
+    return annotated
 
 
-def _dashed(name: str) -> str:
-    """`n_iter` as `n-iter`; the case stays, T is not t."""
-    return name.replace("_", "-")
-
-
-def _plain(hint: Any) -> Any:
-    """The type without its description and range, which `dima.settings` checks."""
-    if typing.get_origin(hint) is Annotated:
-        names = settings.choices(hint)
-        return Literal[names] if names else _plain(typing.get_args(hint)[0])
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return functools.reduce(operator.or_, map(_plain, typing.get_args(hint)))
-    return hint
+def _flag(setting: settings.Setting) -> Any:
+    shown = False if setting.default is None else str(setting.default)
+    parts = typing.get_args(setting.type)
+    reader: Any = whole if int in parts else None
+    if type(None) in parts and int in typing.get_args(parts[0]):
+        reader = _whole_or_none
+    choices = settings.choices(setting.type) or None
+    flag = Parameter(help=setting.help, show_default=shown, converter=reader, choices=choices)
+    return Annotated[setting.type, flag]

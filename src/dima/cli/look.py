@@ -16,6 +16,8 @@ from dima.store.manifest import read_manifest
 
 __all__ = ["evaluate", "info"]
 
+_Samples = Parameter(help="samples compared with the data", validator=Number(gte=10), show_default="500")
+
 
 def evaluate(
     model: flags.Model,
@@ -26,12 +28,7 @@ def evaluate(
         str | None,
         Parameter(help="table the model was fitted on, for the floor, where the model keeps no rows"),
     ] = None,
-    n_samples: Annotated[
-        flags.Whole,
-        Parameter(
-            help="samples compared with the data", validator=Number(gte=10), show_default=lambda _: 500
-        ),
-    ] = None,
+    n_samples: Annotated[flags.Whole, _Samples] = None,
     drop_text: flags.DropText = False,
     common: Common = EVERYWHERE,
 ) -> None:

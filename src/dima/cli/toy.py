@@ -1,13 +1,13 @@
 """`dima toy`: diffusion of points in the plane, from data to pictures."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from dima.cli import inputs, output, targets
-from dima.cli.flags import EVERYWHERE, Common
+from dima.cli.flags import EVERYWHERE, Common, Count, Folder
 from dima.data import plane
 from dima.files import replace_files
 from dima.model.toy import diffuse, plane_points
@@ -15,30 +15,24 @@ from dima.progress import StepRecord
 
 __all__ = ["toy_diffusion"]
 
-if TYPE_CHECKING:
-    Set = str
-else:
-    Set = Literal[tuple(plane.PLANES)]
-Positive = Annotated[int, Parameter(validator=Number(gte=1))]
-
 _POINTS = 10_000
 _SAMPLES = 2000
 _TOLD = 10  # lines of loss on the way
 
 
 def toy_diffusion(  # noqa: PLR0913 each argument is a flag
-    name: Set = "gaussian",
+    name: Annotated[str, Parameter(choices=plane.PLANES)] = "gaussian",
     /,
     *,
-    epochs: Annotated[Positive, Parameter(help="passes over the data")] = 200,
-    batch_size: Annotated[Positive, Parameter(help="points in a training step")] = 512,
+    epochs: Annotated[Count, Parameter(help="passes over the data")] = 200,
+    batch_size: Annotated[Count, Parameter(help="points in a training step")] = 512,
     learning_rate: Annotated[float, Parameter(help="step size of Adam", validator=Number(gt=0))] = 1e-3,
-    hidden_dim: Annotated[Positive, Parameter(help="width of the three hidden layers")] = 128,
-    T: Annotated[Positive, Parameter(name="--T", help="noising steps")] = 100,
+    hidden_dim: Annotated[Count, Parameter(help="width of the three hidden layers")] = 128,
+    T: Annotated[Count, Parameter(help="noising steps")] = 100,
     beta_start: Annotated[float, Parameter(help="first beta of the chain, per 1000 steps")] = 1e-4,
     beta_end: Annotated[float, Parameter(help="last beta of the chain, per 1000 steps")] = 2e-2,
     data: Annotated[str | None, Parameter(help="your own points, two columns, instead of a set")] = None,
-    to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write")] = Path("dima-toy"),
+    to: Folder = Path("dima-toy"),
     common: Common = EVERYWHERE,
 ) -> None:
     """Train a small diffusion model on points in the plane and draw what happens.

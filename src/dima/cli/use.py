@@ -1,23 +1,18 @@
 """Verbs that put a model to work: encode, decode, reconstruct and sample."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from dima.cli import flags, inputs, targets
 from dima.cli.flags import EVERYWHERE, Common
 from dima.errors import SettingError
+from dima.latent.ddpm import DDPM
 from dima.metrics.reconstruction import error_over_variance
 from dima.model.latent_model import LatentModel
 from dima.noise import sampling
 
 __all__ = ["decode", "encode", "reconstruct", "sample"]
-
-if TYPE_CHECKING:
-    from dima.cli.flags import Given as SamplingFlags
-else:
-    SamplingFlags = Parameter(name="*")(flags.of(sampling.table))
 
 
 def encode(
@@ -43,31 +38,15 @@ def encode(
     inputs.finish(to, Z, common, [f"z{axis}" for axis in range(1, Z.shape[1] + 1)])
 
 
-def decode(  # noqa: PLR0913 each argument is a flag
+@flags.takes(refining=flags.of(DDPM.refine, without={"seed", "solver"}, name="*"))
+def decode(
     model: flags.Model,
     data: Annotated[str, Parameter(name="Z", help="latents, as `dima encode` writes them")],
     /,
     *,
     to: flags.Output,
-    refine: Annotated[
-        bool,
-        Parameter(
-            help="let the prior pull the latents onto the learned ones first",
-            negative="",
-            show_default=False,
-        ),
-    ] = False,
-    t_start: Annotated[
-        flags.Whole,
-        Parameter(help="level --refine starts from, 0 to T - 1", show_default=lambda _: 10),
-    ] = None,
-    add_noise: Annotated[
-        bool | None,
-        Parameter(
-            help="noise up to that level first; without, the latents are taken to be that noisy",
-            show_default=lambda _: True,
-        ),
-    ] = None,
+    refine: Annotated[bool, flags.switch("let the prior pull latents onto the learned ones first")] = False,
+    refining: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
     """Decode latents into rows.
@@ -78,8 +57,6 @@ def decode(  # noqa: PLR0913 each argument is a flag
         dima decode model Z.npy -o X.npy
         dima decode model Z.npy -o X.npy --refine --t-start 10
     """
-    flags_given: dict[str, Any] = {"t_start": t_start, "add_noise": add_noise}
-    refining = {name: value for name, value in flags_given.items() if value is not None}
     if refining and not refine:
         names = ", ".join("--" + name.replace("_", "-") for name in refining)
         raise SettingError(f"dima decode: {names} must be given with --refine; got it alone.")
@@ -87,7 +64,7 @@ def decode(  # noqa: PLR0913 each argument is a flag
     Z, opened = inputs.table(data, False, common).values, inputs.opened(model)
     with common.bars():
         if refine:
-            Z = inputs.method(opened, "refine")(Z, **refining, **common.seeded())
+            Z = inputs.method(opened, "refine")(Z, **(refining or {}), **common.seeded())
         X = inputs.method(opened, "decode")(Z)
     inputs.finish(to, X, common, getattr(opened, "columns_", None))
 
@@ -116,20 +93,15 @@ def reconstruct(
     inputs.finish(to, X_hat, common, opened.columns_, {"error_over_variance": float(error)})
 
 
+@flags.takes(chosen=flags.of(sampling.table, name="*"))
 def sample(
     model: flags.Model,
     /,
     *,
     to: flags.Output,
-    n: Annotated[
-        int,
-        Parameter(name=["--n", "-n"], help="rows to draw", converter=flags.whole, validator=Number(gte=1)),
-    ] = 1000,
-    latent: Annotated[
-        bool,
-        Parameter(help="write the latents instead of rows", negative="", show_default=False),
-    ] = False,
-    sampling: SamplingFlags | None = None,
+    n: Annotated[flags.Count, Parameter(name=["--n", "-n"], help="rows to draw")] = 1000,
+    latent: Annotated[bool, flags.switch("write the latents instead of rows")] = False,
+    chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
     """Draw new rows from the prior; equal seeds draw equal rows.
@@ -140,9 +112,8 @@ def sample(
     """
     targets.table(to)
     opened = inputs.opened(model)
-    chosen = {} if sampling is None else sampling.given()
     is_whole = isinstance(opened, LatentModel)
     decoding = {"decode": not latent} if is_whole else {}
     with common.bars():
-        drawn = inputs.method(opened, "sample")(n, **decoding, **chosen, **common.seeded())
+        drawn = inputs.method(opened, "sample")(n, **decoding, **(chosen or {}), **common.seeded())
     inputs.finish(to, drawn, common, opened.columns_ if is_whole and not latent else None)
