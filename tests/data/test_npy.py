@@ -50,12 +50,12 @@ def test_every_kind_of_number(tmp_path, kind):
 @pytest.mark.parametrize(
     ("values", "kind", "word"),
     [
-        (np.array([[1, "a"]], object), DataTypeError, "dtype |O"),
-        (np.ones((2, 2), complex), DataTypeError, "dtype <c16"),
-        (np.ones((2, 2), "f4, i4"), DataTypeError, "named fields"),
+        (np.array([[1, "a"]], object), DataTypeError, "dtype object"),
+        (np.ones((2, 2), complex), DataTypeError, "dtype complex128"),
+        (np.ones((2, 2), "f4, i4"), DataTypeError, "dtype [('f0'"),
         (np.array([["a"]]), DataTypeError, "dtype <U1"),
-        (np.ones((2, 2), "M8[s]"), DataTypeError, "dtype <M8"),
-        (np.ones((2, 2), np.longdouble), DataTypeError, "dtype <f16"),
+        (np.ones((2, 2), "M8[s]"), DataTypeError, "dtype datetime64[s]"),
+        (np.ones((2, 2), np.longdouble), DataTypeError, "dtype float128"),
         (np.ones(5), ShapeError, "X[:, None]"),
         (np.float64(3), ShapeError, "shape ()"),
         (np.ones((3, 8, 8)), ShapeError, "X.reshape(len(X), -1)"),
@@ -86,7 +86,11 @@ def test_npy_whose_header_lies(tmp_path, shape):
         npy_bytes(X)[:-1],
         npy_bytes(X) + b"x",
         npy_bytes(X).replace(b"(4, 3)", b"(-4,3"),
+        npy_bytes(X).replace(b"(4, 3), ", b"(-4, -3)"),
         npy_bytes(X).replace(b"'fortran_order': False", b"'fortran_order': __im"),
+        b"\x93NUMPY\x01\x00\x28\x23" + b"-" * 9000,
+        b"\x93NUMPY\x01\x00\x28\x23" + b"(" * 9000,
+        b"\x93NUMPY\x02\x00\x00\x00\x00\x40" + b"{" * 9000,
     ],
 )
 def test_npy_that_is_damaged(tmp_path, content):
@@ -99,7 +103,7 @@ def test_no_bytes_break_the_reader_of_headers(content):
     whole = bytearray(npy_bytes(X))
     whole[6 : 6 + len(content)] = content
     with pytest.raises(DimaError):
-        npy._read_header("x.npy", io.BytesIO(bytes(whole[:150]) if content else b""))
+        npy._read_header("x.npy", io.BytesIO(bytes(whole[:150]) if content else b""), 150)
 
 
 def test_npz_by_key_and_alone(tmp_path):
@@ -117,7 +121,7 @@ def test_npz_without_the_key(tmp_path):
 
 def test_npz_with_objects(tmp_path):
     np.savez(tmp_path / "x.npz", rows=np.array([[None]]))
-    refused(tmp_path / "x.npz", DataTypeError, "dtype |O")
+    refused(tmp_path / "x.npz", DataTypeError, "dtype object")
 
 
 def test_npz_that_unpacks_to_too_much(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from typing import IO
 
 import numpy as np
 
-from dima.data.table import Table, check_cells, column_labels
-from dima.errors import DataError, ShapeError
+from dima.data.table import Table, check_cells, column_labels, unfit
+from dima.errors import ShapeError
 from dima.typing import Array
 
 __all__ = ["read_delimited", "write_csv"]
@@ -26,24 +26,19 @@ def read_delimited(path: Path, key: str | None, drop_text: bool) -> Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             lines = csv.reader(handle, delimiter=delimiter, strict=True)
-            rows = ((lines.line_num, row) for row in lines if row)
-            return _parse(path, rows, drop_text)
+            return _parse(path, ((lines.line_num, row) for row in lines if row), drop_text)
     except UnicodeDecodeError as fault:
         got = f"bytes that are not ({fault.reason})"
-        raise DataError(f"table: {path} must be text in UTF-8; got {got}. Save it as UTF-8.") from fault
+        raise unfit(path, "be text in UTF-8", got, "Save it as UTF-8.") from fault
     except csv.Error as fault:
-        fix = "Check its quotes and line ends."
-        raise DataError(f"table: {path} must be well-formed text; got {fault}. {fix}") from fault
+        raise unfit(path, "be well-formed text", str(fault), "Check its quotes and line ends.") from fault
 
 
 def write_csv(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
     """Write an array (n, D) as text in UTF-8, in the fewest digits that read back equal.
 
-    Args:
-        handle: where to write.
-        values: (n, D).
-        columns: D names for a header; one that a spreadsheet would take for a formula gets a space
-            in front. Left out where all are numbers, since no reader could tell it from a row.
+    Of the D `columns`, a name that a spreadsheet would take for a formula gets a space in front. There
+    is no header where all are numbers, since no reader could tell it from a row.
 
     Raises:
         ShapeError: not one name for each column.
@@ -58,8 +53,8 @@ def write_csv(handle: IO[bytes], values: Array, columns: Sequence[str] | None = 
 def _header(columns: Sequence[str], below: Sequence[str]) -> str:
     """The line of column names above a first row of cells; empty if it would be read as a row."""
     if len(columns) != len(below):
-        rule, fix = f"{len(below)} names", "Pass one for each column."
-        raise ShapeError(f"table: columns must be {rule}; got {len(columns)}. {fix}")
+        fix = "Pass one for each column."
+        raise ShapeError(f"table: columns must be {len(below)} names; got {len(columns)}. {fix}")
     cells = [f" {name}" if name[0] in "=+-@" else name for name in column_labels(columns)]
     line = io.StringIO()
     csv.writer(line).writerow(cells)  # ends in \r\n, so that either of them in a name is quoted
@@ -72,15 +67,14 @@ def _parse(path: Path, rows: Iterator[tuple[int, list[str]]], drop_text: bool) -
     has_header = bool(opening) and _is_header([row for _, row in opening])
     names = opening.pop(0)[1] if has_header else None
     if not opening:
-        raise DataError(f"table: {path} must have at least one row; got no row. Pass data.")
+        raise unfit(path, "have at least one row", "no row", "Pass data.")
     width = len(names or opening[0][1])
     cells = array.array("d")
     text: dict[int, str] = {}
     for number, (line, row) in enumerate(itertools.chain(opening, rows), start=1):
         if len(row) != width:
             fix = f"Repair line {line}, or quote the cells that hold the separator."
-            got = f"{len(row)} on line {line}"
-            raise DataError(f"table: {path} must have {width} cells in each row; got {got}. {fix}")
+            raise unfit(path, f"have {width} cells in each row", f"{len(row)} on line {line}", fix)
         try:
             # float() would read the label "12_3" as 123: a row with one goes cell by cell.
             is_plain = "_" not in "".join(row)
@@ -90,7 +84,7 @@ def _parse(path: Path, rows: Iterator[tuple[int, list[str]]], drop_text: bool) -
     values = np.frombuffer(cells, np.float64).reshape(-1, width)
     if names and not names[0].strip() and _numbers_rows(values):
         names[0], text[0] = "(row numbers)", ""
-        return check_cells(path, names, values, text, drop_text or len(text) == 1)
+        drop_text = drop_text or len(text) == 1
     return check_cells(path, names, values, text, drop_text)
 
 
@@ -103,10 +97,10 @@ def _is_header(opening: Sequence[Sequence[str]]) -> bool:
     if is_count and any("." in cell for cell in below):
         return True  # 0, 1 ... D-1 over fractions: a data frame whose columns had no names
     words = [_is_word(cell) for cell in first]
-    over = zip(words, below, strict=False)
-    if any(is_word and not math.isnan(_number(cell)) for is_word, cell in over):
-        return True
-    return any(words) and sum(words) == len(named)
+    over_numbers = (
+        is_word and not math.isnan(_number(cell)) for is_word, cell in zip(words, below, strict=False)
+    )
+    return any(over_numbers) or (any(words) and sum(words) == len(named))
 
 
 def _number(cell: str) -> float:

@@ -1,19 +1,19 @@
 """Arrays in NumPy's files: .npy memory-mapped, .npz unpacked; nothing in them is evaluated."""
 
 import math
-import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal
 
 import numpy as np
+from numpy.lib import format as npy
 
 from dima import check
-from dima.data.table import Table
-from dima.errors import DataError, DataTypeError, DimaError
+from dima.data.table import Table, unfit
+from dima.errors import DimaError
 from dima.typing import Array
 
 __all__ = ["read_npy", "read_npz", "write_npy"]
@@ -21,33 +21,23 @@ __all__ = ["read_npy", "read_npz", "write_npy"]
 # An archive that unpacks to more than this, and to a thousand times what it stores, is a trap.
 _UNPACKED_BYTES = 4 * 2**30
 _UNPACKED_RATIO = 1000
-_HEADER_BYTES = 65536
-_ZIP_FAULTS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    RuntimeError,  # an encrypted member; an unknown compression
-    ValueError,
-)
+# RuntimeError: an encrypted member; an unknown compression.
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
+# NumPy's own, which read a literal and run nothing. Version 3.0 differs in the names of fields alone.
+_HEADERS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    (3, 0): npy.read_array_header_2_0,
+}
 
-
-class _Header(NamedTuple):
-    shape: tuple[int, ...]
-    order: Literal["C", "F"]
-    dtype: np.dtype[Any]
-    n_bytes: int
+_Header = tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]]
 
 
 def read_npy(path: Path, key: str | None, drop_text: bool) -> Table:
     """Map a .npy file into memory, read-only, once its header and its size agree."""
     with path.open("rb") as handle:
-        header = _read_header(path, handle)
-        start = handle.tell()
-    _check_size(path, path.stat().st_size - start, header)
-    values = np.memmap(path, header.dtype, "r", start, header.shape, header.order)
-    return Table(values, None, [])
+        shape, order, dtype = _read_header(path, handle, path.stat().st_size)
+        return Table(np.memmap(handle, dtype, "r", handle.tell(), shape, order), None, [])
 
 
 def read_npz(path: Path, key: str | None, drop_text: bool) -> Table:
@@ -58,13 +48,13 @@ def read_npz(path: Path, key: str | None, drop_text: bool) -> Table:
     except DimaError:
         raise
     except _ZIP_FAULTS as fault:
-        got, fix = f"a damaged one ({fault})", "Save it again."
-        raise DataError(f"table: {path} must be a readable .npz archive; got {got}. {fix}") from fault
+        got = f"a damaged one ({fault})"
+        raise unfit(path, "be a readable .npz archive", got, "Save it again.") from fault
 
 
 def write_npy(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
     """Write an array in the .npy format, which has no place for the names of columns."""
-    np.lib.format.write_array(handle, values, allow_pickle=False)
+    npy.write_array(handle, values, allow_pickle=False)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, key: str | None) -> Array:
@@ -72,54 +62,34 @@ def _member(path: Path, archive: zipfile.ZipFile, key: str | None) -> Array:
     listed = ", ".join(members) or "no array"
     unpacked, stored = sum(info.file_size for info in members.values()), path.stat().st_size
     if unpacked > max(_UNPACKED_BYTES, _UNPACKED_RATIO * stored):
-        got, fix = f"{unpacked} bytes packed into {stored}", "Save the array as .npy."
-        raise DataError(f"table: {path} must unpack to a reasonable size; got {got}. {fix}")
+        got = f"{unpacked} bytes packed into {stored}"
+        raise unfit(path, "unpack to a reasonable size", got, "Save the array as .npy.")
     if key is None and len(members) != 1:
-        got, fix = f"{len(members)} arrays: {listed}", f"Write {path}:KEY."
-        raise DataError(f"table: {path} must hold one array or be given with a key; got {got}. {fix}")
+        got = f"{len(members)} arrays: {listed}"
+        raise unfit(path, "hold one array or be given with a key", got, f"Write {path}:KEY.")
     name = next(iter(members)) if key is None else key
     if name not in members:
-        raise DataError(f"table: {path} must hold an array {name!r}; got {listed}. Choose one of these.")
+        raise unfit(path, f"hold an array {name!r}", listed, "Choose one of these.")
     info = members[name]
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # The others unpack without a bound on memory, and NumPy never writes them.
         raise zipfile.BadZipFile("a compression NumPy does not write")
     with archive.open(info) as handle:
-        header = _read_header(f"{path}:{name}", handle)
-        _check_size(f"{path}:{name}", info.file_size - handle.tell(), header)
-        flat = np.frombuffer(handle.read(header.n_bytes), header.dtype)
-    return flat.reshape(header.shape, order=header.order)
+        shape, order, dtype = _read_header(f"{path}:{name}", handle, info.file_size)
+        flat = np.frombuffer(handle.read(info.file_size), dtype)
+    return flat.reshape(shape, order=order)
 
 
-def _read_header(file: Path | str, handle: IO[bytes]) -> _Header:
-    """Header of the .npy format, read by patterns.
-
-    Source: NumPy's `numpy.lib.format`, format versions 1.0 to 3.0.
-    """
-    magic = handle.read(8)
-    known = len(magic) == 8 and magic[:6] == b"\x93NUMPY"
-    width = {1: 2, 2: 4, 3: 4}.get(magic[6], 0) if known else 0
-    size = int.from_bytes(handle.read(width), "little")
-    text = handle.read(min(size, _HEADER_BYTES)).decode("latin-1")
-    descr = re.search(r"""['"]descr['"]\s*:\s*(?:['"]([^'"]*)['"]|[\[(])""", text)
-    fortran = re.search(r"""['"]fortran_order['"]\s*:\s*(True|False)""", text)
-    shape = re.search(r"""['"]shape['"]\s*:\s*\(([\d\s,]{0,200})\)""", text)
-    if not (width and descr and fortran and shape) or len(text) != size:
-        got, fix = "another kind of file or a damaged header", "Write it with np.save."
-        raise DataError(f"table: {file} must be an array in the .npy format; got {got}. {fix}")
-    if not re.fullmatch(r"[<>|=]?(?:b1|[iu][1248]|f[248])", descr[1] or ""):
-        got = f"dtype {descr[1] or 'with named fields'}"
-        fix = "Convert it with X.astype(float), or keep only the columns that are numbers."
-        raise DataTypeError(f"table: {file} must be an array of real numbers; got {got}. {fix}")
-    axes = tuple(int(axis) for axis in shape[1].split(",") if axis.strip())
-    dtype = np.dtype(descr[1])
-    check.form("table", str(file), axes, dtype, ("n", "D"))
-    order: Literal["C", "F"] = "F" if fortran[1] == "True" else "C"
-    return _Header(axes, order, dtype, math.prod(axes) * dtype.itemsize)
-
-
-def _check_size(file: Path | str, n_bytes: int, header: _Header) -> None:
-    if n_bytes != header.n_bytes:
-        rule = f"as long as its header says (shape {header.shape}, {header.n_bytes} bytes)"
-        fix = "It is damaged: write it again."
-        raise DataError(f"table: {file} must be {rule}; got {n_bytes} bytes. {fix}")
+def _read_header(file: Path | str, handle: IO[bytes], size: int) -> _Header:
+    """Shape, order and element type of a .npy file of `size` bytes, held against the bytes that follow."""
+    try:
+        shape, is_fortran, dtype = _HEADERS[npy.read_magic(handle)](handle)
+    except Exception as fault:  # a hostile literal makes Python's parser fail in many ways
+        got = "another kind of file or a damaged header"
+        raise unfit(file, "be an array in the .npy format", got, "Write it with np.save.") from fault
+    check.form("table", str(file), shape, dtype, ("n", "D"))
+    n_bytes, found = math.prod(shape) * dtype.itemsize, size - handle.tell()
+    if min(shape) < 0 or n_bytes != found:
+        rule = f"be as long as its header says (shape {shape}, {n_bytes} bytes)"
+        raise unfit(file, rule, f"{found} bytes", "It is damaged: write it again.")
+    return shape, "F" if is_fortran else "C", dtype

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from dima import check
-from dima.data.table import Table, check_cells
-from dima.errors import BackendError, DataError
+from dima.data.table import Table, check_cells, unfit
+from dima.errors import BackendError
 
 __all__ = ["read_parquet"]
 
@@ -37,7 +37,7 @@ def read_parquet(path: Path, key: str | None, drop_text: bool) -> Table:
             for axis, column in enumerate(stored.columns)
         ]
     except (pa.ArrowException, OSError) as fault:
-        got, fix = f"a damaged one ({str(fault).splitlines()[0]})", "Save it again."
-        raise DataError(f"table: {path} must be a readable .parquet file; got {got}. {fix}") from fault
+        got = f"a damaged one ({str(fault).splitlines()[0]})"
+        raise unfit(path, "be a readable .parquet file", got, "Save it again.") from fault
     check.form("table", str(path), (stored.num_rows, stored.num_columns), np.dtype(float), ("n", "D"))
     return check_cells(path, stored.column_names, np.column_stack(columns), text, drop_text)

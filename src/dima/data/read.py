@@ -12,8 +12,8 @@ from dima import check
 from dima.data.delimited import read_delimited, write_csv
 from dima.data.npy import read_npy, read_npz, write_npy
 from dima.data.parquet import read_parquet
-from dima.data.table import Table
-from dima.errors import DataError, MemoryBudgetError
+from dima.data.table import Table, unfit
+from dima.errors import MemoryBudgetError
 from dima.files import replace_file
 from dima.typing import Array
 
@@ -35,16 +35,15 @@ def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
     """Read a table (n, D) of numbers.
 
     Args:
-        path_or_spec: a .npy file (memory-mapped, never loaded whole), .npz as `file.npz:key` (the
-            key may be left out when there is one array), .csv or .tsv (UTF-8, with or without a
-            header, read as float64), or .parquet (needs pyarrow).
-        drop_text: leave out columns that do not hold numbers instead of refusing the file; their
-            names are in `Table.left_out`. A nameless first column that only numbers the rows is
-            always left out.
+        path_or_spec: a .npy file (memory-mapped, never loaded whole), .npz as `file.npz:key` (without the
+            key if there is one array), .csv or .tsv (UTF-8, with or without a header, read as float64), or
+            .parquet (needs pyarrow).
+        drop_text: leave out columns that do not hold numbers, named in `Table.left_out`, instead of
+            refusing the file. A nameless first column that only numbers the rows is always left out.
 
     Raises:
-        DataError: the file is missing, damaged, empty, ragged or of an unknown kind, or it has
-            missing cells or columns that are not numbers.
+        DataError: the file is missing, damaged, empty, ragged or of an unknown kind, or has missing cells
+            or columns that are not numbers.
         DataTypeError: the elements are objects, text, records, dates or complex numbers.
         ShapeError: the array does not have two axes.
         BackendError: a .parquet file, and pyarrow is not installed.
@@ -54,20 +53,19 @@ def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
     match = _NPZ_SPEC.fullmatch(spec)
     path, key = (Path(match["path"]), match["key"]) if match else (Path(spec), None)
     if path.is_dir():
-        raise DataError(f"table: {path} must be a file; got a folder. Name a file in it.")
+        raise unfit(path, "be a file", "a folder", "Name a file in it.")
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        got, fix = f"the suffix {path.suffix!r}", f"It can be {', '.join(_READERS)}."
-        raise DataError(f"table: {path} must be of a known kind; got {got}. {fix}")
+        fix = f"It can be {', '.join(_READERS)}."
+        raise unfit(path, "be of a known kind", f"the suffix {path.suffix!r}", fix)
     if not path.is_file():
-        raise DataError(f"table: {path} must be a file that exists; got none there. Check the path.")
+        raise unfit(path, "be a file that exists", "none there", "Check the path.")
     if path.stat().st_size == 0:
-        raise DataError(f"table: {path} must be a file with data in it; got 0 bytes. Write it again.")
+        raise unfit(path, "be a file with data in it", "0 bytes", "Write it again.")
     try:
         return read(path, key, drop_text)
     except OSError as fault:
-        fix = "Check its permissions."
-        raise DataError(f"table: {path} must be readable; got {fault.strerror}. {fix}") from fault
+        raise unfit(path, "be readable", str(fault.strerror), "Check its permissions.") from fault
     except MemoryError as fault:
         fix = "Save it as .npy, which is read from disk as needed."
         raise MemoryBudgetError(f"table: {path} must fit into memory; got more. {fix}") from fault
@@ -87,9 +85,9 @@ def save_table(path: str | Path, values: Array, columns: Sequence[str] | None = 
     path, values = Path(path), np.asarray(values)
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
-        got, fix = f"the suffix {path.suffix!r}", f"It can be {', '.join(_WRITERS)}."
-        raise DataError(f"table: {path} must be of a kind to write; got {got}. {fix}")
+        fix = f"It can be {', '.join(_WRITERS)}."
+        raise unfit(path, "be of a kind to write", f"the suffix {path.suffix!r}", fix)
     if not path.parent.is_dir():
-        raise DataError(f"table: {path} must be in a folder that exists; got none there. Create it first.")
+        raise unfit(path, "be in a folder that exists", "none there", "Create it first.")
     check.form("table", str(path), values.shape, values.dtype, ("n", "D"))
     replace_file(path, lambda file: write(file, values, columns), "table")
