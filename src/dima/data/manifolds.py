@@ -16,10 +16,7 @@ _BLOCK_BYTES = 64 * 2**20
 
 
 def digits() -> tuple[Float32, Array]:
-    """Handwritten digits of 8 x 8 pixels, in original units 0 .. 16.
-
-    Returns:
-        values (1797, 64) float32, and labels (1797,) 0 .. 9.
+    """Handwritten digits of 8 x 8 pixels: values (1797, 64) in 0 .. 16, and labels (1797,) 0 .. 9.
 
     Source: scikit-learn's `load_digits`, the test part of UCI's "Optical Recognition of
     Handwritten Digits" (Alpaydin and Kaynak 1998).
@@ -34,16 +31,12 @@ def digits() -> tuple[Float32, Array]:
 def swiss_roll(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Float64, Float64]:
     """A rectangle rolled up in space; rows are denser where the roll is tight.
 
-    Args:
-        n: rows.
-        noise: standard deviation of Gaussian noise on each coordinate.
-        seed: same seed, same rows.
+    `noise` is the standard deviation of Gaussian noise on each coordinate.
 
     Returns:
         X (n, 3), and its chart (n, 2): angle 1.5 pi .. 4.5 pi, and height 0 .. 21.
 
-    Source: Marsland 2009, "Machine Learning: An Algorithmic Perspective", ch. 10; the form used
-    by scikit-learn.
+    Source: Marsland 2009, "Machine Learning: An Algorithmic Perspective", ch. 10, as in scikit-learn.
 
     Example:
         >>> X, chart = swiss_roll(500, noise=0.1)
@@ -58,18 +51,12 @@ def swiss_roll(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Float64, Floa
 
 
 def s_curve(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Float64, Float64]:
-    """A rectangle bent isometrically into the letter S.
-
-    Args:
-        n: rows.
-        noise: standard deviation of Gaussian noise on each coordinate.
-        seed: same seed, same rows.
+    """A rectangle bent isometrically into the letter S; `noise` as in `swiss_roll`.
 
     Returns:
-        X (n, 3), and its chart (n, 2): angle -1.5 pi .. 1.5 pi (which is also the arc length), and
-        height 0 .. 2.
+        X (n, 3), and its chart (n, 2): angle -1.5 pi .. 1.5 pi, also the arc length, and height 0 .. 2.
 
-    Source: the form used by scikit-learn's `make_s_curve`.
+    Source: scikit-learn's `make_s_curve`.
     """
     random = _random("s_curve", n, seed)
     angle = 3.0 * np.pi * (random.random(n) - 0.5)
@@ -81,12 +68,7 @@ def s_curve(n: int, noise: float = 0.0, seed: int = 0) -> tuple[Float64, Float64
 def isometric_roll(n: int, seed: int = 0) -> tuple[Float64, Float64]:
     """A 60 x 10 rectangle, uniformly filled, rolled up without stretching.
 
-    Distances along the roll are distances in the chart, so that the chart is the truth a method
-    can be held to: the spiral r = angle is walked at unit speed.
-
-    Args:
-        n: rows.
-        seed: same seed, same rows.
+    Distances along the roll are distances in the chart: the spiral r = angle is walked at unit speed.
 
     Returns:
         X (n, 3), and its chart (n, 2): arc length 0 .. 60, and height 0 .. 10.
@@ -101,20 +83,10 @@ def isometric_roll(n: int, seed: int = 0) -> tuple[Float64, Float64]:
 
 
 def embedded_manifold(n: int, D: int, d: int = 6, noise: float = 0.05, seed: int = 0) -> Float32:
-    """A smooth curved d-dimensional manifold in D dimensions, plus noise.
+    """Rows (n, D) on a smooth curved d-dimensional manifold, plus noise; made in blocks of at most 64 MB.
 
-    Rows are random waves of d uniform latents, mixed linearly, so that each coordinate has a
-    standard deviation of about 0.75 before the noise. They are made in blocks of at most 64 MB.
-
-    Args:
-        n: rows.
-        D: ambient dimension.
-        d: dimension of the manifold.
-        noise: standard deviation of Gaussian noise on each coordinate.
-        seed: same seed, same rows.
-
-    Returns:
-        X (n, D) float32.
+    They are random waves of d uniform latents, mixed linearly: each coordinate has a standard deviation
+    of about 0.75, to which that of the noise is added.
 
     Source: random Fourier features, Rahimi and Recht 2007.
     """

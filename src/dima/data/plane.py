@@ -7,30 +7,18 @@ import numpy as np
 from dima.errors import SettingError
 from dima.typing import Float32, Float64
 
-__all__ = [
-    "PLANES",
-    "checkerboard",
-    "eight_gaussians",
-    "gaussian",
-    "pinwheel",
-    "points",
-    "rings",
-    "spiral",
-    "swiss_roll",
-    "two_moons",
-]
+__all__ = ["PLANES", "points"]
 
 Generator = np.random.Generator
 
 
-def gaussian(n: int, rng: Generator) -> Float64:
+def _gaussian(n: int, rng: Generator) -> Float64:
     """One correlated Gaussian away from the origin."""
     shape = np.array([[1.0, 0.0], [0.6, 0.5]])
-    drawn: Float64 = rng.standard_normal((n, 2)) @ shape.T + np.array([1.0, -0.5])
-    return drawn
+    return rng.standard_normal((n, 2)) @ shape.T + np.array([1.0, -0.5])
 
 
-def two_moons(n: int, rng: Generator) -> Float64:
+def _two_moons(n: int, rng: Generator) -> Float64:
     """Two interleaved half circles."""
     angle, upper = rng.uniform(0, np.pi, n), rng.random(n) < 0.5
     x = np.where(upper, np.cos(angle), 1 - np.cos(angle))
@@ -38,33 +26,33 @@ def two_moons(n: int, rng: Generator) -> Float64:
     return 1.5 * np.column_stack([x - 0.5, y - 0.25]) + 0.1 * rng.standard_normal((n, 2))
 
 
-def eight_gaussians(n: int, rng: Generator) -> Float64:
+def _eight_gaussians(n: int, rng: Generator) -> Float64:
     """Eight small Gaussians on a circle."""
     angle = rng.integers(0, 8, n) * np.pi / 4
     return _on_circle(angle, 2.0) + 0.15 * rng.standard_normal((n, 2))
 
 
-def checkerboard(n: int, rng: Generator) -> Float64:
+def _checkerboard(n: int, rng: Generator) -> Float64:
     """The dark squares of a 4 x 4 board."""
     column = rng.integers(0, 4, n)
     row = 2 * rng.integers(0, 2, n) + column % 2
     return np.column_stack([column, row]) + rng.random((n, 2)) - 2.0
 
 
-def spiral(n: int, rng: Generator) -> Float64:
+def _spiral(n: int, rng: Generator) -> Float64:
     """Two arms of a spiral, evenly spread along them."""
     angle = 3 * np.pi * np.sqrt(rng.random(n))
     sign = np.where(rng.random(n) < 0.5, 1.0, -1.0)
     return sign[:, None] * _on_circle(angle, 0.25 * angle) + 0.08 * rng.standard_normal((n, 2))
 
 
-def swiss_roll(n: int, rng: Generator) -> Float64:
+def _swiss_roll(n: int, rng: Generator) -> Float64:
     """The spiral cross-section of the swiss roll."""
     angle = 1.5 * np.pi * (1 + 2 * rng.random(n))
     return _on_circle(angle, angle / 5) + 0.08 * rng.standard_normal((n, 2))
 
 
-def pinwheel(n: int, rng: Generator) -> Float64:
+def _pinwheel(n: int, rng: Generator) -> Float64:
     """Five curved blades."""
     radial = 1 + 0.3 * rng.standard_normal(n)
     across = 0.1 * rng.standard_normal(n)
@@ -73,21 +61,21 @@ def pinwheel(n: int, rng: Generator) -> Float64:
     return 2 * np.column_stack([radial * cosine - across * sine, radial * sine + across * cosine])
 
 
-def rings(n: int, rng: Generator) -> Float64:
+def _rings(n: int, rng: Generator) -> Float64:
     """Three concentric rings, evenly spread along them."""
     radius = rng.choice([0.7, 1.4, 2.1], n, p=[1 / 6, 2 / 6, 3 / 6])
     return _on_circle(rng.uniform(0, 2 * np.pi, n), radius) + 0.06 * rng.standard_normal((n, 2))
 
 
 PLANES: dict[str, Callable[[int, Generator], Float64]] = {
-    "gaussian": gaussian,
-    "two-moons": two_moons,
-    "eight-gaussians": eight_gaussians,
-    "checkerboard": checkerboard,
-    "spiral": spiral,
-    "swiss-roll": swiss_roll,
-    "pinwheel": pinwheel,
-    "rings": rings,
+    "gaussian": _gaussian,
+    "two-moons": _two_moons,
+    "eight-gaussians": _eight_gaussians,
+    "checkerboard": _checkerboard,
+    "spiral": _spiral,
+    "swiss-roll": _swiss_roll,
+    "pinwheel": _pinwheel,
+    "rings": _rings,
 }
 
 
@@ -105,5 +93,4 @@ def points(name: str, n: int, seed: int = 0) -> Float32:
 
 
 def _on_circle(angle: Float64, radius: Float64 | float) -> Float64:
-    placed: Float64 = np.column_stack([np.cos(angle), np.sin(angle)]) * np.reshape(radius, (-1, 1))
-    return placed
+    return np.column_stack([np.cos(angle), np.sin(angle)]) * np.reshape(radius, (-1, 1))

@@ -11,17 +11,14 @@ __all__ = ["train_test"]
 def train_test(n: int, test_fraction: float, seed: int) -> tuple[Array, Array]:
     """Split n rows at random into two sets that share none.
 
-    Args:
-        n: rows, at least 2.
-        test_fraction: share of the rows held out, 0 < share < 1; at least one row goes each way.
-        seed: same seed, same split.
+    At least one row goes each way; `test_fraction` is the share held out.
 
     Returns:
-        train_idx (n - n_test,) and test_idx (n_test,), int64 in random order: the first rows of
-        either are a random subset of it, however the data were sorted.
+        train_idx (n - n_test,) and test_idx (n_test,), int64 in random order: the first rows of either
+        are a random subset of it, however the data were sorted.
 
     Raises:
-        SettingError: a value is out of its range.
+        SettingError: n is below 2, the share not between 0 and 1, or the seed negative.
 
     Example:
         >>> train, test = train_test(10, test_fraction=0.3, seed=0)
@@ -31,8 +28,8 @@ def train_test(n: int, test_fraction: float, seed: int) -> tuple[Array, Array]:
     if n < 2:
         raise SettingError(f"train_test: n must be at least 2; got {n}. Pass more rows.")
     if not 0.0 < test_fraction < 1.0:
-        got, fix = test_fraction, "Pass for example 0.2 to hold out a fifth."
-        raise SettingError(f"train_test: test_fraction must be between 0 and 1; got {got}. {fix}")
+        fix = "Pass for example 0.2 to hold out a fifth."
+        raise SettingError(f"train_test: test_fraction must be between 0 and 1; got {test_fraction}. {fix}")
     if seed < 0:
         raise SettingError(f"train_test: seed must be 0 or more; got {seed}. Pass 0.")
     n_test = min(max(round(n * test_fraction), 1), n - 1)
