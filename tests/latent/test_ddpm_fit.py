@@ -1,5 +1,6 @@
 """The fitted state walks what its settings say, and its run is told apart by what changes numbers."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -30,6 +31,17 @@ def test_what_is_logged_and_where_it_runs_are_not_of_the_run():
     assert run.identity.keys() | {"device", "verbose_every"} == {*used(), "points"}
     assert (run.log_every, run.patience) == (7, 3)
     assert "points" not in ddpm_fit._run(used(), points, None).identity
+
+
+def test_the_average_is_what_samples(rng):
+    model = DDPM(20, n_iter=30, hidden_dim=8, t_embed_dim=4, ema_decay=0.9).fit(rng.standard_normal((50, 2)))
+    points = model.fit_.scale.apply(np.random.default_rng(0).standard_normal((50, 2)), np.float32)
+    used, path = model.fit_.settings, ddpm_fit.path_of(model.fit_.settings)
+    made = ddpm_fit._engine(used, path, jnp.asarray(points))
+    *_, (last, _) = made.steps(made.start())
+    for name, average in last.ema.items():
+        assert_close(model.parameters_[name], average, atol=1e-6)
+    assert np.abs(last.ema["out/w"] - last.parameters["out/w"]).max() > 1e-4
 
 
 def test_given_states_are_walked_with_the_noise_asked_for(rng):

@@ -17,6 +17,12 @@ def test_latents_have_mean_zero_and_unit_spread(model, rows):
     assert_close(model.latents_.std(axis=0), np.ones(4), atol=0.1)
 
 
+def test_the_prior_learns_the_latents_rows_would_have_had_been_new(model):
+    learnt = model.prior_.fit_.scale.center
+    assert_close(learnt, model.latents_.mean(axis=0), atol=1e-12)
+    assert np.abs(learnt).max() > 1e-4  # those of known rows have mean zero
+
+
 def test_an_outlying_row_neither_explodes_nor_decodes_to_nonsense(rng):
     X = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 10))
     X[0] *= 30
