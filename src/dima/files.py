@@ -78,10 +78,9 @@ def replace_folder(
 ) -> None:
     """Write a folder of plain files, `members` by name; its parent exists, links to it are followed.
 
-    `may_replace` says of what stands there whether it may go.
-
     Raises:
-        DimaError: of class `error`: what stands there may not go, or the disk refused. Nothing is lost.
+        DimaError: of class `error`: `may_replace` says that what stands there may not go, or the disk
+            refused. Nothing is lost.
     """
     target = _resolve(path, owner, error)
     aside, temporary = _aside(target), _temporary(target)
@@ -90,9 +89,9 @@ def replace_folder(
             aside.rename(target)  # an earlier writer was killed between its two renames
         _remove(aside)
         if target.exists() and not may_replace(target):
+            fix = "Choose another place, or move it away."
             raise error(
-                f"{owner}: {target} must be free, or an older one of its kind; got something else. "
-                "Choose another place, or move it away."
+                f"{owner}: {target} must be free, or an older one of its kind; got something else. {fix}"
             )
         try:
             temporary.mkdir()
@@ -105,9 +104,7 @@ def replace_folder(
 
 
 def surviving(path: AnyPath, owner: str, error: Error = DataError) -> Path:
-    """Where a folder that was written stands: at `path`, or set aside by a writer that was killed.
-
-    Links are followed. Where there is neither, it is the path itself, absolute.
+    """Where a folder that was written stands: at `path`, absolute, or set aside by a writer that was killed.
 
     Raises:
         DimaError: of class `error`: no file can have this path.
@@ -124,8 +121,7 @@ def read_plain_file(path: Path, limit: int, owner: str, error: Error = DataError
         DimaError: of class `error`: it is missing, a link, not a plain file, too large, or cannot be read.
         MemoryBudgetError: there is no memory for it.
     """
-    again = "Copy or download it again."
-    size = 0
+    again, size = "Copy or download it again.", 0
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise error(f"{owner}: it must be a plain file; got a link, a folder or a device. {again}")
@@ -139,17 +135,12 @@ def read_plain_file(path: Path, limit: int, owner: str, error: Error = DataError
     except OSError as fault:
         raise error(f"{owner}: it must be readable; got {_reason(fault)}. Check its permissions.") from fault
     except MemoryError:
-        raise MemoryBudgetError(
-            f"{owner}: it must fit into memory; got {size} bytes. Load it on a larger machine."
-        ) from None
+        fix = "Load it on a larger machine."
+        raise MemoryBudgetError(f"{owner}: it must fit into memory; got {size} bytes. {fix}") from None
 
 
 def list_folder(path: Path, owner: str, error: Error = DataError) -> set[str]:
-    """Names of what a folder holds.
-
-    Raises:
-        DimaError: of class `error`: the folder cannot be read.
-    """
+    """Names of what a folder holds; `error` where it cannot be read."""
     try:
         return {entry.name for entry in path.iterdir()}
     except OSError as fault:
@@ -161,16 +152,15 @@ def _resolve(path: AnyPath, owner: str, error: Error) -> Path:
     try:
         place = Path(path).resolve()
         place.exists()  # a name that is too long is found out here
+        return place
     except (OSError, ValueError, RuntimeError) as fault:
         reason = getattr(fault, "strerror", None) or str(fault)
         raise error(f"{owner}: the path must be one a file can have; got {reason}. Check it.") from None
-    return place
 
 
 def _swap(temporary: Path, target: Path, aside: Path) -> None:
     """Rename a finished folder in; if that fails, what stood at `target` stands there again."""
-    stood = target.exists()
-    if stood:
+    if stood := target.exists():
         target.rename(aside)
     try:
         temporary.rename(target)
@@ -230,33 +220,24 @@ def _temporary(target: Path) -> Path:
 
 @contextlib.contextmanager
 def _exclusive(targets: Collection[Path], owner: str, error: Error) -> Iterator[None]:
-    """Keep other writers out of the folders, then clear what killed ones left of these targets."""
-    with contextlib.ExitStack() as locks:
+    """Keep other writers out of the folders, then clear what killed ones left of these targets.
+
+    The lock is advisory and ends with the process; Windows and some network file systems have none.
+    """
+    with contextlib.ExitStack() as cleanup:
         # In one order for everybody, so that no two writers wait for each other.
         for folder in sorted({target.parent for target in targets}):
+            if sys.platform == "win32":
+                continue
             with _one_sentence(folder, owner, error):
-                held = locks.enter_context(_locked(folder))
-            names = [f"{_stem(target)}-*.tmp" for target in targets if held and target.parent == folder]
-            for leftover in (path for name in names for path in folder.glob(name)):
-                _remove(leftover)
+                opened = os.open(folder, os.O_RDONLY)
+                cleanup.callback(os.close, opened)
+            with contextlib.suppress(OSError):
+                fcntl.flock(opened, fcntl.LOCK_EX)
+                names = [f"{_stem(target)}-*.tmp" for target in targets if target.parent == folder]
+                for leftover in (path for name in names for path in folder.glob(name)):
+                    _remove(leftover)
         yield
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Hold an advisory lock, which ends with the process; False where the system has none."""
-    if sys.platform == "win32":
-        yield False
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        held = False
-        with contextlib.suppress(OSError):  # some network file systems
-            fcntl.flock(opened, fcntl.LOCK_EX)
-            held = True
-        yield held
-    finally:
-        os.close(opened)
 
 
 @contextlib.contextmanager
@@ -265,10 +246,8 @@ def _one_sentence(target: Path, owner: str, error: Error) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        raise error(
-            f"{owner}: {target} must be writeable; got {_reason(fault)}. "
-            "Check its folder, permissions and the space left, or choose another place."
-        ) from fault
+        fix = "Check its folder, permissions and the space left, or choose another place."
+        raise error(f"{owner}: {target} must be writeable; got {_reason(fault)}. {fix}") from fault
 
 
 def _reason(fault: OSError) -> str:
