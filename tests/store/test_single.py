@@ -131,7 +131,7 @@ def test_folder_in_the_way_stays(tmp_path: Path) -> None:
 
 
 def test_arrays_beyond_the_format_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dima.store.single._MAX_MEMBER_BYTES", 99)
+    monkeypatch.setattr("dima.store.artifact._MAX_MEMBER_BYTES", 99)
     with pytest.raises(ArtifactError, match="the arrays must be at most 99 bytes in a single file"):
         save_single(tmp_path / "m", tmp_path / "c", small())
 

@@ -45,10 +45,8 @@ def pack(arrays: Arrays) -> bytes:
     data = safetensors.numpy.save(plain)
     size = _header_bytes(data)
     if size > MAX_HEADER_BYTES:
-        raise ArtifactError(
-            f"save: the header of the arrays must be at most {MAX_HEADER_BYTES} bytes; got {size}. "
-            "Use fewer arrays or shorter names."
-        )
+        rule, fix = f"at most {MAX_HEADER_BYTES} bytes", "Use fewer arrays or shorter names."
+        raise ArtifactError(f"save: the header of the arrays must be {rule}; got {size}. {fix}")
     return data
 
 
@@ -88,6 +86,5 @@ def _check(name: str, array: Array) -> None:
         got = type(array).__name__
         raise ArtifactError(f"save: {name} must be a NumPy array; got {got}. Convert it first.")
     if array.dtype.name not in _DTYPES:
-        raise ArtifactError(
-            f"save: {name} must be of {', '.join(_DTYPES)}; got {array.dtype.name}. Convert it first."
-        )
+        got = array.dtype.name
+        raise ArtifactError(f"save: {name} must be of {', '.join(_DTYPES)}; got {got}. Convert it first.")

@@ -1,32 +1,45 @@
-"""A saved model as a folder: config.json, model.safetensors, MANIFEST.json and README.md."""
+"""A saved model on disk: a folder of four files, or the same four in one MessagePack."""
 
 import os
 from pathlib import Path
 
+import msgspec
+
 from dima.errors import ArtifactError
-from dima.files import list_folder, read_plain_file, replace_folder, surviving
-from dima.store.contents import LIMITS, MANIFEST, SHORT_CARD, Artifact, from_members, to_members
+from dima.files import list_folder, read_plain_file, replace_files, replace_folder, surviving
+from dima.store.contents import (
+    ARRAYS,
+    CONFIG,
+    LIMITS,
+    MANIFEST,
+    SHORT_CARD,
+    Artifact,
+    from_members,
+    to_members,
+)
+from dima.store.decode import FORMAT, Formatted, decode
 from dima.store.manifest import read_manifest
-from dima.store.single import load_single
 
-__all__ = ["FILES", "Artifact", "load", "save"]
+__all__ = ["FILES", "Artifact", "load", "load_single", "save", "save_single"]
 
+AnyPath = str | os.PathLike[str]
 FILES = tuple(LIMITS)
+_MAX_BYTES = 1 << 40
+_MAX_MEMBER_BYTES = (1 << 32) - 1  # MessagePack writes a length in 32 bits
 
 
-def save(
-    path: str | os.PathLike[str], artifact: Artifact, *, card: str = SHORT_CARD, fingerprint: str = ""
-) -> Path:
-    """Write a model as a folder that appears whole or not at all.
+class _File(Formatted, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    members: dict[str, bytes]
+
+
+def save(path: AnyPath, artifact: Artifact, *, card: str = SHORT_CARD, fingerprint: str = "") -> Path:
+    """Write a model as a folder that appears whole or not at all, and return its path.
 
     Args:
-        path: the folder; an older saved model or an empty folder there is replaced.
+        path: an older saved model or an empty folder there is replaced.
         artifact: what to save.
-        card: the model card, README.md, as Markdown.
+        card: README.md, as Markdown.
         fingerprint: of the data the model was fitted on, kept in the manifest.
-
-    Returns:
-        The folder.
 
     Raises:
         ArtifactError: the artifact cannot be saved, something else stands at `path`, or the disk
@@ -36,7 +49,30 @@ def save(
     return Path(path)
 
 
-def load(path: str | os.PathLike[str]) -> Artifact:
+def save_single(
+    path: AnyPath, config_path: AnyPath, artifact: Artifact, *, card: str = SHORT_CARD, fingerprint: str = ""
+) -> Path:
+    """Write a model as one file, whose path is returned, and a copy of config.json for people as another.
+
+    Raises:
+        ArtifactError: the artifact cannot be saved, or the disk refused. An older model at `path`
+            is then untouched.
+    """
+    if surviving(path, "save", ArtifactError) == surviving(config_path, "save", ArtifactError):
+        fix = "Name another for the copy."
+        raise ArtifactError(f"save: config_path must be another file than path; got {path} twice. {fix}")
+    members = to_members(artifact, card, fingerprint)
+    size = len(members[ARRAYS])
+    if size > _MAX_MEMBER_BYTES:
+        rule = f"at most {_MAX_MEMBER_BYTES} bytes in a single file"
+        raise ArtifactError(f"save: the arrays must be {rule}; got {size}. Save the model as a folder.")
+    data = msgspec.msgpack.encode(_File(format=FORMAT, members=members))
+    # The model last: should that fail, the older model is still the one that loads.
+    replace_files({config_path: members[CONFIG], path: data}, "save", ArtifactError)
+    return Path(path)
+
+
+def load(path: AnyPath) -> Artifact:
     """Read a saved model, a folder or a single file, after checking every byte of it.
 
     Raises:
@@ -51,6 +87,13 @@ def load(path: str | os.PathLike[str]) -> Artifact:
         raise ArtifactError(f"load: {path} must be a saved model; got nothing there. Check the path.")
     name = Path(path).name or place.name
     return from_members(_read_folder(place, name), name)
+
+
+def load_single(path: AnyPath) -> Artifact:
+    """Read a model written by `save_single`, as strictly as `load`, and with its errors."""
+    name, place = Path(path).name, surviving(path, "load", ArtifactError)
+    data = read_plain_file(place, _MAX_BYTES, name, ArtifactError)
+    return from_members(decode(msgspec.msgpack.decode, data, _File, name).members, name)
 
 
 def _read_folder(folder: Path, name: str) -> dict[str, bytes]:
@@ -70,9 +113,8 @@ def _is_model(target: Path) -> bool:
     names = list_folder(target, str(target), ArtifactError)
     try:
         if names and names <= set(FILES):
-            read_manifest(
-                read_plain_file(target / MANIFEST, LIMITS[MANIFEST], MANIFEST, ArtifactError), MANIFEST
-            )
+            data = read_plain_file(target / MANIFEST, LIMITS[MANIFEST], MANIFEST, ArtifactError)
+            read_manifest(data, MANIFEST)
     except ArtifactError:
         return False
     return names <= set(FILES)

@@ -65,10 +65,8 @@ def to_members(artifact: Artifact, card: str, fingerprint: str = "") -> dict[str
     try:
         config = msgspec.to_builtins(msgspec.convert(config, Config))
     except msgspec.ValidationError:
-        raise ArtifactError(
-            "save: kind must be a word of at most 100 letters, digits, '_', '.' and '-'; "
-            f"got {quoted(str(artifact.kind))}."
-        ) from None
+        rule, got = "a word of at most 100 letters, digits, '_', '.' and '-'", quoted(str(artifact.kind))
+        raise ArtifactError(f"save: kind must be {rule}; got {got}.") from None
     members = {
         CARD: card.encode(errors="replace"),
         CONFIG: msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n",
@@ -76,38 +74,30 @@ def to_members(artifact: Artifact, card: str, fingerprint: str = "") -> dict[str
     }
     for name, data in members.items():
         if len(data) > LIMITS[name]:
-            raise ArtifactError(
-                f"save: {name} must be at most {LIMITS[name]} bytes; got {len(data)}. "
-                "Shorten the card, and save long lists as arrays."
-            )
+            fix = "Shorten the card, and save long lists as arrays."
+            raise ArtifactError(f"save: {name} must be at most {LIMITS[name]} bytes; got {len(data)}. {fix}")
     return members | {MANIFEST: write_manifest(members, fingerprint)}
 
 
 def from_members(members: Mapping[str, bytes], name: str) -> Artifact:
-    """The model in these members, each held against the size and digest its manifest says.
+    """The model in exactly these four members, each held against the size and digest its manifest says.
 
-    Args:
-        members: exactly the four files, by name.
-        name: of the folder or file they come from, for the message.
+    `name`, of the folder or file they come from, opens the message.
 
     Raises:
         ArtifactError: a member is missing, damaged, foreign, or written by a newer dima.
     """
     for extra in sorted(members.keys() - LIMITS.keys()):
-        raise ArtifactError(
-            f"{name}/{quoted(extra)[1:-1]}: a file of a saved model must be one of {', '.join(LIMITS)}; "
-            "got another. Move it out of the folder."
-        )
+        rule = f"a file of a saved model must be one of {', '.join(LIMITS)}; got another"
+        raise ArtifactError(f"{name}/{quoted(extra)[1:-1]}: {rule}. Move it out of the folder.")
     for missing in (member for member in LIMITS if member not in members):
         raise damaged(f"{name}/{missing}: it must be there; got no such file.")
     declared = read_manifest(members[MANIFEST], f"{name}/{MANIFEST}").members
     for member in LIMITS.keys() - {MANIFEST}:
         found = Member.of(members[member])
         if found != declared.get(member):
-            raise damaged(
-                f"{name}/{member}: it must have the size and SHA-256 in the manifest; "
-                f"got {found.size} bytes with another."
-            )
+            got = f"{found.size} bytes with another"
+            raise damaged(f"{name}/{member}: it must have the size and SHA-256 in the manifest; got {got}.")
     config = decode(msgspec.json.decode, members[CONFIG], Config, f"{name}/{CONFIG}")
     arrays = unpack(members[ARRAYS], f"{name}/{ARRAYS}")
     if describe(arrays) != config.arrays:
@@ -136,7 +126,5 @@ def _plain(name: str, value: Any) -> Any:
         reason = "a value that JSON does not keep"
     except (TypeError, ValueError, OverflowError, RecursionError) as fault:
         reason = quoted(str(fault))
-    raise ArtifactError(
-        f"save: settings[{quoted(str(name))}] must be plain JSON: finite numbers, text, lists, and "
-        f"dictionaries keyed by text; got {reason}."
-    )
+    rule = "plain JSON: finite numbers, text, lists, and dictionaries keyed by text"
+    raise ArtifactError(f"save: settings[{quoted(str(name))}] must be {rule}; got {reason}.")

@@ -36,15 +36,12 @@ def decode(read: Callable[..., Any], data: bytes, head: type[Head], name: str) -
     try:
         found = read(data, type=_Format).format
         if found <= FORMAT:
-            decoded: Head = read(data, type=head)
-            return decoded
+            return read(data, type=head)
     except (ValueError, OverflowError, RecursionError) as fault:
         reason = quoted(str(fault).partition("\n")[0])
         raise damaged(f"{name}: its content must be of the known form; got {reason}.") from None
-    raise ArtifactError(
-        f"{name}: its format version must be at most {FORMAT}; got {found}. "
-        "Upgrade dima: pip install --upgrade dima-manifold"
-    )
+    fix = "Upgrade dima: pip install --upgrade dima-manifold"
+    raise ArtifactError(f"{name}: its format version must be at most {FORMAT}; got {found}. {fix}")
 
 
 def damaged(message: str) -> ArtifactError:

@@ -29,11 +29,11 @@ _ANSWERS = {
 
 
 def upload(folder: Path, repo_id: str, token: str | None, *, private: bool = True) -> str:
-    """Upload a saved model and return its address; the repository is made if there is none.
+    """Upload a folder of `store.save`, checked before anything is sent, and return its address.
 
     Args:
-        folder: written by `store.save`; checked before anything is sent.
-        repo_id: "user/model".
+        folder: the saved model.
+        repo_id: "user/model", which is made if there is none.
         token: a write token; None uses the one of `hf auth login` or HF_TOKEN, if any.
         private: whether only its owner sees a repository that is made; models hold training rows.
 
@@ -47,13 +47,11 @@ def upload(folder: Path, repo_id: str, token: str | None, *, private: bool = Tru
 
     def send(hub: Any) -> str:
         address = hub.create_repo(repo_id, token=token, private=private, exist_ok=True)
-        names, message = list(FILES), "Upload a dima model"
-        hub.upload_folder(
-            repo_id=repo_id, folder_path=folder, token=token, allow_patterns=names, commit_message=message
-        )
+        sent = {"allow_patterns": list(FILES), "commit_message": "Upload a dima model"}
+        hub.upload_folder(repo_id=repo_id, folder_path=folder, token=token, **sent)
         return str(address)
 
-    return str(_ask("upload", repo_id, token, send))
+    return _ask("upload", repo_id, token, send)
 
 
 def download(repo_id: str, token: str | None = None, revision: str | None = None) -> Path:
@@ -86,27 +84,22 @@ def download(repo_id: str, token: str | None = None, revision: str | None = None
 def _check(owner: str, repo_id: str, token: str | None, revision: str | None = None) -> None:
     """Refuse what could leave the cache's folders or a header's line; a token is never shown."""
     if not _REPO_ID.fullmatch(repo_id):
-        raise SettingError(
-            f"{owner}: repo_id must be 'user/model' in letters, digits, '-', '_', '.'; got {repo_id!a}."
-        )
+        rule = "'user/model' in letters, digits, '-', '_', '.'"
+        raise SettingError(f"{owner}: repo_id must be {rule}; got {repo_id!a}.")
     if revision is not None and not _REVISION.fullmatch(revision):
-        raise SettingError(
-            f"{owner}: revision must be the name of a branch, tag or commit; got {revision!a}."
-        )
+        rule = "the name of a branch, tag or commit"
+        raise SettingError(f"{owner}: revision must be {rule}; got {revision!a}.")
     if token is not None and not _TOKEN.fullmatch(token):
-        raise SettingError(
-            f"{owner}: token must be one word of printable ASCII; got something else, not shown here. "
-            "Copy it again from the Hub."
-        )
+        got, fix = "something else, not shown here", "Copy it again from the Hub."
+        raise SettingError(f"{owner}: token must be one word of printable ASCII; got {got}. {fix}")
 
 
 def _huggingface_hub(owner: str) -> ModuleType:
     try:
         import huggingface_hub.utils  # an optional package, and a second to import
     except ImportError:
-        raise BackendError(
-            f'{owner}: huggingface_hub must be installed; got none. Run: pip install "dima-manifold[hf]"'
-        ) from None
+        fix = 'Run: pip install "dima-manifold[hf]"'
+        raise BackendError(f"{owner}: huggingface_hub must be installed; got none. {fix}") from None
     return huggingface_hub
 
 
@@ -136,7 +129,5 @@ def _ask(owner: str, repo_id: str, token: str | None, call: Callable[[Any], str]
     reason = " ".join(f"{status} {reason}".split()).rstrip(".")
     for secret in filter(None, (token, hub.get_token())):
         reason = reason.replace(secret, "***")
-    raise BackendError(
-        f"{owner}: {repo_id} on the Hub must be reachable; got {reason[:300]}. "
-        "Check the connection, and that the token may do this."
-    )
+    fix = "Check the connection, and that the token may do this."
+    raise BackendError(f"{owner}: {repo_id} on the Hub must be reachable; got {reason[:300]}. {fix}")

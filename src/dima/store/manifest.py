@@ -59,10 +59,8 @@ def write_manifest(members: Mapping[str, bytes], fingerprint: str = "") -> bytes
         ArtifactError: the fingerprint is not short printable text.
     """
     if len(fingerprint) > _MAX_FINGERPRINT_LENGTH or not fingerprint.isprintable():
-        raise ArtifactError(
-            f"save: fingerprint must be printable text of at most {_MAX_FINGERPRINT_LENGTH} characters; "
-            f"got {len(fingerprint)} characters."
-        )
+        rule = f"printable text of at most {_MAX_FINGERPRINT_LENGTH} characters"
+        raise ArtifactError(f"save: fingerprint must be {rule}; got {len(fingerprint)} characters.")
     manifest = Manifest(
         format=FORMAT,
         digest=_BLANK,
@@ -75,11 +73,7 @@ def write_manifest(members: Mapping[str, bytes], fingerprint: str = "") -> bytes
 
 
 def read_manifest(data: bytes, name: str) -> Manifest:
-    """Read the bytes of MANIFEST.json.
-
-    Raises:
-        ArtifactError: they are damaged, foreign, or of a newer format; the sentence names `name`.
-    """
+    """Read the bytes of MANIFEST.json; an `ArtifactError` about `name` if damaged, foreign or newer."""
     manifest = decode(msgspec.json.decode, data, Manifest, name)
     blank = _with_digest(data, manifest.digest, _BLANK)
     if hashlib.sha256(blank).hexdigest() != manifest.digest:
