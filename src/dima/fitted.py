@@ -7,16 +7,34 @@ under "field/...", everything else is kept as a plain value.
 import dataclasses
 import functools
 import typing
-from typing import Any, ClassVar, Self, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
 from dima import check, settings
 from dima.typing import Arrays
 
-__all__ = ["FittedEstimator", "below", "from_arrays", "to_arrays"]
+__all__ = ["Fitted", "FittedEstimator", "below", "from_arrays", "to_arrays"]
 
 T = TypeVar("T")
+
+
+class Fitted(property, Generic[T]):
+    """A public attribute read from the fitted dataclass; before `fit` it raises NotFittedError.
+
+    Args:
+        read: what takes the value from `fit_`.
+        doc: shape, unit and meaning.
+    """
+
+    def __init__(self, read: Callable[[Any], T], doc: str) -> None:
+        super().__init__(lambda estimator: read(check.fitted(estimator)))
+        self.__doc__ = doc
+
+    if TYPE_CHECKING:
+
+        def __get__(self, estimator: Any, owner: type | None = None, /) -> T: ...  # type: ignore[override]  # says Any
 
 
 class FittedEstimator:

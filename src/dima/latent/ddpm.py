@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from dima import check, settings
 from dima.blocks import row_blocks
 from dima.errors import DataError
-from dima.fitted import FittedEstimator
+from dima.fitted import Fitted, FittedEstimator
 from dima.latent import border, denoiser, likelihood
 from dima.latent.ddpm_fit import DDPMFit, fit_ddpm, path_of
 from dima.noise import sampling
@@ -35,10 +35,6 @@ _DENSITY_ROWS = 16384  # points at a time
 
 class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped base
     """Denoising diffusion model of points in a few to some dozens of dimensions.
-
-    Attributes:
-        losses_: (records, 2) training steps done and mean loss since the record before.
-        parameters_: the averaged (EMA) network that samples.
 
     Example:
         >>> Z = np.random.default_rng(0).standard_normal((100, 2))
@@ -233,15 +229,12 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         self.fit_ = dataclasses.replace(self.fit_, network=network)
         return self
 
-    @property
-    def losses_(self) -> Float64:
-        """(records, 2) training steps done and mean loss since the record before."""
-        return check.fitted(self).losses
-
-    @property
-    def parameters_(self) -> denoiser.Parameters:
-        """The averaged (EMA) network that samples."""
-        return check.fitted(self).network
+    losses_ = Fitted[Float64](
+        lambda fit: fit.losses, "(records, 2) training steps done and mean loss since the record before."
+    )
+    parameters_ = Fitted[denoiser.Parameters](
+        lambda fit: fit.network, "The averaged (EMA) network that samples."
+    )
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted prior: names in snake_case, JSON-plain values."""

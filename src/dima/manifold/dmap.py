@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from dima import check, settings
 from dima.errors import warn_user
-from dima.fitted import FittedEstimator
+from dima.fitted import Fitted, FittedEstimator
 from dima.manifold.dmap_fit import DMAPFit, fit_dmap
 from dima.manifold.neighbors import BACKENDS
 from dima.scaling import drawn_in
@@ -128,47 +128,25 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
                 warn_user(f"DMAP: {far}; they take the coordinates of the nearest ones.")
         return fit.coordinates(psi_ax)
 
-    @property
-    def eigenvalues_(self) -> Float64:
-        """(d,) eigenvalues lambda of the Markov chain, falling, the constant mode left out."""
-        eigenvalues: Float64 = check.fitted(self).eigenvalues
-        return eigenvalues
-
-    @property
-    def embedding_(self) -> Float64:
-        """(n, d) diffusion coordinates of the training rows."""
-        fit: DMAPFit = check.fitted(self)
-        return fit.coordinates(fit.psi_ux)[fit.rows.row_i]
-
-    @property
-    def self_excluded_(self) -> Float64:
-        """(n, d) the same, each row averaged over the others only, as if it had been new to `transform`.
-
-        The decoder learns from these.
-        """
-        fit: DMAPFit = check.fitted(self)
-        return fit.coordinates(fit.others_ux)[fit.rows.row_i]
-
-    @property
-    def eps_(self) -> float:
-        """Kernel bandwidth used, in squared units of the data."""
-        return float(check.fitted(self).eps)
-
-    @property
-    def k_(self) -> int:
-        """Neighbours used."""
-        return int(check.fitted(self).k)
-
-    @property
-    def n_components_(self) -> int:
-        """Connected components of the neighbour graph."""
-        return int(check.fitted(self).n_components)
-
-    @property
-    def training_rows_(self) -> Float64:
-        """(n, D) the training rows in the data's units, as the map keeps them."""
-        fit: DMAPFit = check.fitted(self)
-        return fit.rows.training()
+    eigenvalues_ = Fitted[Float64](
+        lambda fit: fit.eigenvalues,
+        "(d,) eigenvalues lambda of the Markov chain, falling, the constant mode left out.",
+    )
+    embedding_ = Fitted[Float64](
+        lambda fit: fit.coordinates(fit.psi_ux)[fit.rows.row_i],
+        "(n, d) diffusion coordinates of the training rows.",
+    )
+    self_excluded_ = Fitted[Float64](
+        lambda fit: fit.coordinates(fit.others_ux)[fit.rows.row_i],
+        "(n, d) the same, each row averaged over the others only, as if new to `transform`; for the decoder.",
+    )
+    training_rows_ = Fitted[Float64](
+        lambda fit: fit.rows.training(),
+        "(n, D) the training rows in the data's units, as kept.",
+    )
+    eps_ = Fitted[float](lambda fit: fit.eps, "Kernel bandwidth used, in squared units of the data.")
+    k_ = Fitted[int](lambda fit: fit.k, "Neighbours used.")
+    n_components_ = Fitted[int](lambda fit: fit.n_components, "Connected components of the neighbour graph.")
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted map: names in snake_case, JSON-plain values."""

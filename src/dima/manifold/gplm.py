@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from dima import check, settings
 from dima.errors import DataError, SettingError, warn_user
-from dima.fitted import FittedEstimator
+from dima.fitted import Fitted, FittedEstimator
 from dima.manifold.gplm_fit import GPLMFit, fit_gplm
 from dima.manifold.inducing import STRATEGIES
 from dima.manifold.neighbors import BACKENDS
@@ -152,49 +152,22 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
             warn_user(f"GPLM: {far}; they decode to mu_X_, the mean of the data.")
         return decoded[:, 0] if fit.flat else decoded
 
-    @property
-    def eps_(self) -> float:
-        """Kernel bandwidth used, in squared units of the latents (of the whitened ones if whitened)."""
-        return float(check.fitted(self).press.bandwidth)
-
-    @property
-    def sigma2_(self) -> float:
-        """Ridge used."""
-        return float(check.fitted(self).press.ridge)
-
-    @property
-    def m_(self) -> int:
-        """Inducing points used."""
-        return len(check.fitted(self).z_mx)
-
-    @property
-    def rank_(self) -> int:
-        """Directions of the inducing kernel above rounding noise."""
-        return int(check.fitted(self).rank)
-
-    @property
-    def press_(self) -> Choice:
-        """How bandwidth and ridge were chosen, with the predicted held-out error."""
-        choice: Choice = check.fitted(self).press
-        return choice
-
-    @property
-    def Z_mx_(self) -> Float64:
-        """(m, d) inducing points in the units of the latents passed to `fit`."""
-        fit: GPLMFit = check.fitted(self)
-        return fit.scale.restore(fit.z_mx)
-
-    @property
-    def M_mX_(self) -> Float64:
-        """(m, D) weights of the inducing points."""
-        weights: Float64 = check.fitted(self).M_mX
-        return weights
-
-    @property
-    def mu_X_(self) -> Float64:
-        """(D,) mean of the targets, zeros with center_X=False."""
-        mean: Float64 = check.fitted(self).mu_X
-        return mean
+    eps_ = Fitted[float](
+        lambda fit: fit.press.bandwidth,
+        "Kernel bandwidth used, in squared units of the latents (of the whitened ones if whitened).",
+    )
+    sigma2_ = Fitted[float](lambda fit: fit.press.ridge, "Ridge used.")
+    m_ = Fitted[int](lambda fit: len(fit.z_mx), "Inducing points used.")
+    rank_ = Fitted[int](lambda fit: fit.rank, "Directions of the inducing kernel above rounding noise.")
+    press_ = Fitted[Choice](
+        lambda fit: fit.press, "How bandwidth and ridge were chosen, with the predicted held-out error."
+    )
+    Z_mx_ = Fitted[Float64](
+        lambda fit: fit.scale.restore(fit.z_mx),
+        "(m, d) inducing points in the units of the latents passed to `fit`.",
+    )
+    M_mX_ = Fitted[Float64](lambda fit: fit.M_mX, "(m, D) weights of the inducing points.")
+    mu_X_ = Fitted[Float64](lambda fit: fit.mu_X, "(D,) mean of the targets, zeros with center_X=False.")
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted decoder: names in snake_case, JSON-plain values."""
