@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dima.errors import BackendError, SettingError
-from dima.manifold.neighbors import approximate, brute, trees
+from dima.manifold.neighbors import brute, libraries
 from dima.typing import Array, Float32, Int32
 
 __all__ = ["BACKENDS", "Neighbors", "choose", "knn"]
@@ -29,11 +29,12 @@ Backend = Callable[[Array, Array, int], tuple[Int32, Float32]]
 
 BACKENDS: dict[str, Backend] = {
     "brute": brute.search,
-    "sklearn": trees.search,
-    "faiss": approximate.search_faiss,
-    "pynndescent": approximate.search_pynndescent,
+    "sklearn": libraries.search_sklearn,
+    "faiss": libraries.search_faiss,
+    "pynndescent": libraries.search_pynndescent,
 }
 
+# What a backend imports, and the extra that brings it.
 _PACKAGES = {"faiss": ("faiss", "faiss"), "pynndescent": ("pynndescent", "descent")}
 
 # Exact search is one large matrix product: at 330 GFLOP/s, n = 60,000 by D = 784 takes some 20 s.
@@ -53,7 +54,13 @@ def knn(points: Array, queries: Array, k: int, backend: str = "auto") -> Neighbo
     if not 1 <= k <= len(points):
         raise SettingError(f"knn: k must be in 1..n = {len(points)}; got {k}.")
     name = choose(len(points), len(queries), points.shape[1]) if backend == "auto" else backend
-    _require(name)
+    if name not in BACKENDS:
+        rule = "one of " + ", ".join(map(repr, sorted(BACKENDS)))
+        raise SettingError(f"knn: backend must be {rule}; got {name!r}.")
+    package, extra = _PACKAGES.get(name, ("", ""))
+    if package and not importlib.util.find_spec(package):
+        fix = f'Run: pip install "dima-manifold[{extra}]", or use ann_backend="brute".'
+        raise BackendError(f"knn: backend {name!r} must be installed; got no package {package!r}. {fix}")
     ids, d2 = BACKENDS[name](points, queries, k)
     return Neighbors(*_holes_filled(points, queries, ids, d2))
 
@@ -65,26 +72,12 @@ def choose(n: int, b: int, D: int) -> str:
         return "sklearn"
     if work <= _EXACT_WORK:
         return "brute"
-    return next(filter(_installed, _PACKAGES), "brute")
-
-
-def _installed(name: str) -> bool:
-    return name not in _PACKAGES or importlib.util.find_spec(_PACKAGES[name][0]) is not None
-
-
-def _require(name: str) -> None:
-    if name not in BACKENDS:
-        rule = "one of " + ", ".join(map(repr, sorted(BACKENDS)))
-        raise SettingError(f"knn: backend must be {rule}; got {name!r}.")
-    if not _installed(name):
-        package, extra = _PACKAGES[name]
-        fix = f'Run: pip install "dima-manifold[{extra}]", or use ann_backend="brute".'
-        got = f"no package {package!r}"
-        raise BackendError(f"knn: backend {name!r} must be installed; got {got}. {fix}")
+    installed = (name for name, (package, _) in _PACKAGES.items() if importlib.util.find_spec(package))
+    return next(installed, "brute")
 
 
 def _holes_filled(points: Array, queries: Array, ids: Int32, d2: Float32) -> tuple[Int32, Float32]:
-    """Replace the rows in which an approximate backend left a hole (-1 or a non-finite distance)."""
+    """Search exactly where an approximate backend left a hole (-1 or a non-finite distance)."""
     broken = np.flatnonzero((ids < 0).any(axis=1) | ~np.isfinite(d2).all(axis=1))
     if len(broken):
         ids, d2 = ids.copy(), d2.copy()

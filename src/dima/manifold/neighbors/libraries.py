@@ -1,15 +1,22 @@
-"""Approximate neighbours for sets too large for exact search: faiss and pynndescent (extras)."""
+"""Searches of other libraries: scikit-learn's, exact; faiss and pynndescent (extras), approximate."""
 
 import warnings
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
 from dima.typing import Array, Float32, Int32
 
-__all__ = ["search_faiss", "search_pynndescent"]
+__all__ = ["search_faiss", "search_pynndescent", "search_sklearn"]
 
 _LINKS = 32  # of an HNSW node; the library's own recommendation for high recall
 _FEWEST = 15  # neighbours below which descent finds too few of them
+
+
+def search_sklearn(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
+    """Exact k nearest points, by k-d tree or by brute force as scikit-learn chooses; for few dimensions."""
+    distance, ids = NearestNeighbors(n_neighbors=k).fit(points).kneighbors(queries)
+    return ids.astype(np.int32), np.square(distance).astype(np.float32)
 
 
 def search_faiss(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:

@@ -1,4 +1,4 @@
-"""Approximate search finds nearly all neighbours, and says which it did not."""
+"""Trees find all neighbours; approximate search nearly all, and says which it did not."""
 
 import importlib.machinery
 import os
@@ -22,6 +22,16 @@ REAL = ["faiss", pytest.param("pynndescent", marks=[COMPILED, pytest.mark.slow])
 
 def recall(ids, truth):
     return np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(ids, truth, strict=True)])
+
+
+@pytest.mark.parametrize("D", [1, 4, 20])
+def test_trees_equal_brute(D):
+    points, queries = cloud(150, D).astype(np.float32), cloud(30, D, seed=1).astype(np.float32)
+    ids, d2 = BACKENDS["sklearn"](points, queries, 6)
+    exact_ids, exact_d2 = brute.search(points, queries, 6)
+    assert_close(ids, exact_ids)
+    assert_close(d2, exact_d2, rtol=1e-4, atol=1e-7)
+    assert (ids.dtype, d2.dtype) == (np.int32, np.float32)
 
 
 @pytest.mark.parametrize("backend", REAL)
