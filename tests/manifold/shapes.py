@@ -4,7 +4,17 @@ import numpy as np
 
 from close import assert_close
 
-__all__ = ["assert_same_up_to_sign", "blobs", "cloud", "sheet"]
+__all__ = [
+    "R_AX",
+    "R_AX_DATA",
+    "R_IX",
+    "R_IX_DATA",
+    "assert_same_up_to_sign",
+    "blobs",
+    "cloud",
+    "sheet",
+    "smooth",
+]
 
 
 def cloud(n, D, seed=0):
@@ -24,6 +34,17 @@ def blobs(sizes, distance=1000.0, D=3, seed=0):
     """Normal clusters of these sizes, far apart on a line, in the order of the list."""
     centres = np.repeat(distance * np.arange(len(sizes)), sizes)
     return cloud(sum(sizes), D, seed) + centres[:, None]
+
+
+def smooth(n, d=2, D=4, seed=0):
+    """Latents in a square and data that depend smoothly on them."""
+    R_ix = np.random.default_rng(seed).uniform(-2, 2, (n, d))
+    waves = np.random.default_rng(99).standard_normal((d, D))
+    return R_ix, np.sin(R_ix @ waves) + 5.0
+
+
+R_IX, R_IX_DATA = smooth(120)
+R_AX, R_AX_DATA = smooth(50, seed=1)
 
 
 def assert_same_up_to_sign(actual, expected, atol):

@@ -11,18 +11,8 @@ from sklearn.metrics import r2_score
 from close import assert_close
 from dima.errors import DataError, DataTypeError, SettingError, ShapeError
 from dima.manifold.gplm import GPLM
-from manifold.shapes import cloud
+from manifold.shapes import R_AX, R_AX_DATA, R_IX, R_IX_DATA, cloud, smooth
 
-
-def smooth(n, d=2, D=4, seed=0):
-    """Latents in a square and data that depend smoothly on them."""
-    R_ix = np.random.default_rng(seed).uniform(-2, 2, (n, d))
-    waves = np.random.default_rng(99).standard_normal((d, D))
-    return R_ix, np.sin(R_ix @ waves) + 5.0
-
-
-R_IX, R_IX_DATA = smooth(120)
-R_AX, R_AX_DATA = smooth(50, seed=1)
 FIXED = {"eps": 2.0, "sigma2": 1e-3}
 
 

@@ -7,7 +7,7 @@ from sklearn.metrics import r2_score
 from close import assert_close
 from dima.errors import ShapeError
 from dima.manifold.gplm import GPLM
-from manifold.test_gplm import R_AX, R_AX_DATA, R_IX, R_IX_DATA
+from manifold.shapes import R_AX, R_AX_DATA, R_IX, R_IX_DATA
 
 
 @pytest.mark.parametrize("inducing", ["kmeans_medoids", "fps", "random_subset"])

@@ -17,15 +17,14 @@ from dima.fitted import Fitted, FittedEstimator
 from dima.manifold.dmap_fit import DMAPFit, fit_dmap
 from dima.manifold.neighbors import BACKENDS
 from dima.scaling import drawn_in
+from dima.settings import OneOf
 from dima.typing import ArrayLike, Float64
 
 __all__ = ["DMAP"]
 
 
 class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # untyped base
-    """Diffusion map with Nystrom extension.
-
-    Source: Coifman and Lafon 2006, sections 2 and 3; Nystrom extension: Bengio et al. 2004.
+    """Diffusion map (Coifman and Lafon 2006, sections 2 and 3) with Nystrom extension (Bengio et al. 2004).
 
     Example:
         >>> from sklearn.datasets import load_digits
@@ -42,36 +41,21 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         d: Annotated[int, Meta(ge=1, description="latent dimension; 2 if not given")] | None = None,
         *,
         k: Annotated[
-            int,
-            Meta(
-                ge=2,
-                description="neighbours of a row, itself counted; 2 d log2(n), 16 to 512, if not given",
-            ),
+            int, Meta(ge=2, description="neighbours with itself; 2 d log2(n), 16..512, if not given")
         ]
         | None = None,
-        beta: Annotated[
-            float, Meta(ge=1e-40, le=1e40, description="kernel sharpness in exp(-beta d2/eps)")
-        ] = 1.0,
+        beta: Annotated[float, Meta(ge=1e-40, le=1e40, description="sharpness in exp(-beta d2/eps)")] = 1.0,
         eps: Annotated[
-            float,
-            Meta(ge=1e-40, le=1e40, description="bandwidth, squared data units; the median if not given"),
+            float, Meta(ge=1e-40, le=1e40, description="bandwidth, squared data units; median if not given")
         ]
         | None = None,
-        eps_mul: Annotated[
-            float, Meta(ge=1e-40, le=1e40, description="factor on the median bandwidth")
-        ] = 1.0,
-        alpha: Annotated[
-            float, Meta(ge=0, le=1, description="density normalisation: 0 none, 1 geometry only")
-        ] = 1.0,
+        eps_mul: Annotated[float, Meta(ge=1e-40, le=1e40, description="factor on the median eps")] = 1.0,
+        alpha: Annotated[float, Meta(ge=0, le=1, description="density normalisation: 0 none, 1 full")] = 1.0,
         t: Annotated[float, Meta(ge=0, description="diffusion time: coordinates are lambda^t psi")] = 1.0,
         drop_trivial: Annotated[bool, Meta(description="leave the constant mode out")] = True,
-        sym: Annotated[
-            Literal["max", "mean"], Meta(description="how the neighbour graph is made symmetric")
-        ] = "max",
+        sym: Annotated[Literal["max", "mean"], Meta(description="how the graph is made symmetric")] = "max",
         ann_backend: Annotated[
-            str,
-            settings.OneOf("auto", *BACKENDS),
-            Meta(description="neighbour search; auto goes by size"),
+            str, OneOf("auto", *BACKENDS), Meta(description="neighbour search; auto goes by size")
         ] = "auto",
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of the eigensolver's start")] = 0,
     ) -> None:
@@ -108,7 +92,6 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """Diffusion coordinates (b, d) of rows `R_aX` (b, D); of training rows, exactly `embedding_`.
 
         Warns when rows lie far from all training rows: their coordinates are those of the nearest.
-
         Cost: O(b n D) time, O(block) memory.
 
         Raises:
@@ -118,8 +101,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         fit: DMAPFit = check.fitted(self)
         standard = fit.rows.standard(check.points(self, R_aX, reset=False))
         known = fit.rows.find(standard)
-        psi_ax = fit.psi_ux[known]
-        new = np.flatnonzero(known < 0)
+        psi_ax, new = fit.psi_ux[known], np.flatnonzero(known < 0)
         if len(new):
             means, n_far = fit.rule.means(drawn_in(standard[new]), fit.psi_ux)
             psi_ax[new] = means / fit.eigenvalues

@@ -27,15 +27,11 @@ class DMAPFit:
     """What `DMAP.fit` learns.
 
     Attributes:
-        settings: the settings it was fitted with.
-        rows: the distinct training rows.
-        k: neighbours.
         eps: bandwidth in squared units of the data.
         n_components: connected components of the neighbour graph.
         radius2_u: (u,) squared distance of each distinct row to its k-th nearest.
         log_weight_u: (u,) log of what each distinct row weighs before distance counts.
-        eigenvalues: (d,) eigenvalues, falling.
-        psi_ux: (u, d) right eigenvectors.
+        psi_ux: (u, d) right eigenvectors, of the falling `eigenvalues` (d,).
         others_ux: (u, d) the same, each row's by the row rule over the others only.
     """
 
@@ -58,8 +54,7 @@ class DMAPFit:
 
     def coordinates(self, psi_ax: Float64) -> Float64:
         """Diffusion coordinates of rows with these values of the eigenvectors."""
-        coordinates: Float64 = psi_ax * self.eigenvalues ** self.settings["t"]
-        return coordinates
+        return psi_ax * self.eigenvalues ** self.settings["t"]
 
 
 def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
@@ -110,18 +105,18 @@ def _neighbours(settings_used: dict[str, Any], n_distinct: int, n: int) -> int:
         wanted = int(np.ceil(2 * settings_used["d"] * np.log2(n)))
         return min(n_distinct, max(_FEWEST, min(_MOST, wanted)))
     if k > n_distinct:
-        most = f"the number of distinct rows = {n_distinct}"
-        raise SettingError(f"DMAP: k must be at most {most}; got {k}. Lower k or pass more rows.")
+        rule = f"at most the number of distinct rows = {n_distinct}"
+        raise SettingError(f"DMAP: k must be {rule}; got {k}. Lower k or pass more rows.")
     return k
 
 
 def _bandwidth(settings_used: dict[str, Any], near: Neighbors, unit2: float) -> float:
     """Bandwidth in the units of the standardised rows."""
     eps, eps_mul = settings_used["eps"], settings_used["eps_mul"]
-    if eps is not None and eps_mul != 1.0:
-        fix = "It is a factor on the median."
-        raise SettingError(f"DMAP: eps_mul must be left out when eps is given; got {eps_mul:g}. {fix}")
     if eps is not None:
+        if eps_mul != 1.0:
+            got = f"{eps_mul:g}. It is a factor on the median."
+            raise SettingError(f"DMAP: eps_mul must be left out when eps is given; got {got}")
         return float(eps / unit2)
     median = float(np.median(near.d2[:, 1:]))
     if median == 0:
@@ -137,13 +132,12 @@ def _modes(settings_used: dict[str, Any], markov: graph.MarkovGraph) -> tuple[Fl
     values, modes, n_components = spectrum.diffusion_modes(markov, n_modes, settings_used["seed"])
     rank = int((values > _SMALLEST_EIGENVALUE).sum())
     if rank < n_modes:
-        most = f"the number of positive eigenvalues = {rank + constant}"
-        fix = "Lower d, lower eps or pass more rows."
-        raise DataError(f"DMAP: d must be at most {most}; got {d}. {fix}")
+        rule = f"at most the number of positive eigenvalues = {rank + constant}"
+        raise DataError(f"DMAP: d must be {rule}; got {d}. Lower d, lower eps or pass more rows.")
     if n_components > 1:
         apart = f"{min(n_components - 1, n_modes)} of the coordinates tell them apart"
-        fix = "Raise k or eps to join them."
-        warn_user(f"DMAP: the neighbour graph falls into {n_components} parts; {apart}. {fix}")
+        parts = f"{n_components} parts; {apart}. Raise k or eps to join them."
+        warn_user(f"DMAP: the neighbour graph falls into {parts}")
     if constant:
         return np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes]), n_components
     return values, modes, n_components

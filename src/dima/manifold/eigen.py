@@ -11,14 +11,14 @@ from dima.typing import Array, Float64
 
 __all__ = ["eigh", "one_thread"]
 
+_threads = functools.cache(ThreadpoolController)  # looking for the BLAS libraries takes milliseconds
 _SMALL = 1500  # rows below which threads wait for each other longer than they compute
 
 
 def eigh(A: Array) -> tuple[Float64, Float64]:
     """All eigenvalues (n,), rising, and eigenvectors (n, n) of the symmetric `A` (n, n).
 
-    Divide and conquer. A matrix of a thousand rows takes 0.2 s on one core and, where the other core
-    is busy, four times that on two.
+    A matrix of a thousand rows takes 0.2 s on one core and, where the other is busy, four times that on two.
     """
     with one_thread() if len(A) < _SMALL else contextlib.nullcontext():
         values, vectors = scipy.linalg.eigh(A, driver="evd")
@@ -27,11 +27,4 @@ def eigh(A: Array) -> tuple[Float64, Float64]:
 
 def one_thread() -> AbstractContextManager[object]:
     """A block in which BLAS keeps to one thread, for many small problems."""
-    limited: AbstractContextManager[object] = _threads().limit(limits=1, user_api="blas")
-    return limited
-
-
-@functools.cache
-def _threads() -> ThreadpoolController:
-    """The BLAS libraries of this process; looking for them takes milliseconds."""
-    return ThreadpoolController()
+    return _threads().limit(limits=1, user_api="blas")

@@ -20,15 +20,14 @@ from dima.manifold.inducing import STRATEGIES
 from dima.manifold.neighbors import BACKENDS
 from dima.manifold.press import Choice
 from dima.scaling import drawn_in
+from dima.settings import OneOf
 from dima.typing import Array, ArrayLike, Float64
 
 __all__ = ["GPLM"]
 
 
 class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # untyped base
-    """Gaussian-process latent mapping: the kernel decoder.
-
-    Source: Rasmussen and Williams 2006, section 8.3.1 (subset of regressors).
+    """Gaussian-process latent mapping, the kernel decoder (Rasmussen and Williams 2006, section 8.3.1).
 
     Example:
         >>> from sklearn.datasets import make_s_curve
@@ -45,9 +44,7 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         m: Annotated[int, Meta(ge=1, description="inducing points; min(n, 1024) if not given")] | None = None,
         *,
         inducing: Annotated[
-            str,
-            settings.OneOf(*STRATEGIES, "given"),
-            Meta(description="how inducing points are picked; given: handed to fit as Z_mx"),
+            str, OneOf(*STRATEGIES, "given"), Meta(description="how points are picked; given: fit gets Z_mx")
         ] = "kmeans_medoids",
         sigma2: Annotated[float, Meta(ge=0, description="ridge; chosen by leave-one-out if not given")]
         | None = None,
@@ -55,33 +52,20 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
             float, Meta(ge=0, lt=1, description="inducing directions below this share are dropped")
         ] = 1e-11,
         eps: Annotated[
-            float,
-            Meta(
-                ge=1e-40,
-                le=1e40,
-                description="bandwidth, squared latent units; leave-one-out if not given",
-            ),
+            float, Meta(ge=1e-40, le=1e40, description="bandwidth, squared latent units; else leave-one-out")
         ]
         | None = None,
-        k_eps: Annotated[
-            int,
-            Meta(ge=1, description="bandwidth = median d2 to this many neighbours, not leave-one-out"),
-        ]
+        k_eps: Annotated[int, Meta(ge=1, description="bandwidth: median d2 to so many nearest, not searched")]
         | None = None,
-        pred_k: Annotated[
-            int,
-            Meta(ge=1, description="decode from this many nearest inducing points; all if not given"),
-        ]
+        pred_k: Annotated[int, Meta(ge=1, description="decode from so many nearest points; all if not given")]
         | None = None,
         whiten_latent: Annotated[bool, Meta(description="scale each latent axis to unit variance")] = False,
         center_X: Annotated[bool, Meta(description="subtract the mean of the targets")] = True,
         fit_block: Annotated[int, Meta(ge=1, description="training rows held at a time")] = 8192,
         ann_backend: Annotated[
-            str, settings.OneOf("auto", *BACKENDS), Meta(description="neighbour search for pred_k")
+            str, OneOf("auto", *BACKENDS), Meta(description="neighbour search for pred_k")
         ] = "auto",
-        seed: Annotated[
-            int, Meta(ge=0, lt=2**31, description="seed of inducing points and of the search")
-        ] = 0,
+        seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of inducing points and search")] = 0,
     ) -> None:
         self.m = m
         self.inducing = inducing
@@ -109,13 +93,11 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
             R_ix: latents; from `DMAP.self_excluded_` for errors that hold for new rows.
             y: data, R_iX elsewhere; the name is the one scikit-learn asks for.
             Z_mx: inducing points (m, d) in the units of `R_ix`, with inducing="given" only.
-            in_sample_ix: second latents (n, d) of the same rows, learned from with equal weight but not
-                used to choose bandwidth and ridge: `DMAP.embedding_`, so that training rows, which
-                encode to those, decode as well as new ones.
+            in_sample_ix: second latents (n, d) of the same rows, of equal weight, but not used to choose
+                bandwidth and ridge: `DMAP.embedding_`, to which training rows encode.
 
         Raises:
-            SettingError: a setting is out of range, contradicts another, or m, k_eps or pred_k is
-                too large.
+            SettingError: a setting is out of range or contradicts another; m, k_eps or pred_k is too large.
             ShapeError: rows of latents and data differ in number, or Z_mx is not d wide.
             DataError: latents, data or inducing points cannot be used.
         """
@@ -124,20 +106,19 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         latents = check.points(self, R_ix, reset=True, min_rows=2)
         if y is None:
             raise DataError("GPLM: requires y to be passed, but the target y is None.")
-        targets = check.array(
-            "GPLM", "y", y, (len(latents),) if np.asarray(y).ndim == 1 else (len(latents), "D")
-        )
-        second = [] if in_sample_ix is None else [("in_sample_ix", in_sample_ix, latents.shape)]
-        both = [latents, *(check.array("GPLM", *named) for named in second)]
+        shape: check.Shape = (len(latents),) if np.asarray(y).ndim == 1 else (len(latents), "D")
+        targets = check.array("GPLM", "y", y, shape)
+        twins = [latents]
+        if in_sample_ix is not None:
+            twins.append(check.array("GPLM", "in_sample_ix", in_sample_ix, latents.shape))
         points = None if Z_mx is None else check.array("GPLM", "Z_mx", Z_mx, ("m", latents.shape[1]))
-        self.fit_ = fit_gplm(settings_used, both, targets, points)
+        self.fit_ = fit_gplm(settings_used, twins, targets, points)
         return self
 
     def predict(self, R_ax: ArrayLike) -> Array:
         """Decode latents `R_ax` (b, d) into data (b, D), or (b,) after a fit on (n,) targets.
 
         Warns when rows lie far from all inducing points: they decode to the mean of the data.
-
         Cost: O(b m D) time with all inducing points, O(b k (k^2 + D)) with pred_k = k; O(block) memory.
 
         Raises:

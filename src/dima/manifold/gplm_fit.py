@@ -29,11 +29,8 @@ class GPLMFit:
     """What `GPLM.fit` learns.
 
     Attributes:
-        settings: the settings it was fitted with.
         scale: what takes latents from the user's units to those of `z_mx`.
         z_mx: (m, d) inducing points, standardised.
-        M_mX: (m, D) weights.
-        mu_X: (D,) mean of the targets.
         press: bandwidth in the user's units, ridge, and how they were chosen.
         rank: directions of the inducing kernel above rounding noise.
         flat: whether the targets had one axis.
@@ -84,13 +81,10 @@ class GPLMFit:
 def fit_gplm(
     settings_used: dict[str, Any], latents: list[Array], targets: Array, points: Array | None
 ) -> GPLMFit:
-    """Fit the decoder to checked arrays.
+    """Fit the decoder of `targets` (n, D) or (n,) to checked arrays.
 
-    Args:
-        settings_used: settings of `GPLM`.
-        latents: one or more (n, d) of the same rows; the first chooses bandwidth and ridge.
-        targets: (n, D) or (n,).
-        points: inducing points (m, d), or None to pick them.
+    The first of the `latents`, each (n, d) of the same rows, chooses bandwidth and ridge. Inducing `points`
+    (m, d) are picked if None.
     """
     scale = Standardizer.of(latents[0], common=not settings_used["whiten_latent"])
     R_iX = targets.reshape(len(targets), -1)
@@ -131,8 +125,7 @@ def _inducing_points(settings_used: dict[str, Any], Z_ix: Float64, points: Float
         wanted = min(len(Z_ix), _MOST) if m is None else m
         return Z_ix[inducing.pick(settings_used["inducing"], Z_ix, wanted, settings_used["seed"])]
     if m not in (None, len(points)):
-        rule = f"None or the rows of Z_mx = {len(points)}"
-        raise SettingError(f"GPLM: m must be {rule}; got {m}. Leave m out.")
+        raise SettingError(f"GPLM: m must be None or the rows of Z_mx = {len(points)}; got {m}. Leave m out.")
     return points
 
 
@@ -171,8 +164,7 @@ def _weights(
             gram = gram + Phi.T @ Phi / len(Z)
             moment = moment + Phi.T @ centred
     g, Q = excited(gram)
-    weights: Float64 = Q @ ((Q.T @ moment) / (g + ridge)[:, None])
-    return weights
+    return Q @ ((Q.T @ moment) / (g + ridge)[:, None])
 
 
 def _in_user_units(chosen: press.Choice, eps: float | None, unit2: float) -> press.Choice:

@@ -23,7 +23,7 @@ _TINY = np.finfo(np.float32).tiny
 
 @dataclasses.dataclass(frozen=True)
 class MarkovGraph:
-    """The normalised graph: affinities between distinct rows and what stands on the diagonal.
+    """The normalised graph of distinct rows.
 
     Attributes:
         off_ii: (n, n) sparse Kt without its diagonal.
@@ -43,8 +43,7 @@ class MarkovGraph:
     def stationary_i(self) -> Float64:
         """(n,) stationary distribution of the chain; sums to one."""
         mass = self.degree_i * self.weight_i
-        stationary: Float64 = mass / mass.sum()
-        return stationary
+        return mass / mass.sum()
 
     def conjugate(self) -> tuple[sparse.csr_array, Float64]:
         """A of the module's formula, as (its off-diagonal part, its diagonal)."""
@@ -62,10 +61,8 @@ def log_affinity(near: Neighbors, bandwidth: float, sharpness: float, sym: str) 
     others = near.ids.ravel() != rows
     # Distances stay above zero, or a sparse maximum would drop the edge.
     d2 = np.maximum(near.d2.ravel()[others], _TINY)
-    index = (rows[others], near.ids.ravel()[others])
-    directed = sparse.coo_array((d2, index), shape=(n, n)).tocsr()
-    both = directed.maximum(directed.T.tocsr())
-    log_k = both.astype(np.float64)
+    directed = sparse.coo_array((d2, (rows[others], near.ids.ravel()[others])), shape=(n, n)).tocsr()
+    log_k = directed.maximum(directed.T.tocsr()).astype(np.float64)
     log_k.data *= -sharpness / bandwidth
     if sym == "mean":
         named = directed.astype(bool).astype(np.int8)
@@ -82,18 +79,14 @@ def markov(log_k: sparse.csr_array, weight_i: Float64, density_power: float) -> 
     off.data = np.exp(log_k.data)
     density = off @ weight_i + weight_i
     scale = density**-density_power
-    off = _scaled(off, scale)
-    diagonal = scale**2
+    off, diagonal = _scaled(off, scale), scale**2
     return MarkovGraph(off, diagonal, weight_i, density, off @ weight_i + diagonal * weight_i)
 
 
 def others_only(log_k: sparse.csr_array, weight_i: Float64, log_weight_i: Float64) -> sparse.csr_array:
     """Log-weights (n, n) by which each row sees all rows but itself; other copies of it it may see.
 
-    Args:
-        log_k: log-affinities without the diagonal.
-        weight_i: (n,) multiplicity of each row.
-        log_weight_i: (n,) log-weight of a row in others' eyes, its multiplicity counted in.
+    `log_weight_i` (n,) is the log-weight of a row in others' eyes, its multiplicity `weight_i` counted in.
     """
     log_w = log_k.tocoo()
     copied = np.flatnonzero(weight_i > 1)
@@ -113,8 +106,7 @@ def row_means(log_w: sparse.csr_array, values_jx: Array) -> Float64:
     weights = np.exp(log_w.data - np.repeat(np.maximum.reduceat(log_w.data, starts), counts))
     mass = np.add.reduceat(weights, starts)
     summed = sparse.csr_array((weights, log_w.indices, log_w.indptr), shape=log_w.shape) @ values_jx
-    means: Float64 = summed / mass[:, None]
-    return means
+    return summed / mass[:, None]
 
 
 def _scaled(matrix: sparse.csr_array, scale: Array) -> sparse.csr_array:

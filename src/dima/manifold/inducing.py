@@ -23,24 +23,15 @@ def kmeans_medoids(Z_ix: Float64, m: int, seed: int) -> Array:
 
     rng = np.random.default_rng(seed)
     sample = rng.permutation(len(Z_ix))[: max(_SAMPLE_PER_CENTRE * m, 10_000)]
-    means = MiniBatchKMeans(
-        m,
-        n_init=1,
-        init="random",
-        max_iter=20,
-        batch_size=4096,
-        random_state=seed,
-        reassignment_ratio=0.0,
-    )
-    centres = means.fit(Z_ix[sample]).cluster_centers_
+    given = {"n_init": 1, "init": "random", "max_iter": 20, "batch_size": 4096, "reassignment_ratio": 0.0}
+    centres = MiniBatchKMeans(m, random_state=seed, **given).fit(Z_ix[sample]).cluster_centers_
     parts = np.array_split(centres, 1 + m // _CENTRES)
     return _filled(Z_ix, np.unique(np.concatenate([_nearest(Z_ix, part) for part in parts])), m)
 
 
 def fps(Z_ix: Float64, m: int, seed: int) -> Array:
     """Farthest-point sampling (Gonzalez 1985), from the row nearest to the mean."""
-    start = _nearest(Z_ix, Z_ix.mean(axis=0, keepdims=True))
-    return _filled(Z_ix, start, m)
+    return _filled(Z_ix, _nearest(Z_ix, Z_ix.mean(axis=0, keepdims=True)), m)
 
 
 def random_subset(Z_ix: Float64, m: int, seed: int) -> Array:
@@ -61,8 +52,7 @@ def pick(name: str, Z_ix: Float64, m: int, seed: int) -> Array:
 
 
 def _nearest(Z_ix: Float64, centres: Float64) -> Array:
-    nearest: Array = distance_matrix(centres, Z_ix).argmin(axis=1)
-    return nearest
+    return distance_matrix(centres, Z_ix).argmin(axis=1)
 
 
 def _filled(Z_ix: Float64, chosen: Array, m: int) -> Array:

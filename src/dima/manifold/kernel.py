@@ -21,14 +21,10 @@ def affinity(d2: Float64, bandwidth: float) -> Float64:
 
 
 def whitening(K_mm: Float64, jitter: float) -> Float64:
-    """(m, r) matrix W with W' K_mm W = 1, of the r directions worth keeping.
-
-    A direction is dropped when its eigenvalue is below `jitter` times the largest.
-    """
+    """(m, r) matrix W with W' K_mm W = 1, of the r eigenvalues above `jitter` times the largest."""
     values, vectors = eigh(K_mm)
     kept = values > jitter * values[-1]
-    whitened: Float64 = vectors[:, kept] / np.sqrt(values[kept])
-    return whitened
+    return vectors[:, kept] / np.sqrt(values[kept])
 
 
 def excited(gram: Float64) -> tuple[Float64, Float64]:

@@ -22,12 +22,7 @@ def interpolate(
 ) -> tuple[Float64, Float64]:
     """Values (b, D) at `z_ax` (b, d), and squared distances (b,) to the nearest inducing point.
 
-    Args:
-        z_ax: where to interpolate.
-        z_mx: inducing points (m, d).
-        ids: (b, k) the nearest inducing points of each row.
-        values_mX: values (m, D) at all inducing points.
-        bandwidth: of the Gaussian kernel.
+    `ids` (b, k) are the nearest inducing points `z_mx` (m, d) of each row, `values_mX` (m, D) their values.
     """
     centred = z_mx[ids] - z_ax[:, None]
     norms = (centred**2).sum(axis=2)

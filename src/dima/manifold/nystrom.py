@@ -28,10 +28,8 @@ class RowRule:
     """What a new row needs to know of the training graph.
 
     Attributes:
-        R_uX: (u, D) distinct training rows.
-        radius2_u: (u,) squared distance of each to its k-th nearest.
+        radius2_u: (u,) squared distance of each distinct training row to its k-th nearest.
         log_weight_u: (u,) log(w_u q_u^-density_power), what a row weighs before distance counts.
-        k: neighbours of a row, itself counted.
         rate: sharpness / bandwidth.
         halved: whether links that only one of the two ends would make count half (sym="mean").
     """
@@ -44,17 +42,12 @@ class RowRule:
     halved: bool
 
     def means(self, rows_aX: Array, values_ux: Float64) -> tuple[Float64, int]:
-        """Averages P values (b, d) for rows (b, D), and how many of those lie far from all training rows.
-
-        Cost: O(b u D) time, O(block) memory.
-        """
-        means = np.empty((len(rows_aX), values_ux.shape[1]))
-        far = 0
+        """Averages P values (b, d) for rows (b, D), and how many of those lie far from all training rows."""
+        means, far = np.empty((len(rows_aX), values_ux.shape[1])), 0
         # Beside a block stand its partitioned copy and the mask of links.
         for block, d2 in squared_distances(rows_aX, self.R_uX, equal_at_zero=False, bytes_beside=9):
             linked = self._links(d2)
-            nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
-            far += int((self.rate * nearest > _FAR).sum())
+            far += int((self.rate * np.minimum.reduceat(linked.data, linked.indptr[:-1]) > _FAR).sum())
             means[block] = row_means(self._log_weights(linked), values_ux)
         return means, far
 

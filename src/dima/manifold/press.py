@@ -28,11 +28,9 @@ _REFINED = 2.0 ** np.array([-1.0, 1.0])
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The settings with the least leave-one-out error.
+    """The kernel bandwidth and ridge with the least leave-one-out error.
 
     Attributes:
-        bandwidth: kernel bandwidth.
-        ridge: ridge.
         error: leave-one-out squared error over the variance of the targets.
         curve: rows (bandwidth, ridge, error) of everything that was tried.
     """
@@ -44,35 +42,25 @@ class Choice:
 
 
 def leave_one_out(Phi: Float64, Y: Float64, ridges: Array) -> Float64:
-    """Leave-one-out squared error (len(ridges),) of the rows of `Y` (n, D), mean over rows.
-
-    Args:
-        Phi: features (n, r).
-        Y: targets (n, D), centred by the caller.
-        ridges: ridges to score.
-    """
+    """Leave-one-out squared error (len(ridges),) of centred targets `Y` (n, D) from features `Phi` (n, r)."""
     g, Q = excited(Phi.T @ Phi)
     rotated = Phi @ Q
-    B = rotated.T @ Y
-    squares = rotated**2
-    errors = []
+    moment, squares, errors = rotated.T @ Y, rotated**2, []
     for ridge in ridges:
         shrunk = 1 / (g + ridge)
         # h = 1 would mean that the row alone fixes its own prediction; the bound keeps that a large
         # error, not a division by zero.
         slack = np.maximum(1 - squares @ shrunk, 1e-10)
-        residual = Y - rotated @ (shrunk[:, None] * B)
+        residual = Y - rotated @ (shrunk[:, None] * moment)
         errors.append(float(((residual**2).sum(axis=1) / slack**2).mean()))
     return np.asarray(errors)
 
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """What is fixed beforehand, and where the search starts.
+    """What is fixed beforehand (None: searched), and where the search starts.
 
     Attributes:
-        bandwidth: a fixed bandwidth, or None to search.
-        ridge: a fixed ridge, or None to search.
         scale: the bandwidth the grid is centred on.
         jitter: share of the largest eigenvalue below which inducing directions are dropped.
         seed: seed of the rows and centres that are looked at.
@@ -86,14 +74,9 @@ class Search:
 
 
 def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Search) -> Choice:
-    """Choose the bandwidth and ridge with the least leave-one-out error.
+    """Choose bandwidth and ridge of the decoder of latents `Z_ix` (n, d) into targets `R_iX - mu_X` (n, D).
 
-    Args:
-        Z_ix: latents (n, d) of the training rows, self-excluded so that they carry the error of new rows.
-        R_iX: targets (n, D).
-        mu_X: (D,) what is subtracted from the targets.
-        Z_mx: inducing points (m, d).
-        search: what is fixed and where to start.
+    The latents are self-excluded, so that they carry the error of new rows.
     """
     rng = np.random.default_rng(search.seed)
     rows = np.sort(rng.permutation(len(Z_ix))[:_ROWS])
@@ -127,9 +110,9 @@ def _condensed(Y: Float64, rng: np.random.Generator) -> Float64:
         return Y
     gram = Y @ Y.T if Y.shape[1] > len(Y) else Y.T @ Y
     values, vectors = eigh(gram)
-    leading, values = vectors[:, -_OUTPUTS:], values[-_OUTPUTS:]
+    leading = vectors[:, -_OUTPUTS:]
     if Y.shape[1] > len(Y):
-        scores = leading * np.sqrt(np.maximum(values, 0))
+        scores = leading * np.sqrt(np.maximum(values[-_OUTPUTS:], 0))
         rest = Y - leading @ (leading.T @ Y)
     else:
         scores = Y @ leading

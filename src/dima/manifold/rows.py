@@ -37,8 +37,8 @@ class DistinctRows:
             DataError: all rows are equal.
         """
         if (R_iX.max(axis=0) == R_iX.min(axis=0)).all():
-            fix = "Pass data that vary."
-            raise DataError(f"{owner}: rows must differ from each other; got {len(R_iX)} equal rows. {fix}")
+            got = f"{len(R_iX)} equal rows. Pass data that vary."
+            raise DataError(f"{owner}: rows must differ from each other; got {got}")
         scale = Standardizer.of(R_iX, common=True)
         standard = _standard(scale, R_iX)
         _, first, row_i, counts = np.unique(
@@ -67,7 +67,7 @@ class DistinctRows:
 
 
 def _standard(scale: Standardizer, R_aX: Array) -> Float32:
-    standard: Float32 = scale.apply(R_aX, np.float32)
+    standard = scale.apply(R_aX, np.float32)
     standard += 0.0  # turns -0.0 into 0.0: equal numbers must have equal bytes
     return standard
 

@@ -30,16 +30,16 @@ def diffusion_modes(graph: MarkovGraph, n_modes: int, seed: int) -> tuple[Float6
     """
     off, diagonal = graph.conjugate()
     n_components, labels = _components(off)
-    stationary = graph.stationary_i
-    contrasts = _contrasts(labels, stationary, min(n_components - 1, n_modes))
-    wanted = min(n_modes - contrasts.shape[1], len(labels) - n_components)
-    values, vectors = np.ones(contrasts.shape[1]), contrasts
-    if wanted > 0:
-        solve = _dense if len(labels) <= _DENSE_ROWS else _lanczos
-        found, conjugate_modes = solve(off, diagonal, labels, np.sqrt(stationary), wanted, seed)
-        modes = fix_signs(conjugate_modes / np.sqrt(stationary)[:, None])
-        values, vectors = np.concatenate([values, found]), np.hstack([vectors, modes])
-    return values, vectors, n_components
+    root = np.sqrt(graph.stationary_i)
+    contrasts = _contrasts(labels, root[:, None], min(n_components - 1, n_modes))
+    ones = np.ones(contrasts.shape[1])
+    wanted = min(n_modes - len(ones), len(labels) - n_components)
+    if wanted <= 0:
+        return ones, contrasts, n_components
+    solve = _dense if len(labels) <= _DENSE_ROWS else _lanczos
+    values, conjugate_modes = solve(off, diagonal, labels, root, wanted, seed)
+    modes = fix_signs(conjugate_modes / root[:, None])
+    return np.concatenate([ones, values]), np.hstack([contrasts, modes]), n_components
 
 
 def fix_signs(vectors_ix: Float64) -> Float64:
@@ -60,13 +60,11 @@ def _components(off: sparse.csr_array) -> tuple[int, Int32]:
     return int(n_components), labels
 
 
-def _contrasts(labels: Int32, stationary: Float64, n_contrasts: int) -> Float64:
+def _contrasts(labels: Int32, root: Float64, n_contrasts: int) -> Float64:
     """Orthonormal step functions that tell components apart, the larger components first."""
     largest = np.argsort(-np.bincount(labels), kind="stable")[:n_contrasts]
     indicators = (labels[:, None] == largest).astype(np.float64)
-    basis = np.hstack([np.ones((len(labels), 1)), indicators])
-    root = np.sqrt(stationary)[:, None]
-    orthonormal, _ = np.linalg.qr(root * basis)
+    orthonormal, _ = np.linalg.qr(root * np.hstack([np.ones((len(labels), 1)), indicators]))
     return fix_signs((orthonormal / root)[:, 1:])
 
 
@@ -93,17 +91,14 @@ def _lanczos(
     def deflated(x: Float64) -> Float64:
         flat = x.ravel()
         known = np.bincount(labels, weights=root * flat) / mass
-        image: Float64 = off @ flat + diagonal * flat - 2 * root * known[labels]
-        return image
+        return off @ flat + diagonal * flat - 2 * root * known[labels]
 
-    n = len(labels)
-    operator = LinearOperator((n, n), matvec=deflated, dtype=np.float64)
-    start = np.random.default_rng(seed).standard_normal(n)
+    operator = LinearOperator(off.shape, matvec=deflated, dtype=np.float64)
+    start = np.random.default_rng(seed).standard_normal(len(labels))
     try:
         values, vectors = eigsh(operator, k=wanted, which="LA", v0=start, tol=_TOLERANCE)
     except ArpackNoConvergence as stopped:
-        fix = "Lower d, raise k or raise eps."
-        got = f"{len(stopped.eigenvalues)} of {wanted}"
-        raise NumericsError(f"DMAP: eigenpairs must be converged; got {got}. {fix}") from None
+        got = f"{len(stopped.eigenvalues)} of {wanted}. Lower d, raise k or raise eps."
+        raise NumericsError(f"DMAP: eigenpairs must be converged; got {got}") from None
     order = np.argsort(-values)
     return values[order], vectors[:, order]
