@@ -24,14 +24,6 @@ def test_equal_rows_are_at_zero():
     assert (squared[~np.eye(40, dtype=bool)] > 0.0).all()
 
 
-@pytest.mark.parametrize(("n", "width"), [(1, 1), (10, 3), (10, 10**9)])
-def test_blocks_cover_every_row_once(monkeypatch, n, width):
-    monkeypatch.setattr(distance.blocks.rows_within, "__defaults__", (12 * distance._HELD_BYTES,))
-    blocks = list(distance.row_blocks(n, width))
-    assert [row for block in blocks for row in range(block.start, block.stop)] == list(range(n))
-    assert all(block.stop - block.start <= max(12 // width, 1) for block in blocks)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("zeros", [True, False])
 def test_blocks_cover_every_row_once_and_are_never_negative(monkeypatch, dtype, zeros):

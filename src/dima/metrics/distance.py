@@ -8,7 +8,7 @@ from dima import blocks, check
 from dima.errors import SettingError
 from dima.typing import Array, ArrayLike, Float64
 
-__all__ = ["check_neighbours", "distance_matrix", "pair", "row_blocks", "squared_distances"]
+__all__ = ["check_neighbours", "distance_matrix", "pair", "squared_distances"]
 
 # Of each float64 distance: itself, a second array, a mask, and the like in the caller's hands.
 _HELD_BYTES = 32
@@ -16,30 +16,17 @@ _ROUNDING = 1e-13
 
 
 def pair(owner: str, X: ArrayLike, Y: ArrayLike, names: tuple[str, str]) -> tuple[Float64, Float64]:
-    """Check two tables of one width (n, D) and (m, D), and return them as float64.
-
-    Raises:
-        DimaError: as `check.array`, which reads both.
-    """
+    """Two tables (n, D) and (m, D) of one width as float64, refused as by `check.array`."""
     first = check.array(owner, names[0], X)
     second = check.array(owner, names[1], Y, ("m", first.shape[1]))
     return first.astype(np.float64, copy=False), second.astype(np.float64, copy=False)
 
 
 def check_neighbours(owner: str, k: int, n: int) -> None:
-    """Refuse a number of neighbours that n rows cannot have, a row itself not counted.
-
-    Raises:
-        SettingError: k is below 1 or not below n.
-    """
+    """Raise SettingError for k neighbours that n rows cannot have, a row itself not counted."""
     if not 1 <= k < n:
-        rule, fix = f"from 1 to {n - 1}, with {n} rows", "Lower k or pass more rows."
-        raise SettingError(f"{owner}: k must be {rule}; got {k}. {fix}")
-
-
-def row_blocks(n: int, width: int) -> Iterator[slice]:
-    """Slices that cover n rows, each short enough for a block (rows, width) of bounded size."""
-    return blocks.row_blocks(n, blocks.rows_within(width * _HELD_BYTES))
+        rule = f"from 1 to {n - 1}, with {n} rows"
+        raise SettingError(f"{owner}: k must be {rule}; got {k}. Lower k or pass more rows.")
 
 
 def distance_matrix(X: Array, Y: Array) -> Array:
@@ -64,15 +51,9 @@ def squared_distances(
 ) -> Iterator[tuple[slice, Array]]:
     """Squared Euclidean distances of X (n, D) to Y (m, D), in blocks (rows, m) of X's rows.
 
-    One matrix product per block, about the mean of Y.
-
-    Args:
-        X: rows.
-        Y: rows.
-        dtype: what the product is computed in, float32 or float64.
-        equal_at_zero: set what is below the rounding of the product to zero, so that equal rows are at
-            distance zero; costs further passes over the block.
-        bytes_beside: what the caller and that pass hold for each distance.
+    One matrix product per block, in `dtype` and about the mean of Y. `equal_at_zero` sets what is below
+    its rounding to zero, in further passes, so that equal rows are at distance zero; `bytes_beside` is
+    what the caller and those passes hold for each distance.
     """
     centre = Y.mean(axis=0, dtype=np.float64).astype(dtype)
     right = _right_factor(Y.astype(dtype, copy=False) - centre)
@@ -87,9 +68,8 @@ def squared_distances(
 
 def _product(left: Array, right: Array) -> Array:
     # One product, [x, |x|^2, 1] [-2 y, 1, |y|^2]', touches the block once.
-    d2: Array = left @ right.T
-    np.maximum(d2, 0, out=d2)
-    return d2
+    d2 = left @ right.T
+    return np.maximum(d2, 0, out=d2)
 
 
 def _left_factor(X: Array) -> Array:

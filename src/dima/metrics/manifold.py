@@ -12,32 +12,23 @@ __all__ = ["affine_readout", "nearest_neighbour_accuracy", "neighbour_preservati
 
 
 def affine_readout(Z: ArrayLike, chart: ArrayLike) -> float:
-    """Relative error of the best affine map from a latent to the true chart.
+    """Relative error of the best affine map from a latent Z (n, d) to the true chart (n, c).
 
-    Args:
-        Z: latent (n, d).
-        chart: true coordinates (n, c) of the same rows.
-
-    Returns:
-        Frobenius norm of what the map misses over that of the centred chart: 0 .. 1, 0 is perfect,
-        1 is no better than the mean. Meaningful for n well above d only.
-
-    Source: arXiv 2603.28037 (there "relF").
+    Frobenius norm of what the map misses over that of the centred chart: 0 .. 1, 0 is perfect, 1 is no
+    better than the mean. Meaningful for n well above d only. Source: arXiv 2603.28037 (there "relF").
 
     Raises:
         ShapeError: Z and the chart have different numbers of rows.
         DataError: the chart is constant, or there are no more rows than unknowns.
     """
-    Z = check.array("affine_readout", "Z", Z, ("n", "d")).astype(np.float64, copy=False)
-    chart = check.array("affine_readout", "chart", chart, (len(Z), "c")).astype(np.float64, copy=False)
+    Z, chart = _same_rows("affine_readout", ("Z", Z, "d"), ("chart", chart, "c"))
     if len(Z) <= Z.shape[1] + 1:
         rule = f"more than d + 1 = {Z.shape[1] + 1} rows"
         raise DataError(f"affine_readout: Z must have {rule}; got {len(Z)}. Pass more rows.")
     goal = chart - chart.mean(axis=0)
     scale = np.linalg.norm(goal)
     if scale == 0.0:
-        fix = "Pass coordinates that vary."
-        raise DataError(f"affine_readout: chart must be spread out; got one point. {fix}")
+        raise DataError("affine_readout: chart must be spread; got one point. Pass coordinates that vary.")
     centred = Z - Z.mean(axis=0)
     spread = np.linalg.norm(centred, axis=0)
     centred /= np.where(spread > 0.0, spread, 1.0)
@@ -46,26 +37,17 @@ def affine_readout(Z: ArrayLike, chart: ArrayLike) -> float:
 
 
 def neighbour_preservation(X: ArrayLike, Z: ArrayLike, k: int = 10) -> float:
-    """Mean share of each row's k nearest neighbours that are the same in X and in Z.
+    """Mean share of each row's k nearest other rows that are the same in X (n, D) and in Z (n, d).
 
-    Args:
-        X: rows (n, D).
-        Z: their latents (n, d).
-        k: neighbours, a row itself not counted; below n.
-
-    Returns:
-        0 .. 1; 1 is perfect, k / (n - 1) is chance.
-
+    0 .. 1; 1 is perfect, k / (n - 1) is chance.
     Source: Lee and Verleysen 2009, "Quality assessment of dimensionality reduction", Q_NX(k).
 
     Raises:
         ShapeError: X and Z have different numbers of rows.
         SettingError: k is not below n.
     """
-    owner = "neighbour_preservation"
-    X = check.array(owner, "X", X).astype(np.float64, copy=False)
-    Z = check.array(owner, "Z", Z, (len(X), "d")).astype(np.float64, copy=False)
-    check_neighbours(owner, k, len(X))
+    X, Z = _same_rows("neighbour_preservation", ("X", X, "D"), ("Z", Z, "d"))
+    check_neighbours("neighbour_preservation", k, len(X))
     in_X, in_Z = _neighbours(X, k), _neighbours(Z, k)
     common = sum(
         int(np.count_nonzero(in_X[block, :, None] == in_Z[block, None, :]))
@@ -77,17 +59,9 @@ def neighbour_preservation(X: ArrayLike, Z: ArrayLike, k: int = 10) -> float:
 def nearest_neighbour_accuracy(
     Z_train: ArrayLike, y_train: ArrayLike, Z_test: ArrayLike, y_test: ArrayLike
 ) -> float:
-    """Accuracy of giving each test row the label of its nearest training row.
+    """Accuracy of giving each test row (b, d) the label of its nearest training row (n, d).
 
-    Args:
-        Z_train: latents (n, d).
-        y_train: their labels (n,).
-        Z_test: latents (b, d).
-        y_test: their labels (b,).
-
-    Returns:
-        0 .. 1; 1 is best, the share of the largest class is what a constant achieves.
-
+    0 .. 1; 1 is best, the share of the largest class is what a constant achieves.
     Source: Cover and Hart 1967, "Nearest neighbor pattern classification".
 
     Raises:
@@ -98,10 +72,19 @@ def nearest_neighbour_accuracy(
     known, truth = np.ravel(y_train), np.ravel(y_test)
     for name, labels, rows in (("y_train", known, train), ("y_test", truth, test)):
         if len(labels) != len(rows):
-            rule, fix = f"one label for each of {len(rows)} rows", "Pass the labels of those rows."
-            raise ShapeError(f"{owner}: {name} must be {rule}; got {len(labels)}. {fix}")
+            rule = f"one label for each of {len(rows)} rows"
+            raise ShapeError(f"{owner}: {name} must be {rule}; got {len(labels)}. Pass their labels.")
     nearest = np.concatenate([squared.argmin(1) for _, squared in squared_distances(test, train)])
     return float(np.mean(known[nearest] == truth))
+
+
+def _same_rows(owner: str, *tables: tuple[str, ArrayLike, str]) -> list[Float64]:
+    """Tables (name, values, letter of the width) with as many rows as the first, as float64."""
+    checked: list[Float64] = []
+    for name, values, width in tables:
+        rows = len(checked[0]) if checked else "n"
+        checked.append(check.array(owner, name, values, (rows, width)).astype(np.float64, copy=False))
+    return checked
 
 
 def _neighbours(X: Float64, k: int) -> Array:

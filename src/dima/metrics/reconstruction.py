@@ -11,14 +11,9 @@ __all__ = ["error_over_variance", "rmse"]
 
 
 def rmse(X: ArrayLike, X_hat: ArrayLike) -> float:
-    """Root mean squared error per coordinate, in the units of X.
+    """Root mean squared error per coordinate of rows X (n, D) rebuilt as X_hat (n, D), in the units of X.
 
-    Args:
-        X: rows (n, D).
-        X_hat: their reconstructions (n, D).
-
-    Returns:
-        A number >= 0; 0 is perfect, the standard deviation of X is what a constant achieves.
+    0 is perfect, the standard deviation of X is what a constant achieves.
 
     Raises:
         ShapeError: the shapes differ.
@@ -33,13 +28,8 @@ def rmse(X: ArrayLike, X_hat: ArrayLike) -> float:
 def error_over_variance(X: ArrayLike, X_hat: ArrayLike, mean: ArrayLike) -> float:
     """Share of the variance that is lost: sum |x - x_hat|^2 over sum |x - mean|^2.
 
-    Args:
-        X: rows (n, D), held out or not.
-        X_hat: their reconstructions (n, D).
-        mean: mean (D,) of the *training* rows, so that held-out rows do not help themselves.
-
-    Returns:
-        A number >= 0; 0 is perfect, 1 is no better than the training mean. It is 1 - R^2.
+    X (n, D) may be held out; `mean` (D,) is that of the *training* rows, so that held-out rows do not help
+    themselves. 0 is perfect, 1 is no better than the training mean. It is 1 - R^2.
 
     Raises:
         ShapeError: the shapes differ, or the mean has another width.
@@ -55,8 +45,8 @@ def error_over_variance(X: ArrayLike, X_hat: ArrayLike, mean: ArrayLike) -> floa
     X_hat = check.array(owner, "X_hat", X_hat, X.shape)
     total = _squared_error(X, check.array(owner, "mean", mean, X.shape[1:]))
     if total == 0.0:
-        fix = "Pass other rows."
-        raise DataError(f"{owner}: X must be spread around the mean; got rows that all equal it. {fix}")
+        got = "rows that all equal it. Pass other rows."
+        raise DataError(f"{owner}: X must be spread around the mean; got {got}")
     return _squared_error(X, X_hat) / total
 
 

@@ -16,20 +16,10 @@ _C2ST_ROWS = 2000
 def sliced_w2(X: ArrayLike, Y: ArrayLike, n_projections: int = 256, seed: int = 0) -> float:
     """Sliced 2-Wasserstein distance: root mean square of 1-D W2 over random directions.
 
-    Each 1-D distance is exact, for unequal sizes too: both quantile functions are steps, and the
-    integral of their squared difference is a finite sum.
-
-    Args:
-        X: rows (n, D).
-        Y: rows (m, D).
-        n_projections: random directions, uniform on the sphere.
-        seed: of the directions.
-
-    Returns:
-        A number >= 0 in the units of X. Two samples of one distribution are not at 0: compare
-        with the same number between training and held-out rows (the floor). Two sets that differ
-        by a shift s alone are at about |s| / sqrt(D).
-
+    Rows X (n, D) and Y (m, D), directions uniform on the sphere, a result >= 0 in the units of X. Each 1-D
+    distance is exact, for unequal sizes too: both quantile functions are steps. Two samples of one
+    distribution are not at 0: compare with the same number between training and held-out rows (the
+    floor). Two sets that differ by a shift s alone are at about |s| / sqrt(D).
     Source: Bonneel, Rabin, Peyre, Pfister 2015, "Sliced and Radon Wasserstein barycenters".
 
     Example:
@@ -39,8 +29,7 @@ def sliced_w2(X: ArrayLike, Y: ArrayLike, n_projections: int = 256, seed: int = 
     """
     X, Y = pair("sliced_w2", X, Y, ("X", "Y"))
     if n_projections < 1:
-        got, fix = n_projections, "Pass for example 256."
-        raise SettingError(f"sliced_w2: n_projections must be at least 1; got {got}. {fix}")
+        raise SettingError(f"sliced_w2: n_projections must be at least 1; got {n_projections}. Raise it.")
     directions = np.random.default_rng(seed).standard_normal((n_projections, X.shape[1]))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     weights, step_x, step_y = _common_steps(len(X), len(Y))
@@ -57,14 +46,9 @@ def sliced_w2(X: ArrayLike, Y: ArrayLike, n_projections: int = 256, seed: int = 
 def energy_distance(X: ArrayLike, Y: ArrayLike) -> float:
     """Energy distance: sqrt(2 E|x - y| - E|x - x'| - E|y - y'|).
 
-    Args:
-        X: rows (n, D).
-        Y: rows (m, D).
-
-    Returns:
-        A number >= 0 in the square root of the units of X (as `scipy.stats.energy_distance`, which
-        it equals at D = 1); 0 for equal sets. Compare with the floor between held-out rows.
-
+    Rows X (n, D) and Y (m, D), a result >= 0 in the square root of their units (as
+    `scipy.stats.energy_distance`, which it equals at D = 1); 0 for equal sets. Compare with the floor
+    between held-out rows.
     Source: Szekely and Rizzo 2013, "Energy statistics: a class of statistics based on distances".
     """
     X, Y = pair("energy_distance", X, Y, ("X", "Y"))
@@ -73,11 +57,7 @@ def energy_distance(X: ArrayLike, Y: ArrayLike) -> float:
 
 
 def mmd(
-    X: ArrayLike,
-    Y: ArrayLike,
-    bandwidth: float | None = None,
-    n_permutations: int = 0,
-    seed: int = 0,
+    X: ArrayLike, Y: ArrayLike, bandwidth: float | None = None, n_permutations: int = 0, seed: int = 0
 ) -> tuple[float, float]:
     """Unbiased squared maximum mean discrepancy with kernel exp(-|x - y|^2 / (2 bandwidth^2)).
 
@@ -92,9 +72,8 @@ def mmd(
         seed: of the relabellings.
 
     Returns:
-        MMD^2, about 0 (and as often below as above) for one distribution, at most 2; and p, the
-        share of relabellings at least as far apart, NaN without relabellings. A small p says that
-        the two differ.
+        MMD^2, about 0 (and as often below as above) for one distribution, at most 2; and p, the share of
+        relabellings at least as far apart, NaN without them. A small p says that the two differ.
 
     Source: Gretton, Borgwardt, Rasch, Scholkopf, Smola 2012, "A kernel two-sample test", eq. 3.
     """
@@ -105,8 +84,7 @@ def mmd(
     pooled = np.concatenate([X, Y])
     width = _median_distance(pooled, seed) if bandwidth is None else bandwidth
     if not width > 0.0:
-        fix = "Pass None for the median distance."
-        raise SettingError(f"mmd: bandwidth must be above 0; got {bandwidth}. {fix}")
+        raise SettingError(f"mmd: bandwidth must be above 0; got {bandwidth}. Pass None for the median.")
     in_x = _relabellings(n, m, n_permutations, seed)
     within_x, total_x, total = np.zeros(in_x.shape[1]), np.zeros(in_x.shape[1]), 0.0
     for block, squared in squared_distances(pooled, pooled):
@@ -130,21 +108,12 @@ def mmd(
 def c2st(X: ArrayLike, Y: ArrayLike, seed: int = 0, folds: int = 5) -> float:
     """Classifier two-sample test: how well a classifier tells the two sets apart.
 
-    The better cross-validated accuracy of a linear classifier (logistic regression) and one that
-    sees nonlinear differences (a support vector machine with an RBF kernel), both on standardised
-    columns. Both sets are cut at random to one size, at most 2,000 rows.
+    The better cross-validated accuracy of a linear classifier (logistic regression) and one that sees
+    nonlinear differences (a support vector machine with an RBF kernel), both on standardised columns.
+    X (n, D) and Y (m, D) are cut at random to one size, at most 2,000 rows.
 
-    Args:
-        X: rows (n, D).
-        Y: rows (m, D).
-        seed: of the cut and of the folds.
-        folds: of the cross-validation.
-
-    Returns:
-        An accuracy from about 0.5 (indistinguishable) to 1 (told apart every time). With n rows in
-        each set chance alone moves it by about 0.35 / sqrt(n), and the better of two lies a
-        little above 0.5.
-
+    From about 0.5 (indistinguishable) to 1 (told apart every time). With n rows in each set chance alone
+    moves it by about 0.35 / sqrt(n), and the better of two lies a little above 0.5.
     Source: Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests".
     """
     # scikit-learn takes half a second to import, and no other metric needs it.
@@ -157,35 +126,29 @@ def c2st(X: ArrayLike, Y: ArrayLike, seed: int = 0, folds: int = 5) -> float:
     X, Y = pair("c2st", X, Y, ("X", "Y"))
     size = min(len(X), len(Y), _C2ST_ROWS)
     if not 2 <= folds <= size:
-        fix = "Lower folds or pass more rows."
-        raise SettingError(f"c2st: folds must be from 2 to {size}, the rows of a set; got {folds}. {fix}")
+        raise SettingError(
+            f"c2st: folds must be 2 to {size}, a set's rows; got {folds}. Lower folds or pass more."
+        )
     random = np.random.default_rng(seed)
     chosen = [rows[random.permutation(len(rows))[:size]] for rows in (X, Y)]
     pooled, labels = np.concatenate(chosen), np.repeat([0, 1], size)
     split = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    classifiers = (LogisticRegression(max_iter=1000), SVC(C=10.0))
-    scores = [
-        cross_val_score(make_pipeline(StandardScaler(), classifier), pooled, labels, cv=split)
-        for classifier in classifiers
+    pipelines = [
+        make_pipeline(StandardScaler(), of) for of in (LogisticRegression(max_iter=1000), SVC(C=10.0))
     ]
-    return float(max(np.mean(score) for score in scores))
+    return float(max(cross_val_score(one, pooled, labels, cv=split).mean() for one in pipelines))
 
 
 def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> tuple[float, float]:
     """Improved precision and recall.
 
-    A set's region is the union of balls around its rows, each out to the row's k-th neighbour.
-
-    Args:
-        real: rows (n, D), n > k.
-        fake: rows (m, D), m > k.
-        k: neighbours, a row itself not counted.
+    The region of real (n, D) or fake (m, D) rows is the union of balls around them, each out to the row's
+    k-th other row; n, m > k.
 
     Returns:
-        precision, the share of fakes in the real region (are they plausible?), and recall, the
-        share of real rows in the fakes' region (is everything covered?). Each is 0 .. 1, 1 is
-        best; two samples of one distribution are well below 1 in high dimension, so compare with
-        held-out rows.
+        precision, the share of fakes in the real region (are they plausible?), and recall, the share of
+        real rows in the fakes' region (is everything covered?). Each is 0 .. 1, 1 is best; two samples of
+        one distribution are well below 1 in high dimension, so compare with held-out rows.
 
     Source: Kynkaanniemi, Karras, Laine, Lehtinen, Aila 2019, arXiv 1904.06991, eq. 1-2.
     """
@@ -202,10 +165,7 @@ def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> tuple[floa
 def density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5) -> tuple[float, float]:
     """Density and coverage: precision and recall made robust to outliers.
 
-    Args:
-        real: rows (n, D), n > k.
-        fake: rows (m, D).
-        k: neighbours, a row itself not counted.
+    Around real rows (n, D), n > k, lie balls as in `precision_recall`; fake is (m, D).
 
     Returns:
         density, how many real balls a fake lies in, over k: 0 .. n/k, about 1 for one distribution
