@@ -15,7 +15,7 @@ import inspect
 import math
 import typing
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -40,6 +40,8 @@ ALIASES = {
     "λ": "learning_rate",
 }
 
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+_WORDS = {int: "a whole number", float: "a finite number", bool: "true or false", type(None): "None"}
 Declaration = type | Callable[..., Any]
 
 
@@ -70,9 +72,9 @@ def _declared(declaration: Any) -> dict[str, Setting]:
     call = declaration.__init__ if isinstance(declaration, type) else declaration  # type: ignore[misc]  # read only
     hints = typing.get_type_hints(call, include_extras=True)
     return {
-        name: Setting(name, hints[name], parameter.default, _description(hints[name]))
+        name: Setting(name, hints[name], parameter.default, said)
         for name, parameter in inspect.signature(call).parameters.items()
-        if name in hints and _description(hints[name])
+        if (said := _described(hints.get(name)))
     }
 
 
@@ -98,12 +100,10 @@ def accept(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> d
 
 
 def check(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check values against the declaration; all faults are reported together.
-
-    Returns the values as plain Python numbers (a NumPy integer becomes an int).
+    """The values as plain Python ones, checked against the declaration.
 
     Raises:
-        SettingError: one or more values break their rule.
+        SettingError: values break their rules; all faults are told together.
     """
     known = declared(declaration)
     checked: dict[str, Any] = {}
@@ -111,13 +111,8 @@ def check(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> di
     for name, value in values.items():
         plain = _plain(value)
         try:
-            checked[name] = msgspec.convert(plain, known[name].type)
+            checked[name] = _converted(plain, known[name].type)
         except msgspec.ValidationError:
-            faults.append(_fault(owner, known[name], plain))
-            continue
-        names = choices(known[name].type)
-        is_unknown = bool(names) and isinstance(plain, str) and plain not in names
-        if is_unknown or (isinstance(plain, float) and not math.isfinite(plain)):
             faults.append(_fault(owner, known[name], plain))
     if faults:
         raise SettingError("\n".join(faults))
@@ -126,16 +121,11 @@ def check(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> di
 
 def choices(hint: Any) -> tuple[str, ...]:
     """The names a setting of this type may take, wherever in a union they stand; none for any other."""
-    names = [part.names for part in getattr(hint, "__metadata__", ()) if isinstance(part, OneOf)]
-    return names[0] if names else next(filter(None, map(choices, typing.get_args(hint))), ())
+    return next((mark.names for mark in _marks(hint, OneOf)), ())
 
 
 def own(
-    owner: str,
-    role: str,
-    registry: Mapping[str, Declaration],
-    name: str,
-    given_settings: Mapping[str, Any],
+    owner: str, role: str, registry: Mapping[str, Declaration], name: str, given_settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Check settings against the declaration of the variant `name`; None stands for one not given.
 
@@ -160,6 +150,25 @@ def own(
     return check(owner, registry[name], values)
 
 
+def _marks(hint: Any, kind: type) -> Iterator[Any]:
+    """What `Annotated` says of a hint in marks of this kind, wherever in a union they stand."""
+    yield from (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, kind))
+    for part in typing.get_args(hint):
+        yield from _marks(part, kind)
+
+
+def _described(hint: Any) -> str:
+    return next((mark.description for mark in _marks(hint, msgspec.Meta) if mark.description), "")
+
+
+def _converted(value: Any, hint: Any) -> Any:
+    names = choices(hint)
+    is_unknown = names and isinstance(value, str) and value not in names
+    if is_unknown or (isinstance(value, float) and not math.isfinite(value)):
+        raise msgspec.ValidationError
+    return msgspec.convert(value, hint)
+
+
 def _plain(value: Any) -> Any:
     """A NumPy scalar as the Python number it stands for."""
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
@@ -177,29 +186,14 @@ def _rule(hint: Any) -> str:
     if origin is typing.Annotated:
         if names := choices(hint):
             return "one of " + ", ".join(map(repr, names))
-        bounds = [f"{sign} {bound:g}" for meta in parts[1:] for sign, bound in _bounds(meta)]
+        ranges = [(sign, getattr(mark, name, None)) for mark in parts[1:] for name, sign in _SIGNS.items()]
+        bounds = [f"{sign} {bound:g}" for sign, bound in ranges if bound is not None]
         return " ".join([_rule(parts[0]), " and ".join(bounds)]).rstrip()
     if origin is typing.Literal:
         return "one of " + ", ".join(map(repr, parts))
     if parts:
         return " or ".join(map(_rule, parts))
     return _WORDS.get(hint, str(hint))
-
-
-_WORDS = {int: "a whole number", float: "a finite number", bool: "true or false", type(None): "None"}
-
-
-def _bounds(meta: Any) -> list[tuple[str, float]]:
-    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    found = ((sign, getattr(meta, name, None)) for name, sign in signs.items())
-    return [(sign, bound) for sign, bound in found if bound is not None]
-
-
-def _description(hint: Any) -> str:
-    """The description in a hint's `Meta`, wherever in a union it stands."""
-    metas = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, msgspec.Meta)]
-    found = [meta.description for meta in metas if meta.description]
-    return found[0] if found else next(filter(None, map(_description, typing.get_args(hint))), "")
 
 
 def _unknown(owner: str, name: str, known: list[str]) -> str:

@@ -9,8 +9,10 @@ of the chain come from `dima.noise`. Source: Ho, Jain and Abbeel 2020, algorithm
 
 import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -55,8 +57,7 @@ class Chain:
 
     def q_sample(self, x0: jax.Array, t: jax.Array, noise: jax.Array) -> jax.Array:
         """Noise clean points `x0` (b, d) to steps `t` (b,) with standard normal `noise` (b, d)."""
-        alpha = jnp.asarray(self.path.alpha, jnp.float32)[t][:, None]
-        sigma = jnp.asarray(self.path.sigma, jnp.float32)[t][:, None]
+        alpha, sigma = (jnp.float32(level)[t][:, None] for level in (self.path.alpha, self.path.sigma))
         return alpha * x0 + sigma * noise
 
 
@@ -92,8 +93,7 @@ def predict_noise(network: Network, x: jax.Array, time_share: jax.Array) -> jax.
     h = jnp.concatenate([inputs, *waves], axis=1)
     for i in range(_LAYERS):
         h = jax.nn.silu(h @ network[f"w{i}"] + network[f"b{i}"])
-    guess: jax.Array = h @ network[f"w{_LAYERS}"] + network[f"b{_LAYERS}"]
-    return guess
+    return h @ network[f"w{_LAYERS}"] + network[f"b{_LAYERS}"]
 
 
 def noise_loss(network: Network, chain: Chain, x0: jax.Array, key: jax.Array) -> jax.Array:
@@ -113,38 +113,33 @@ def epochs(
     Yields the network and the epoch's number, mean loss and the seconds since the start.
     """
     adam = optax.adam(learning_rate)
-    state, began, epoch = adam.init(network), time.perf_counter(), 0
+    learnt, began = (network, adam.init(network)), time.perf_counter()
     batch_size = min(batch_size, len(data))
 
     @jax.jit
-    def one_epoch(
-        network: Network, state: optax.OptState, key: jax.Array
-    ) -> tuple[Network, optax.OptState, jax.Array]:
+    def one_epoch(learnt: tuple[Network, optax.OptState], key: jax.Array) -> Any:
         key_order, key_steps = jax.random.split(key)
         order = jax.random.permutation(key_order, len(data))
         batches = data[order[: len(data) // batch_size * batch_size].reshape(-1, batch_size)]
 
-        def step(carry: tuple[Network, optax.OptState], at: tuple[jax.Array, jax.Array]):  # type: ignore[no-untyped-def]  # scan's pair
-            network, state = carry
-            loss, gradient = jax.value_and_grad(noise_loss)(network, chain, at[0], at[1])
+        def step(learnt: tuple[Network, optax.OptState], drawn: tuple[jax.Array, jax.Array]) -> Any:
+            network, state = learnt
+            loss, gradient = jax.value_and_grad(noise_loss)(network, chain, *drawn)
             updates, state = adam.update(gradient, state)
             return (optax.apply_updates(network, updates), state), loss
 
-        keys = jax.random.split(key_steps, len(batches))
-        (network, state), losses = jax.lax.scan(step, (network, state), (batches, keys))
-        return network, state, losses.mean()
+        learnt, losses = jax.lax.scan(step, learnt, (batches, jax.random.split(key_steps, len(batches))))
+        return learnt, losses.mean()
 
-    while True:
-        network, state, loss = one_epoch(network, state, jax.random.fold_in(jax.random.key(seed), epoch))
-        epoch += 1
-        yield network, StepRecord(epoch, float(loss), time.perf_counter() - began)
+    for epoch in itertools.count():
+        learnt, loss = one_epoch(learnt, jax.random.fold_in(jax.random.key(seed), epoch))
+        yield learnt[0], StepRecord(epoch + 1, float(loss), time.perf_counter() - began)
 
 
 def ancestral_sample(network: Network, chain: Chain, n: int, d: int, seed: int) -> jax.Array:
     """Walk `n` points back from pure noise; all states (T + 1, n, d), the samples last."""
     table = solvers.build("ddpm", chain.path.alpha[::-1], chain.path.sigma[::-1])
-    states: jax.Array = _walk(network, walker.rows(table), walker.sample_keys(seed, 0, n), d)
-    return states
+    return _walk(network, walker.rows(table), walker.sample_keys(seed, 0, n), d)
 
 
 @functools.partial(jax.jit, static_argnames="d")
@@ -152,8 +147,7 @@ def _walk(network: Network, rows: walker.Rows, keys: jax.Array, d: int) -> jax.A
     def denoise(x: jax.Array, row: walker.Rows) -> jax.Array:
         time_share = jnp.full(len(x), 1 - row.number / len(rows.C))
         guess = functools.partial(predict_noise, network, time_share=time_share)
-        D: jax.Array = targets.estimate("eps", guess, x, row.alpha, row.sigma)
-        return D
+        return targets.estimate("eps", guess, x, row.alpha, row.sigma)
 
     start = walker.standard_normal(keys, 0, d)
     return walker.walk(rows, denoise, start, lambda i: walker.standard_normal(keys, i + 1, d), keep=True)
