@@ -12,10 +12,7 @@ __all__ = ["SPACINGS", "leading", "levels", "linspace", "steps_of", "trailing"]
 
 
 def trailing(T: int, steps: int) -> Array:
-    """Evenly spread, starting at T: a start below would be handed more noise than it is told.
-
-    Source: Lin et al. 2024, section 3.3.
-    """
+    """Evenly spread from T, as a start below gets too much noise. Source: Lin et al. 2024, section 3.3."""
     return np.round(np.linspace(T, 0, steps + 1)).astype(int)
 
 
@@ -29,11 +26,7 @@ def linspace(T: int, steps: int) -> Array:
     return np.append(1 + np.round(np.linspace(T - 1, 0, steps)).astype(int), 0)
 
 
-SPACINGS: dict[str, Callable[[int, int], Array]] = {
-    "leading": leading,
-    "linspace": linspace,
-    "trailing": trailing,
-}
+SPACINGS: dict[str, Callable[[int, int], Array]] = {at.__name__: at for at in (leading, linspace, trailing)}
 
 
 def steps_of(path: Path, steps: int | Sequence[int], spacing: str = "trailing") -> Array:
@@ -42,15 +35,21 @@ def steps_of(path: Path, steps: int | Sequence[int], spacing: str = "trailing") 
     Raises:
         SettingError: steps is not in 1..T, the spacing is unknown, or the list does not rise in 1..T.
     """
-    if not isinstance(steps, int | np.integer):
-        return _listed(path.T, steps)
-    if not 1 <= steps <= path.T:
-        raise SettingError(
-            f"noise: steps must be in 1..T = {path.T}; got {steps}. Lower steps or fit with a larger T."
-        )
-    if spacing not in SPACINGS:
-        raise SettingError(f"noise: spacing must be one of {sorted([*SPACINGS, 'karras'])}; got {spacing!r}.")
-    return SPACINGS[spacing](path.T, int(steps))
+    T = path.T
+    if isinstance(steps, int | np.integer):
+        if not 1 <= steps <= T:
+            fix = "Lower steps or fit with a larger T."
+            raise SettingError(f"noise: steps must be in 1..T = {T}; got {steps}. {fix}")
+        if spacing not in SPACINGS:
+            known = sorted([*SPACINGS, "karras"])
+            raise SettingError(f"noise: spacing must be one of {known}; got {spacing!r}.")
+        return SPACINGS[spacing](T, int(steps))
+    rising = np.asarray(steps)
+    is_list = rising.ndim == 1 and rising.size and rising.dtype.kind in "iu"
+    if not is_list or (np.diff([0, *rising, T + 1]) <= 0).any():
+        rule = f"a rising list of whole numbers in 1..T = {T}"
+        raise SettingError(f"noise: the grid must be {rule}; got {rising.size} entries.")
+    return np.append(rising[::-1], 0)
 
 
 def levels(path: Path, steps: int | Sequence[int], spacing: str = "trailing") -> tuple[Float64, Float64]:
@@ -63,17 +62,6 @@ def levels(path: Path, steps: int | Sequence[int], spacing: str = "trailing") ->
         return _karras(path, int(steps))
     at = steps_of(path, steps, spacing)
     return path.alpha[at], path.sigma[at]
-
-
-def _listed(T: int, steps: Sequence[int]) -> Array:
-    rising = np.asarray(steps)
-    is_rising = rising.ndim == 1 and len(rising) and rising.dtype.kind in "iu" and (np.diff(rising) > 0).all()
-    if not is_rising or rising[0] < 1 or rising[-1] > T:
-        raise SettingError(
-            f"noise: the grid must be a rising list of whole numbers in 1..T = {T}; "
-            f"got {rising.size} entries."
-        )
-    return np.append(rising[::-1], 0)
 
 
 def _karras(path: Path, steps: int) -> tuple[Float64, Float64]:

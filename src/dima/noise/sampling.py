@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import numpy as np
 from msgspec import Meta
 
 from dima.errors import SettingError
@@ -52,24 +51,15 @@ def table(
     eta: Eta | None = None,
     churn: Churn | None = None,
 ) -> solvers.SolverTable:
-    """The table that walks a path from noise to data.
-
-    Raises:
-        SettingError: steps is above T, or the solver does not have a setting that is given.
-    """
+    """The table that walks a path from noise to data; SettingError as by `grid.levels` and `solver.build`."""
     most = path.T if solver in _ANCESTRAL else min(_MOST_STEPS, path.T)
     levels = grid.levels(path, most if steps is None else steps, spacing)
     return solvers.build(solver, *levels, eta=eta, churn=churn)
 
 
 def refining_table(path: Path, t_start: int, solver: str) -> solvers.SolverTable:
-    """The table of the last `t_start` steps of a path.
-
-    Raises:
-        SettingError: t_start is not in 1..T - 1.
-    """
+    """The table of the last `t_start` steps of a path; SettingError if that is not in 1..T - 1."""
     if not 0 < t_start < path.T:
         fix = "At T nothing of the points is left."
         raise SettingError(f"noise: t_start must be below T = {path.T}; got {t_start}. {fix}")
-    levels = np.arange(t_start, -1, -1)
-    return solvers.build(solver, path.alpha[levels], path.sigma[levels])
+    return solvers.build(solver, path.alpha[t_start::-1], path.sigma[t_start::-1])

@@ -87,7 +87,7 @@ def cosine(T: int, *, beta_max: BetaMax = 0.999, eps: Floor = 1e-5) -> Path:
     """Squared-cosine signal. Source: Nichol and Dhariwal 2021, equation 17."""
     offset = 0.008
     signal = np.cos((np.arange(T + 1) / T + offset) / (1 + offset) * np.pi / 2) ** 2
-    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), eps)
+    return _capped(signal, beta_max, eps)
 
 
 def offset_cosine(T: int) -> Path:
@@ -100,7 +100,7 @@ def sigmoid(T: int, *, beta_max: BetaMax = 0.999, eps: Floor = 1e-5) -> Path:
     """Sigmoid signal, from -3 to 3. Source: Jabri, Fleet and Chen 2022, algorithm 1."""
     start, end = expit(-3.0), expit(3.0)
     signal = (end - expit(np.linspace(-3.0, 3.0, T + 1))) / (end - start)
-    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), eps)
+    return _capped(signal, beta_max, eps)
 
 
 def sigmoid_geodiff(
@@ -131,12 +131,9 @@ SCHEDULES = {schedule.__name__: schedule for schedule in _ALL}
 
 
 def path(schedule: str, T: int, **given_settings: Any) -> Path:
-    """The path of a named schedule, T + 1 levels.
+    """The path of a schedule by its name in `SCHEDULES`, T + 1 levels, with settings that it declares itself.
 
-    Args:
-        schedule: a name in `SCHEDULES`.
-        T: number of noising steps.
-        **given_settings: settings the schedule's own function declares; None stands for its default.
+    A setting that is None is left at its default.
 
     Raises:
         SettingError: the schedule is unknown, T is not positive, or a setting is out of its range or
@@ -155,25 +152,20 @@ def path(schedule: str, T: int, **given_settings: Any) -> Path:
 
 
 def from_betas(betas: Array, floor: float = 0.0) -> Path:
-    """The path of a chain that adds variance `betas` (T,), each in (0, 1).
-
-    Raises:
-        SettingError: a beta is outside (0, 1).
-    """
+    """The path of a chain that adds variance `betas` (T,); SettingError where one is outside (0, 1)."""
     betas = np.asarray(betas, np.float64)
     if not ((betas > 0) & (betas < 1)).all():
         raise SettingError(f"noise: betas must be within (0, 1); got {betas.min():g} to {betas.max():g}.")
     alpha_bars = np.concatenate([[1.0], np.cumprod(1.0 - betas)])
-    # Shrunk towards the floor, not cut at it: levels below would become equal, and no sampler can
-    # step between equal levels.
+    # Shrunk towards the floor, not cut at it: no sampler can step between levels that became equal.
     alpha_bars = floor + (1.0 - floor) * alpha_bars
     return Path(np.sqrt(alpha_bars), np.sqrt(1.0 - alpha_bars))
 
 
 def zero_terminal_snr(full: Path) -> Path:
-    """The path shifted and scaled so that its last level is noise alone.
+    """The path shifted and scaled so that its last level is noise alone, itself if it ends there already.
 
-    One that ends there already is returned as it is. Source: Lin et al. 2024, algorithm 1.
+    Source: Lin et al. 2024, algorithm 1.
 
     Raises:
         SettingError: the path does not keep the variance, so that no share of signal can be taken away.
@@ -183,10 +175,8 @@ def zero_terminal_snr(full: Path) -> Path:
         return full
     scale = np.hypot(full.alpha, full.sigma)
     if np.abs(scale - 1).max() > _ROUNDING:
-        raise SettingError(
-            "noise: zero_snr must be on a path of constant variance; "
-            f"got a variance of up to {scale.max() ** 2:.3g}. Leave it out, or choose another schedule."
-        )
+        got = f"a variance of up to {scale.max() ** 2:.3g}. Leave it out, or choose another schedule."
+        raise SettingError(f"noise: zero_snr must be on a path of constant variance; got {got}")
     if full.T == 1:
         return Path(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
     alpha = (full.alpha - last) * first / (first - last)
@@ -197,8 +187,7 @@ def zero_terminal_snr(full: Path) -> Path:
 def log_ratio(alpha: Array, sigma: Array, bound: float = _LOG_SNR_BOUND) -> Float64:
     """The level lambda = log(alpha / sigma) in NumPy, kept within +-bound where one of the two is zero."""
     with np.errstate(divide="ignore"):
-        ratio: Float64 = np.log(alpha) - np.log(sigma)
-    return np.clip(ratio, -bound, bound)
+        return np.clip(np.log(alpha) - np.log(sigma), -bound, bound)
 
 
 def signal_and_noise(log_snr: Any) -> tuple[Any, Any]:
@@ -209,9 +198,12 @@ def signal_and_noise(log_snr: Any) -> tuple[Any, Any]:
 def _in_order(**ends: float) -> None:
     (first, low), (last, high) = ends.items()
     if low > high:
-        raise SettingError(
-            f"noise: {first} must be at most {last}; got {low:g} and {high:g}. Exchange the two."
-        )
+        raise SettingError(f"noise: {first} must be at most {last}; got {low:g} and {high:g}. Exchange them.")
+
+
+def _capped(signal: Float64, beta_max: float, floor: float) -> Path:
+    """The chain with shares (T + 1,) of signal variance, each beta at most `beta_max`."""
+    return from_betas(np.minimum(1 - signal[1:] / signal[:-1], beta_max), floor)
 
 
 def _thinned(published: Float64, T: int, beta_max: float, floor: float) -> Path:

@@ -26,13 +26,10 @@ SOLVERS = {solver.__name__: solver for solver in _ALL}
 
 
 def build(solver: str, alpha: ArrayLike, sigma: ArrayLike, **given_settings: Any) -> SolverTable:
-    """Build the table of a named solver on a grid of levels, noisiest first.
+    """The table of a solver by its name in `SOLVERS`, with settings that it declares itself.
 
-    Args:
-        solver: a name in `SOLVERS`.
-        alpha: (S + 1,) signal at the grid's levels.
-        sigma: (S + 1,) noise at the grid's levels.
-        **given_settings: settings the solver's own function declares; None stands for its default.
+    The grid's levels alpha (S + 1,) and sigma (S + 1,) stand noisiest first; a setting that is None is left
+    at its default.
 
     Raises:
         SettingError: the solver is unknown, a setting is out of its range or one that this solver does
@@ -47,8 +44,6 @@ def build(solver: str, alpha: ArrayLike, sigma: ArrayLike, **given_settings: Any
     alpha, sigma = np.asarray(alpha, np.float64), np.asarray(sigma, np.float64)
     levels = log_ratio(alpha, sigma)
     if len(levels) < 2 or not (np.diff(levels) > 0).all():
-        raise SettingError(
-            f"noise: the grid must be falling in noise; got {len(levels)} levels. "
-            "Give them from noisiest to cleanest, none twice."
-        )
+        fix = "Give them from noisiest to cleanest, none twice."
+        raise SettingError(f"noise: the grid must be falling in noise; got {len(levels)} levels. {fix}")
     return SOLVERS[solver](alpha, sigma, **checked)

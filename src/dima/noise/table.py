@@ -29,14 +29,11 @@ _IDENTITY_TOLERANCE = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class SolverTable:
-    """The rows of a sampler, which prove their own algebra on construction.
+    """The rows of a sampler, which prove their own algebra on construction, or raise NumericsError.
 
     If D were exactly x_0, every row would carry a state of level (alpha, sigma) to one of the next
     level: the signal coefficients sum to alpha', and those of the noise square-sum to sigma'^2. A
     declared anchor is carried to its own next level in the same way.
-
-    Raises:
-        NumericsError: a row misses the level it leads to.
 
     Attributes:
         name: the sampler.
@@ -62,10 +59,9 @@ class SolverTable:
         gaps = [signal_gap, noise_gap if self.keeps_variance else 0.0]
         gaps += [np.abs(self.M[:, 1, 0]).max()] if self.anchor is None else self._gaps(0, self.anchor, 0.0)
         if not np.max(gaps) <= _IDENTITY_TOLERANCE * max(1.0, self.sigma[0]):
-            raise NumericsError(
-                f"solver {self.name}: the table must be rows that carry each level to the next; "
-                f"got a gap of {np.max(gaps):.1e}. Correct its coefficients or its levels."
-            )
+            got = f"a gap of {np.max(gaps):.1e}. Correct its coefficients or its levels."
+            rule = "rows that carry each level to the next"
+            raise NumericsError(f"solver {self.name}: the table must be {rule}; got {got}")
 
     def _gaps(self, row: int, level: tuple[Float64, Float64], fresh: Float64 | float) -> list[float]:
         """By how much signal and noise of xa' (row 0) or x' (row 1) miss the level declared next."""
@@ -131,13 +127,9 @@ def anchored(
 def walk(
     table: SolverTable, denoise: Callable[[Array, int], Array], x: Array, noise: Sequence[Array] | Array
 ) -> Array:
-    """The state after the last row, walked in NumPy: the reference of the other walkers.
+    """The state after the last row, walked in NumPy from `x`: the reference of the other walkers.
 
-    Args:
-        table: the sampler.
-        denoise: (x, row) -> clean estimate D.
-        x: state before the first row.
-        noise: standard normal draws, one of the shape of `x` for each row.
+    `denoise` gives the clean estimate D of (x, row); `noise` is a standard normal draw like `x` for each row.
 
     Example:
         >>> alpha, sigma = np.array([0.0, 0.6, 1.0]), np.array([1.0, 0.8, 0.0])

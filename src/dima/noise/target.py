@@ -7,7 +7,7 @@
     x0      x_0                      0                         1
     v       alpha noise - sigma x_0  alpha / (alpha^2+sigma^2) -sigma / (alpha^2+sigma^2)
 
-Plain operators only: NumPy, JAX and torch arrays all pass through.
+Plain operators only: NumPy, JAX and torch arrays all pass through. An unknown name raises SettingError.
 Source: Salimans and Ho 2022, section 4 (v); the table: appendix D there.
 """
 
@@ -47,37 +47,19 @@ WEIGHTS: dict[str, Callable[[Any], Any]] = {
 
 
 def predicted(target: str, x0: Any, noise: Any, alpha: Any, sigma: Any) -> Any:
-    """What a perfect network of this target answers for a clean `x0` and the `noise` added.
-
-    Raises:
-        SettingError: the target is unknown.
-    """
-    return _of(_PREDICTED, target)(x0, noise, alpha, sigma)
+    """What a perfect network of this target answers for a clean `x0` and the `noise` added."""
+    return _of("target", _PREDICTED, target)(x0, noise, alpha, sigma)
 
 
 def clean(target: str, x: Any, F: Any, alpha: Any, sigma: Any) -> Any:
-    """The clean estimate D from the network's answer `F` at the noisy `x`.
-
-    Raises:
-        SettingError: the target is unknown.
-    """
-    return _of(_CLEAN, target)(x, F, alpha, sigma)
+    """The clean estimate D from the network's answer `F` at the noisy `x`."""
+    return _of("target", _CLEAN, target)(x, F, alpha, sigma)
 
 
 def estimate(target: str, network: Callable[[Any], Any], x: Any, alpha: Any, sigma: Any) -> Any:
-    """The clean estimate D at `x` of a network that knows states of unit variance only.
+    """The clean estimate D at `x` of a `network` that answers states of unit variance only.
 
     Paths that do not keep the variance are the same up to the scale by which `x` is divided first.
-
-    Args:
-        target: what the network predicts.
-        network: unit-variance states -> its answer F.
-        x: noisy states.
-        alpha: signal in them.
-        sigma: noise in them.
-
-    Raises:
-        SettingError: the target is unknown.
     """
     scale = (alpha**2 + sigma**2) ** 0.5
     x = x / scale
@@ -90,17 +72,13 @@ def loss_weight(weight: str, target: str, alpha: Any, sigma: Any) -> Any:
     "uniform" weighs answers alike. The others weigh the clean estimate, "elbo" by SNR (the bound for
     levels drawn evenly in lambda), "min_snr" by min(SNR, 5), "soft_min_snr" by 1 / (1/SNR + 1/5), and
     are carried over by Q^2. Sources: Kingma et al. 2021; Hang et al. 2023; Crowson et al. 2024.
-
-    Raises:
-        SettingError: the weight is unknown.
     """
-    if weight not in WEIGHTS:
-        raise SettingError(f"noise: weight must be one of {', '.join(WEIGHTS)}; got {weight!r}.")
+    weigh = _of("weight", WEIGHTS, weight)
     if weight == "uniform":
         return 1.0
     # Q is what an answer of one adds to the clean estimate.
     Q = clean(target, 0.0, 1.0, alpha, sigma)
-    return WEIGHTS[weight]((alpha / sigma) ** 2) * Q**2
+    return weigh((alpha / sigma) ** 2) * Q**2
 
 
 def guided(D: Any, D_free: Any, weight: float) -> Any:
@@ -111,7 +89,7 @@ def guided(D: Any, D_free: Any, weight: float) -> Any:
     return D_free + weight * (D - D_free)
 
 
-def _of(table: dict[str, Answer], target: str) -> Answer:
-    if target not in table:
-        raise SettingError(f"noise: target must be one of {', '.join(table)}; got {target!r}.")
-    return table[target]
+def _of(role: str, registry: dict[str, Callable[..., Any]], name: str) -> Callable[..., Any]:
+    if name not in registry:
+        raise SettingError(f"noise: {role} must be one of {', '.join(registry)}; got {name!r}.")
+    return registry[name]
