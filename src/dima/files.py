@@ -42,19 +42,15 @@ _READ_FLAGS = os.O_RDONLY | sum(
 
 
 def replace_file(path: AnyPath, content: Content, owner: str, error: Error = DataError) -> None:
-    """Write one file, which appears whole; links to it are followed, and its folder exists.
-
-    Raises:
-        DimaError: of class `error`: the disk refused. The old file is as it was, and nothing is left over.
-    """
+    """Write one file as `replace_files` does."""
     replace_files({path: content}, owner, error)
 
 
 def replace_files(contents: Mapping[AnyPath, Content], owner: str, error: Error = DataError) -> None:
-    """Write files, each appearing whole; the last one named is replaced last.
+    """Write files, each appearing whole, the last one named last; links are followed, folders exist.
 
     Raises:
-        DimaError: of class `error`: the disk refused. The file it names is as it was.
+        DimaError: of class `error`: the disk refused. The file it names is as it was; nothing is left over.
     """
     targets = {_resolve(path, owner, error): content for path, content in contents.items()}
     temporaries = {target: _temporary(target) for target in targets}
@@ -83,16 +79,14 @@ def replace_folder(
             refused. Nothing is lost.
     """
     target = _resolve(path, owner, error)
-    aside, temporary = _aside(target), _temporary(target)
+    aside, temporary = _beside(target, ".old"), _temporary(target)
     with _exclusive([target], owner, error), _one_sentence(target, owner, error):
         if not target.exists() and aside.exists():
             aside.rename(target)  # an earlier writer was killed between its two renames
         _remove(aside)
         if target.exists() and not may_replace(target):
-            fix = "Choose another place, or move it away."
-            raise error(
-                f"{owner}: {target} must be free, or an older one of its kind; got something else. {fix}"
-            )
+            rule, fix = "free, or an older one of its kind", "Choose another place, or move it away."
+            raise error(f"{owner}: {target} must be {rule}; got something else. {fix}")
         try:
             temporary.mkdir()
             for name, content in members.items():
@@ -110,7 +104,7 @@ def surviving(path: AnyPath, owner: str, error: Error = DataError) -> Path:
         DimaError: of class `error`: no file can have this path.
     """
     target = _resolve(path, owner, error)
-    aside = _aside(target)
+    aside = _beside(target, ".old")
     return aside if not target.exists() and aside.is_dir() else target
 
 
@@ -183,13 +177,12 @@ def _write_synced(path: Path, content: Content) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """Make renames in a folder last through a power cut; Windows has no such call."""
-    if sys.platform == "win32":
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    if sys.platform != "win32":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _remove(path: Path) -> None:
@@ -203,19 +196,13 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-# Short names that depend on the target alone: they fit beside a name of any length.
-
-
-def _stem(target: Path) -> str:
-    return f".dima-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}"
-
-
-def _aside(target: Path) -> Path:
-    return target.with_name(f"{_stem(target)}.old")
+def _beside(target: Path, ending: str) -> Path:
+    """A hidden sibling by a short name of the target's alone: it fits beside a name of any length."""
+    return target.with_name(f".dima-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}{ending}")
 
 
 def _temporary(target: Path) -> Path:
-    return target.with_name(f"{_stem(target)}-{secrets.token_hex(4)}.tmp")
+    return _beside(target, f"-{secrets.token_hex(4)}.tmp")
 
 
 @contextlib.contextmanager
@@ -234,7 +221,7 @@ def _exclusive(targets: Collection[Path], owner: str, error: Error) -> Iterator[
                 cleanup.callback(os.close, opened)
             with contextlib.suppress(OSError):
                 fcntl.flock(opened, fcntl.LOCK_EX)
-                names = [f"{_stem(target)}-*.tmp" for target in targets if target.parent == folder]
+                names = [_beside(target, "-*.tmp").name for target in targets if target.parent == folder]
                 for leftover in (path for name in names for path in folder.glob(name)):
                     _remove(leftover)
         yield
