@@ -79,9 +79,8 @@ def form(owner: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], wa
 def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
     """Check the rows a user passes to an estimator, through scikit-learn's own validation.
 
-    DataFrames, lists, integers, half precision, Fortran order, read-only and memory-mapped
-    arrays are all understood; feature names and widths are remembered on `fit` (`reset=True`)
-    and compared afterwards.
+    DataFrames, lists, integers, half precision, Fortran order, read-only and memory-mapped arrays are
+    understood; feature names and widths are remembered on `fit` (`reset=True`) and compared afterwards.
 
     Returns:
         (n, D) float32 or float64, finite; the caller's own memory where no conversion is needed.
@@ -109,10 +108,8 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
         raise _from_sklearn(owner, fault) from None
     spread = _refuse_values(owner, "X", checked)
     if reset and 0 < spread < SMALLEST_SPREAD:
-        fix = "Multiply the data by a constant."
-        raise DataError(
-            f"{owner}: X must be spread over at least {SMALLEST_SPREAD:g}; got {spread:.3g}. {fix}"
-        )
+        rule, fix = f"spread over at least {SMALLEST_SPREAD:g}", "Multiply the data by a constant."
+        raise DataError(f"{owner}: X must be {rule}; got {spread:.3g}. {fix}")
     return np.asarray(checked)
 
 

@@ -38,13 +38,9 @@ def pack(arrays: Arrays) -> bytes:
     for name, array in arrays.items():
         _check(name, array)
     # C-contiguous and little-endian, the one layout that is written; 0-d stays 0-d.
-    plain = {
-        name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
-        for name, array in sorted(arrays.items())
-    }
+    plain = {name: np.asarray(a, a.dtype.newbyteorder("<"), order="C") for name, a in sorted(arrays.items())}
     data = safetensors.numpy.save(plain)
-    size = _header_bytes(data)
-    if size > MAX_HEADER_BYTES:
+    if (size := _header_bytes(data)) > MAX_HEADER_BYTES:
         rule, fix = f"at most {MAX_HEADER_BYTES} bytes", "Use fewer arrays or shorter names."
         raise ArtifactError(f"save: the header of the arrays must be {rule}; got {size}. {fix}")
     return data
@@ -54,11 +50,9 @@ def unpack(data: bytes, name: str) -> Arrays:
     """Read what `pack` wrote: writeable, C-contiguous arrays, by name.
 
     Raises:
-        ArtifactError: `data` is no sound safetensors block, its header is too large, or it holds an element
-            type that is not allowed; the sentence names `name`.
+        ArtifactError: about `name`: no sound safetensors, too large a header, or another element type.
     """
-    size = _header_bytes(data)
-    if size > MAX_HEADER_BYTES:
+    if (size := _header_bytes(data)) > MAX_HEADER_BYTES:
         raise damaged(f"{name}: its header must be at most {MAX_HEADER_BYTES} bytes; got {size}.")
     try:
         arrays = safetensors.numpy.load(data)

@@ -29,10 +29,8 @@ class Artifact:
 
     Attributes:
         kind: which model it is, looked up in a closed registry by whoever loads it; never a path.
-        settings: plain JSON: None, booleans, integers of 64 bits, finite floats, text, and lists
-            and dictionaries of these. NumPy scalars and tuples are written as what they stand for.
-        arrays: by name, such as "dmap/R_iX"; element types bool, int8 to int64, uint8 and
-            float16 to float64.
+        settings: plain JSON; NumPy scalars and tuples are written as what they stand for.
+        arrays: by name, such as "dmap/R_iX", of bool, int8 to int64, uint8 or float16 to float64.
     """
 
     kind: str
