@@ -1,9 +1,9 @@
 """Files and flat folders that are replaced whole or not at all, and plain files read without trust.
 
-What is written stands first in a sibling with a hidden name, is synced, and is then renamed once.
-A folder that is replaced steps aside for that moment; whoever finds nothing under the final name
-looks there (`surviving`), so the old or the new one is found whatever instant the power goes.
-Every function takes `owner`, who speaks in the messages, and `error`, the class that is raised.
+What is written stands first in a hidden sibling, is synced, and is then renamed once. A folder that is
+replaced steps aside for that moment; whoever finds nothing under the final name looks there (`surviving`),
+so the old or the new one is found whatever instant the power goes. Every function takes `owner`, who speaks
+in the messages, and `error`, the class that is raised.
 """
 
 import contextlib
@@ -21,15 +21,7 @@ from dima.errors import DataError, DimaError, MemoryBudgetError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = [
-    "Content",
-    "list_folder",
-    "read_plain_file",
-    "replace_file",
-    "replace_files",
-    "replace_folder",
-    "surviving",
-]
+__all__ = ["list_folder", "read_plain_file", "replace_file", "replace_files", "replace_folder", "surviving"]
 
 AnyPath = str | os.PathLike[str]
 Error = type[DimaError]

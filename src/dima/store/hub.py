@@ -65,11 +65,8 @@ def download(repo_id: str, token: str | None = None, revision: str | None = None
         SettingError: the repository's name, the revision or the token is malformed.
     """
     _check("download", repo_id, token, revision)
-
-    def fetch(hub: Any) -> str:
-        return str(hub.snapshot_download(repo_id, revision=revision, token=token, allow_patterns=list(FILES)))
-
-    snapshot = Path(_ask("download", repo_id, token, fetch))
+    wanted = {"revision": revision, "token": token, "allow_patterns": list(FILES)}
+    snapshot = Path(_ask("download", repo_id, token, lambda hub: hub.snapshot_download(repo_id, **wanted)))
     # The cache holds links into a pool of blobs, and `load` refuses links: beside them stand plain copies.
     members = {
         name: read_plain_file((snapshot / name).resolve(), LIMITS[name], f"{repo_id}/{name}", ArtifactError)
