@@ -85,8 +85,8 @@ def isometric_roll(n: int, seed: int = 0) -> tuple[Float64, Float64]:
 def embedded_manifold(n: int, D: int, d: int = 6, noise: float = 0.05, seed: int = 0) -> Float32:
     """Rows (n, D) on a smooth curved d-dimensional manifold, plus noise; made in blocks of at most 64 MB.
 
-    They are random waves of d uniform latents, mixed linearly: each coordinate has a standard deviation
-    of about 0.75, to which that of the noise is added.
+    They are random waves of d uniform latents, mixed linearly: before the noise, which is as in
+    `swiss_roll`, each coordinate has a standard deviation of about 0.75.
 
     Source: random Fourier features, Rahimi and Recht 2007.
     """
