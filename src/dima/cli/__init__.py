@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter
 
 from dima import __version__
-from dima.cli.config import Layer
+from dima.cli import config
 from dima.errors import DimaError
 
 __all__ = ["VERBS", "app", "docstring", "main", "run"]
@@ -143,7 +143,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-app.config = (Layer(app),)
+app.config = (config.layer,)
 
 for _rank, (_name, _home) in enumerate(VERBS.items()):
     _help, _, _examples = docstring(_home).partition("\n\nExamples:\n")

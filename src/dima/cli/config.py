@@ -10,48 +10,34 @@ from cyclopts.config import Dict
 
 from dima.errors import DataError, SettingError
 
-__all__ = ["FLAG", "Layer", "read"]
-
-FLAG = "--config"
+__all__ = ["layer", "read"]
 
 
-class Layer:
-    """Fills what the command line left open from the file that `--config` names.
+def layer(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Fill what the command line left open from the file that `--config` names.
 
-    Args:
-        root: the application; the names of its verbs are no flags.
+    Raises:
+        DataError: the file cannot be read as TOML.
+        SettingError: a key is the name of a verb, or config itself, or a part such as dmap is given alone.
+        cyclopts.UnknownOptionError: a key is no flag of the verb; it names key and file.
     """
-
-    def __init__(self, root: App) -> None:
-        self._root = root
-
-    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        """Add the file's values to `arguments`.
-
-        Raises:
-            DataError: the file cannot be read as TOML.
-            SettingError: a key is the name of a verb, or --config itself.
-            cyclopts.UnknownOptionError: a key is no flag of the verb; it names key and file.
-        """
-        paths = [a.tokens[0].value for a in arguments if FLAG in a.names and a.tokens]
-        if paths:
-            self._fill(paths[0], app, commands, arguments)
-        for argument in arguments:
-            # `--dmap 3` would set whichever setting comes first.
-            if argument.children and argument.tokens:
-                name, verb = argument.tokens[0].keyword or argument.name, " ".join(commands)
-                fix = f"Write {argument.children[0].name} VALUE."
-                raise SettingError(f"dima {verb}: {name} must be one setting of it; got it alone. {fix}")
-
-    def _fill(self, path: str, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    verb = " ".join(["dima", *commands])
+    for path in [a.tokens[0].value for a in arguments if "--config" in a.names and a.tokens]:
         values = read(path)
         for key in values:
             # cyclopts passes over the names of commands; nothing in the file may be ignored.
-            if key in self._root or key == FLAG.lstrip("-"):
+            if key in app.app_stack.current_frame[0] or key == "config":
                 fix = "Write flags at the top, and settings under [dmap], [gplm] and [ddpm]."
-                rule = f"a flag of dima {' '.join(commands)}"
-                raise SettingError(f"{path}: a key must be {rule}; got {key!r}. {fix}")
+                raise SettingError(f"{path}: a key must be a flag of {verb}; got {key!r}. {fix}")
         Dict(values, source=path, use_commands_as_keys=False)(app, commands, arguments)
+    for argument in arguments:
+        # `--dmap 3` would set whichever setting comes first.
+        if argument.children and argument.tokens:
+            name, fix = (
+                argument.tokens[0].keyword or argument.name,
+                f"Write {argument.children[0].name} VALUE.",
+            )
+            raise SettingError(f"{verb}: {name} must be one setting of it; got it alone. {fix}")
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -62,12 +48,9 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"{FLAG}: {path} must be a file that exists; got none there. Check the path."
-        raise DataError(message) from None
     except OSError as fault:
-        message = f"{FLAG}: {path} must be a file that can be read; got {fault.strerror}. Check the path."
-        raise DataError(message) from None
+        got = f"got {fault.strerror}. Check the path."
+        raise DataError(f"--config: {path} must be a file that can be read; {got}") from None
     except ValueError as fault:  # TOMLDecodeError and UnicodeDecodeError are both ValueErrors
         fix = "Write lines like d = 16, under sections like [dmap]."
-        raise DataError(f"{FLAG}: {path} must be a TOML file; got an error: {fault}. {fix}") from None
+        raise DataError(f"--config: {path} must be a TOML file; got an error: {fault}. {fix}") from None
