@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -45,8 +46,10 @@ def test_refusals(dima, desk, line, told):
 def test_info_for_people(dima, desk):
     ran = dima("info", desk / "model")
     assert (ran.code, ran.err) == (0, "")
-    for words in ("ManifoldAutoencoder", "training rows", "written with", "n_iter=20", "ann_backend="):
+    for words in ("ManifoldAutoencoder", "training rows", "written with", "\nprior\n  T ", "ann_backend"):
         assert words in ran.out
+    assert re.search("^  n_iter +20$", ran.out, re.M)
+    assert "None" not in ran.out
 
 
 def test_info_in_a_process_of_its_own_prints_json_alone(desk):

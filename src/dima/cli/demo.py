@@ -32,8 +32,8 @@ def demo(to: Folder = Path("dima-demo"), common: Common = EVERYWHERE) -> None:
     """
     folder = targets.folder(to, "dima demo")
     targets.model(folder / "model", overwrite=True)
-    targets.page(folder / "report.html")
-    targets.table(folder / "samples.npy")
+    targets.file(folder / "report.html", kinds=(".html",))
+    targets.file(folder / "samples.npy")
     seed = common.seed or 0
     X, labels = manifolds.digits()
     train, held_out = split.train_test(len(X), 0.2, seed)
@@ -51,22 +51,13 @@ def demo(to: Folder = Path("dima-demo"), common: Common = EVERYWHERE) -> None:
     save_report(folder / "report.html", report.build(model, figures, subject))
     stages = [*model.stages_, *own_stages]
     if common.as_json:
-        shown = {"folder": folder, **dataclasses.asdict(figures)}
-        output.json(shown | {"stages": [dataclasses.asdict(stage) for stage in stages]})
-        return
-    if common.quiet:
-        return
-    output.table(("held out", "value", "beside it"), report.summary(figures))
-    output.lines("")
-    output.stages(stages)
-    output.lines("", *_next(folder))
-
-
-def _next(folder: Path) -> list[str]:
-    model = shlex.quote(str(folder / "model"))
-    return [
-        f"Open {folder / 'report.html'} in a browser. Then try:",
-        f"  dima sample {model} -n 100 -o more.npy",
-        f"  dima info {model}",
-        "  dima fit YOUR_TABLE.csv -o model --report report.html",
-    ]
+        known = {"folder": folder, **dataclasses.asdict(figures)}
+        output.json(known | {"stages": [dataclasses.asdict(stage) for stage in stages]})
+    elif not common.quiet:
+        output.table(("held out", "value", "beside it"), report.summary(figures))
+        output.lines("")
+        output.stages(stages)
+        at = shlex.quote(str(folder / "model"))
+        output.lines("", f"Open {folder / 'report.html'} in a browser. Then try:")
+        output.lines(f"  dima sample {at} -n 100 -o more.npy", f"  dima info {at}")
+        output.lines("  dima fit YOUR_TABLE.csv -o model --report report.html")

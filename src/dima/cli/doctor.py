@@ -16,19 +16,8 @@ from dima.cli.flags import EVERYWHERE, Common
 __all__ = ["BASE", "DISTRIBUTION", "EXTRAS", "PROBES", "doctor"]
 
 DISTRIBUTION = "dima-manifold"
-BASE = (
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "threadpoolctl",
-    "jax",
-    "optax",
-    "msgspec",
-    "safetensors",
-    "cyclopts",
-    "rich",
-    "matplotlib",
-)
+_NUMBERS = "numpy", "scipy", "scikit-learn", "threadpoolctl", "jax", "optax"
+BASE = (*_NUMBERS, "msgspec", "safetensors", "cyclopts", "rich", "matplotlib")
 # extra -> (its packages, what it is for)
 EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "image": (("torch", "pillow"), "image models"),
@@ -62,6 +51,8 @@ def doctor(*, common: Common = EVERYWHERE) -> None:
     Examples:
         dima doctor
     """
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # the frameworks are asked side by side
+        devices = dict(zip(PROBES, pool.map(_asked, PROBES), strict=True))
     found = {
         "dima": __version__,
         "python": platform.python_version(),
@@ -70,7 +61,7 @@ def doctor(*, common: Common = EVERYWHERE) -> None:
         "memory": _memory(),
         "packages": {name: _version(name) for name in BASE},
         "extras": {name: _extra(name) for name in EXTRAS},
-        "devices": _devices(),
+        "devices": devices,
         "problems": _problems(),
     }
     if common.as_json:
@@ -94,30 +85,19 @@ def _extra(name: str) -> dict[str, Any]:
     return {"for": purpose, "packages": versions, "add": add}
 
 
-def _devices() -> dict[str, str]:
-    """What each framework answers, asked side by side."""
-    with concurrent.futures.ThreadPoolExecutor(len(PROBES)) as pool:
-        return dict(zip(PROBES, pool.map(_asked, PROBES), strict=True))
-
-
 def _asked(framework: str) -> str:
     if not _version(framework):
         return "not installed"
     environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    call = [sys.executable, "-c", PROBES[framework]]
     try:
         done = subprocess.run(
-            [sys.executable, "-c", PROBES[framework]],
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            env=environment,
-            check=True,
+            call, capture_output=True, text=True, timeout=_PATIENCE, env=environment, check=False
         )
-    except subprocess.CalledProcessError as fault:
-        lines = (fault.stderr or "").strip().splitlines() or [f"exit code {fault.returncode}"]
-        return f"broken: {lines[-1]}"
     except (OSError, subprocess.TimeoutExpired) as fault:
         return f"broken: {fault}"
+    if done.returncode:
+        return f"broken: {(done.stderr.strip().splitlines() or [f'exit code {done.returncode}'])[-1]}"
     return " ".join(done.stdout.split())
 
 
@@ -144,9 +124,8 @@ def _kib(text: str) -> int | None:
 
 def _problems() -> list[str]:
     """What keeps dima from working, each with the command that mends it."""
-    faults = [
-        f"{name} is missing. Run: python -m pip install {DISTRIBUTION}" for name in BASE if not _version(name)
-    ]
+    missing = [name for name in BASE if not _version(name)]
+    faults = [f"{name} is missing. Run: python -m pip install {DISTRIBUTION}" for name in missing]
     if _version("dima"):
         fault = "another package named dima is installed and shares the import name."
         faults.append(f"{fault} Run: python -m pip uninstall dima")
@@ -167,13 +146,9 @@ def _show(found: dict[str, Any]) -> None:
     output.lines("")
     output.table(("package", "version"), [(n, v or "missing") for n, v in found["packages"].items()])
     output.lines("")
-    rows = [(name, extra["for"], _state(extra)) for name, extra in found["extras"].items()]
-    output.table(("extra", "for", "state"), rows)
-    missing = [extra["add"] for extra in found["extras"].values() if extra["add"]]
-    if missing:
-        output.lines("", "To add what is missing:", *(f"  {command}" for command in missing))
+    extras = found["extras"].items()
+    states = {name: [f"{p} {v or 'missing'}" for p, v in extra["packages"].items()] for name, extra in extras}
+    output.table(("extra", "for", "state"), [(n, extra["for"], ", ".join(states[n])) for n, extra in extras])
+    if missing := [f"  {extra['add']}" for _, extra in extras if extra["add"]]:
+        output.lines("", "To add what is missing:", *missing)
     output.lines("", *(found["problems"] or ["No problems found."]))
-
-
-def _state(extra: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {version or 'missing'}" for name, version in extra["packages"].items())

@@ -28,6 +28,12 @@ __all__ = ["fit"]
 
 _HOLD_OUT = 0.2
 _FEWEST = 10  # held-out rows that can be measured
+_Page = Parameter(name="--report", help="page (.html) with pictures and held-out figures")
+_HoldOut = Parameter(
+    help="share of the rows kept from the fit, with --report",
+    validator=Number(gt=0, lt=1),
+    show_default=str(_HOLD_OUT),
+)
 
 
 @flags.takes(
@@ -43,20 +49,9 @@ def fit(  # noqa: PLR0913 each argument is a flag
     *,
     to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write the model to")],
     model: flags.Settings = None,
-    prior: Annotated[
-        bool, Parameter(name="--prior", help="fit the latent prior, which samples and refines")
-    ] = True,
-    page: Annotated[
-        Path | None, Parameter(name="--report", help="page (.html) with pictures and held-out figures")
-    ] = None,
-    hold_out: Annotated[
-        float | None,
-        Parameter(
-            help="share of the rows kept from the fit, with --report",
-            validator=Number(gt=0, lt=1),
-            show_default=str(_HOLD_OUT),
-        ),
-    ] = None,
+    prior: Annotated[bool, Parameter(help="fit the latent prior, which samples and refines")] = True,
+    page: Annotated[Path | None, _Page] = None,
+    hold_out: Annotated[float | None, _HoldOut] = None,
     drop_text: flags.DropText = False,
     overwrite: flags.Overwrite = False,
     dmap: flags.Settings = None,
@@ -74,16 +69,21 @@ def fit(  # noqa: PLR0913 each argument is a flag
         dima fit X.npy -o model --dmap.alpha 0.5 --gplm.m 500 --ddpm.n-iter 5000
         dima fit X.npy -o model --config settings.toml
     """
-    _judge(to, page, hold_out, overwrite)
+    targets.model(to, overwrite)
+    if page is not None:
+        targets.file(page, kinds=(".html",))
+    elif hold_out is not None:
+        fix = "Add --report report.html, or leave it out to fit to all rows."
+        raise SettingError(f"dima fit: --hold-out must be given with --report; got it alone. {fix}")
     parts: dict[str, Any] = {
-        "dmap": _checked("--dmap", DMAP, dmap),
-        "gplm": _checked("--gplm", GPLM, gplm),
-        "prior": _prior(prior, _checked("--ddpm", DDPM, ddpm)),
+        "dmap": settings.check("--dmap", DMAP, dmap or {}),
+        "gplm": settings.check("--gplm", GPLM, gplm or {}),
+        "prior": _prior(prior, settings.check("--ddpm", DDPM, ddpm or {})),
+        **settings.check("dima fit", ManifoldAutoencoder, model or {}),
     }
-    own = _checked("dima fit", ManifoldAutoencoder, model)
     found = inputs.table(data, drop_text, common)
     train, held_out = _split(found.values, page, hold_out, common.seed or 0)
-    fitted = ManifoldAutoencoder(**own, **parts, **common.seeded())
+    fitted = ManifoldAutoencoder(**parts, **common.seeded())
     if sys.stderr.isatty() and not common.quiet:
         output.note(f"Fitting to {len(train)} rows of {train.shape[1]} columns.")
     with common.bars():
@@ -97,11 +97,6 @@ def fit(  # noqa: PLR0913 each argument is a flag
     _tell(fitted, to, page, found.left_out, common)
 
 
-def _checked(flag: str, kind: type, part: flags.Settings) -> dict[str, Any]:
-    """The settings given for a part, judged before anything is read."""
-    return settings.check(flag, kind, part or {})
-
-
 def _prior(wanted: bool, values: dict[str, Any]) -> dict[str, Any] | None:
     if wanted:
         border.device(values.get("device", "auto"))  # told now, not after encoder and decoder
@@ -110,16 +105,6 @@ def _prior(wanted: bool, values: dict[str, Any]) -> dict[str, Any] | None:
         names = ", ".join(f"--ddpm.{name}" for name in values)
         raise SettingError(f"dima fit: --no-prior must be given without --ddpm flags; got {names}.")
     return None
-
-
-def _judge(to: Path, page: Path | None, hold_out: float | None, overwrite: bool) -> None:
-    """Refuse targets and flags before anything is read."""
-    targets.model(to, overwrite)
-    if page is not None:
-        targets.page(page)
-    elif hold_out is not None:
-        fix = "Add --report report.html, or leave it out to fit to all rows."
-        raise SettingError(f"dima fit: --hold-out must be given with --report; got it alone. {fix}")
 
 
 def _split(X: Array, page: Path | None, hold_out: float | None, seed: int) -> tuple[Array, Array]:
@@ -141,14 +126,9 @@ def _tell(
     elif not common.quiet:
         output.stages(model.stages_)
         output.lines("")
-        output.pairs({name.replace("_", " "): value for name, value in facts.items()})
-        output.lines("", f"Model: {to}", *([f"Report: {page}"] if page else []), "")
-        output.lines("Next:", *_next(shlex.quote(str(to)), model.prior_ is not None))
-
-
-def _next(model: str, has_prior: bool) -> list[str]:
-    return [
-        f"  dima encode {model} NEW.npy -o Z.npy",
-        f"  dima evaluate {model} HELD_OUT.npy",
-        *([f"  dima sample {model} -n 1000 -o samples.npy"] if has_prior else []),
-    ]
+        output.pairs(output.in_words(facts))
+        output.lines("", f"Model: {to}", *([f"Report: {page}"] if page else []), "", "Next:")
+        at = shlex.quote(str(to))
+        output.lines(f"  dima encode {at} NEW.npy -o Z.npy", f"  dima evaluate {at} HELD_OUT.npy")
+        if model.prior_ is not None:
+            output.lines(f"  dima sample {at} -n 1000 -o samples.npy")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from dima.cli import output, targets
+from dima.cli import output
 from dima.cli.flags import Common
 from dima.data import read
 from dima.data.table import Table
@@ -12,15 +12,10 @@ from dima.model import persist
 from dima.model.latent_model import LatentModel
 from dima.typing import Array
 
-__all__ = ["finish", "method", "opened", "rows_for", "table", "whole"]
+__all__ = ["finish", "method", "rows_for", "table", "whole"]
 
 # What a verb calls, first found first: a part alone serves the verbs it can.
-_METHODS = {
-    "encode": ("transform",),
-    "decode": ("inverse_transform", "predict"),
-    "refine": ("refine",),
-    "sample": ("sample",),
-}
+_METHODS = {"encode": ["transform"], "decode": ["inverse_transform", "predict"]}
 
 
 def table(data: str, drop_text: bool, common: Common) -> Table:
@@ -31,22 +26,17 @@ def table(data: str, drop_text: bool, common: Common) -> Table:
     return found
 
 
-def opened(path: Path) -> Any:
-    """Open a saved model of any kind."""
-    return persist.load(path)
-
-
 def whole(path: Path, verb: str) -> LatentModel:
     """Open a saved model that encodes and decodes.
 
     Raises:
         ArtifactError: it is a part alone.
     """
-    model = opened(path)
+    model = persist.load(path)
     if isinstance(model, LatentModel):
         return model
-    got = type(model).__name__
-    raise ArtifactError(f"dima {verb}: {path} must be a whole model, with encoder and decoder; got a {got}.")
+    rule = f"a whole model, with encoder and decoder; got a {type(model).__name__}"
+    raise ArtifactError(f"dima {verb}: {path} must be {rule}.")
 
 
 def method(model: Any, verb: str) -> Any:
@@ -55,7 +45,7 @@ def method(model: Any, verb: str) -> Any:
     Raises:
         ArtifactError: it cannot do that.
     """
-    for name in _METHODS[verb]:
+    for name in _METHODS.get(verb, [verb]):
         if hasattr(model, name):
             return getattr(model, name)
     raise ArtifactError(f"dima {verb}: the model must be able to {verb}; got a {type(model).__name__}.")
@@ -75,18 +65,12 @@ def rows_for(model: Any, found: Table, data: str) -> Array:
 
 
 def finish(
-    to: Path,
-    values: Array,
-    common: Common,
-    columns: list[str] | None = None,
-    figures: dict[str, Any] | None = None,
+    to: Path, values: Array, common: Common, columns: list[str] | None = None, **figures: float
 ) -> None:
-    """Write the result, with column names where they are known, and say so."""
-    targets.save(to, values, columns)
-    figures = figures or {}
+    """Write the result, with column names where they are known, and tell its size and figures."""
+    read.save_table(to, values, columns)
     if common.as_json:
-        known = {"output": to, "shape": list(values.shape), "dtype": str(values.dtype)}
-        output.json(known | figures)
+        output.json({"output": to, "shape": values.shape, "dtype": str(values.dtype)} | figures)
     elif not common.quiet:
-        beside = "".join(f", {name.replace('_', ' ')} {output.shown(v)}" for name, v in figures.items())
-        output.lines(f"{to}: {values.shape[0]} x {values.shape[1]}{beside}")
+        beside = [f", {name} {output.shown(value)}" for name, value in output.in_words(figures).items()]
+        output.lines(f"{to}: {values.shape[0]} x {values.shape[1]}{''.join(beside)}")

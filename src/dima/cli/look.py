@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from dima.cli import flags, inputs, output
 from dima.cli.flags import EVERYWHERE, Common
 from dima.files import surviving
+from dima.model import persist
 from dima.model.evaluate import evaluate as measure
 from dima.model.report.summary import summary
 from dima.store.manifest import read_manifest
@@ -62,32 +63,25 @@ def info(model: flags.Model, /, *, common: Common = EVERYWHERE) -> None:
         dima info model
         dima info model --json
     """
-    opened = inputs.opened(model)
-    kind, facts, file = type(opened).__name__, opened.facts(), _file(model)
+    opened = persist.load(model)
+    facts = {"kind": type(opened).__name__, **opened.facts()}
     settings = {name: _settings(value) for name, value in opened.get_params(deep=False).items()}
     if common.as_json:
-        output.json({"kind": kind, **facts, "settings": settings, "file": file})
+        output.json({**facts, "settings": settings, "file": _file(model)})
         return
-    output.pairs({"kind": kind, **_in_words(facts)})
-    output.lines("")
-    output.pairs({name: _shown(value) for name, value in settings.items()})
-    output.lines("")
-    output.pairs(_in_words(file))
-
-
-def _in_words(values: dict[str, Any]) -> dict[str, Any]:
-    return {name.replace("_", " "): value for name, value in values.items()}
+    output.pairs(output.in_words(facts))
+    parts = {name: part for name, part in settings.items() if isinstance(part, dict)}
+    own = {name: value for name, value in settings.items() if name not in parts}
+    for title, values in {"settings": own, **parts}.items():
+        output.lines("", title)
+        output.pairs({f"  {name}": value for name, value in values.items()})
+    output.lines("", "file")
+    output.pairs({f"  {name}": value for name, value in output.in_words(_file(model)).items()})
 
 
 def _settings(value: Any) -> Any:
     """A setting, or the settings of a part."""
     return value.get_params(deep=False) if hasattr(value, "get_params") else value
-
-
-def _shown(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return " ".join(f"{name}={setting}" for name, setting in value.items() if setting is not None)
 
 
 def _file(path: Path) -> dict[str, Any]:

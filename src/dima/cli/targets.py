@@ -1,45 +1,36 @@
-"""Where results go: a target is judged before the long work begins, and written whole or not at all."""
+"""Where results go: a target is judged before the long work begins."""
 
 import os
 from pathlib import Path
 
-from dima.data import read
 from dima.errors import ArtifactError, DataError
 from dima.store.artifact import FILES
-from dima.typing import Array
 
-__all__ = ["TABLES", "folder", "model", "page", "save", "table"]
+__all__ = ["TABLES", "file", "folder", "model"]
 
 TABLES = (".npy", ".csv")
 _FILES = (*TABLES, ".npz", ".tsv", ".parquet", ".html", ".json", ".toml", ".msgpack")
 _MANIFEST = "MANIFEST.json"
 
 
-def table(path: Path, data: str = "") -> None:
-    """Judge the target of a table.
-
-    Args:
-        path: the target.
-        data: the table that is read, which may not be overwritten.
+def file(path: Path, data: str = "", kinds: tuple[str, ...] = TABLES) -> None:
+    """Judge the target of a table or a page: not the data that are read, and not inside a saved model.
 
     Raises:
-        DataError: the suffix is unknown, or the file cannot be written there.
+        DataError: the suffix is none of `kinds`, or the file cannot be written there.
     """
-    _suffix(path, TABLES)
-    _reachable(path)
+    if path.suffix.lower() not in kinds:
+        got, fix = f"the suffix {path.suffix!r}", f"It can be {', '.join(kinds)}."
+        raise DataError(f"-o: {path} must be of a kind to write; got {got}. {fix}")
+    _in_folder(path)
+    if path.is_dir():
+        raise DataError(f"-o: {path} must be a file; got a folder. Name a file in it.")
+    if (path.parent / _MANIFEST).exists():  # a model with a stranger in its folder no longer opens
+        got = "got a file inside one. Choose another folder."
+        raise DataError(f"-o: {path} must be outside a saved model; {got}")
     if data and path.exists() and Path(data).exists() and path.samefile(data):
-        message = f"-o: {path} must be another file than the data; got the data themselves."
-        raise DataError(f"{message} Choose a name.")
-
-
-def page(path: Path) -> None:
-    """Judge the target of a report.
-
-    Raises:
-        DataError: the suffix is not .html, or the file cannot be written there.
-    """
-    _suffix(path, (".html",))
-    _reachable(path)
+        got = "got the data themselves. Choose a name."
+        raise DataError(f"-o: {path} must be another file than the data; {got}")
 
 
 def model(path: Path, overwrite: bool) -> None:
@@ -50,9 +41,9 @@ def model(path: Path, overwrite: bool) -> None:
         ArtifactError: something else stands there, or an older model that is not to be replaced.
     """
     if path.suffix.lower() in _FILES:
-        message = f"-o: {path} must be the name of a folder; got the suffix {path.suffix!r}."
-        raise DataError(f"{message} Leave the suffix out.")
-    _parent(path)
+        got = f"got the suffix {path.suffix!r}. Leave the suffix out."
+        raise DataError(f"-o: {path} must be the name of a folder; {got}")
+    _in_folder(path)
     if not os.path.lexists(path):
         return
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
@@ -78,38 +69,9 @@ def folder(path: Path, owner: str) -> Path:
     return path
 
 
-def save(path: Path, values: Array, columns: list[str] | None = None) -> None:
-    """Write a table to a target judged before, under column names where the format holds them.
-
-    Raises:
-        DataError: the disk refused.
-    """
-    try:
-        read.save_table(path, values, columns)
-    except OSError as fault:
-        fix = "Check its folder, permissions and the space left."
-        raise DataError(f"-o: {path} must be writeable; got {fault.strerror}. {fix}") from fault
-
-
-def _suffix(path: Path, known: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in known:
-        message = f"-o: {path} must be of a kind to write; got the suffix {path.suffix!r}."
-        raise DataError(f"{message} It can be {', '.join(known)}.")
-
-
-def _reachable(path: Path) -> None:
-    _parent(path)
-    if path.is_dir():
-        raise DataError(f"-o: {path} must be a file; got a folder. Name a file in it.")
-    if (path.parent / _MANIFEST).exists():
-        # A model with a stranger in its folder no longer opens.
-        fix = "Choose another folder."
-        raise DataError(f"-o: {path} must be outside a saved model; got a file inside one. {fix}")
-
-
-def _parent(path: Path) -> None:
+def _in_folder(path: Path) -> None:
     if not path.parent.is_dir():
         raise DataError(f"-o: {path} must be in a folder that exists; got none there. Create it first.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        message = f"-o: {path} must be in a folder you may write to; got a read-only one."
-        raise DataError(f"{message} Choose another.")
+        got = "got a read-only one. Choose another."
+        raise DataError(f"-o: {path} must be in a folder you may write to; {got}")

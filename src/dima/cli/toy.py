@@ -1,5 +1,6 @@
 """`dima toy`: diffusion of points in the plane, from data to pictures."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,17 +21,26 @@ _SAMPLES = 2000
 _TOLD = 10  # lines of loss on the way
 
 
-def toy_diffusion(  # noqa: PLR0913 each argument is a flag
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class _Settings:
+    epochs: Annotated[Count, Parameter(help="passes over the data")] = 200
+    batch_size: Annotated[Count, Parameter(help="points in a training step")] = 512
+    learning_rate: Annotated[float, Parameter(help="step size of Adam", validator=Number(gt=0))] = 1e-3
+    hidden_dim: Annotated[Count, Parameter(help="width of the three hidden layers")] = 128
+    T: Annotated[Count, Parameter(help="noising steps")] = 100
+    beta_start: Annotated[float, Parameter(help="first beta of the chain, per 1000 steps")] = 1e-4
+    beta_end: Annotated[float, Parameter(help="last beta of the chain, per 1000 steps")] = 2e-2
+
+
+_USUAL = _Settings()
+
+
+def toy_diffusion(
     name: Annotated[str, Parameter(choices=plane.PLANES)] = "gaussian",
     /,
     *,
-    epochs: Annotated[Count, Parameter(help="passes over the data")] = 200,
-    batch_size: Annotated[Count, Parameter(help="points in a training step")] = 512,
-    learning_rate: Annotated[float, Parameter(help="step size of Adam", validator=Number(gt=0))] = 1e-3,
-    hidden_dim: Annotated[Count, Parameter(help="width of the three hidden layers")] = 128,
-    T: Annotated[Count, Parameter(help="noising steps")] = 100,
-    beta_start: Annotated[float, Parameter(help="first beta of the chain, per 1000 steps")] = 1e-4,
-    beta_end: Annotated[float, Parameter(help="last beta of the chain, per 1000 steps")] = 2e-2,
+    settings: _Settings = _USUAL,
     data: Annotated[str | None, Parameter(help="your own points, two columns, instead of a set")] = None,
     to: Folder = Path("dima-toy"),
     common: Common = EVERYWHERE,
@@ -46,34 +56,21 @@ def toy_diffusion(  # noqa: PLR0913 each argument is a flag
         dima toy --data points.npy -o mine
     """
     seed, is_told = common.seed or 0, not (common.quiet or common.as_json)
-    if data is None:
-        points = plane.points(name, _POINTS, seed)
-    else:
-        points = plane_points(inputs.table(data, False, common).values)
+    own = None if data is None else plane_points(inputs.table(data, False, common).values)
+    points = plane.points(name, _POINTS, seed) if own is None else own
     folder = targets.folder(to, "dima toy")
 
     def tell(record: StepRecord) -> None:
-        if is_told and record.step % max(1, epochs // _TOLD) == 0:
+        if is_told and record.step % max(1, settings.epochs // _TOLD) == 0:
             output.lines(f"epoch {record.step:5d}   mean loss {record.loss:.4f}")
 
     with common.bars():
-        ran = diffuse(
-            points,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            hidden_dim=hidden_dim,
-            T=T,
-            beta_start=beta_start,
-            beta_end=beta_end,
-            n_samples=_SAMPLES,
-            seed=seed,
-            tell=tell,
-        )
+        ran = diffuse(points, **asdict(settings), n_samples=_SAMPLES, seed=seed, tell=tell)
     written = ran.files()
     replace_files({folder / name: content for name, content in written.items()}, "dima toy")
     if common.as_json:
-        known = {"folder": folder, "epochs": epochs, "loss": ran.losses[-1], "samples": len(ran.states[-1])}
-        output.json(known)
+        output.json(
+            {"folder": folder, "epochs": settings.epochs, "loss": ran.losses[-1], "samples": _SAMPLES}
+        )
     elif is_told:
         output.lines(f"Written to {folder}: {', '.join(written)}")

@@ -5,10 +5,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dima.cli import flags, inputs, targets
-from dima.cli.flags import EVERYWHERE, Common
+from dima.cli.flags import EVERYWHERE, Common, Data, DropText, Model, Output
 from dima.errors import SettingError
 from dima.latent.ddpm import DDPM
 from dima.metrics.reconstruction import error_over_variance
+from dima.model import persist
 from dima.model.latent_model import LatentModel
 from dima.noise import sampling
 
@@ -16,13 +17,7 @@ __all__ = ["decode", "encode", "reconstruct", "sample"]
 
 
 def encode(
-    model: flags.Model,
-    data: flags.Data,
-    /,
-    *,
-    to: flags.Output,
-    drop_text: flags.DropText = False,
-    common: Common = EVERYWHERE,
+    model: Model, data: Data, /, *, to: Output, drop_text: DropText = False, common: Common = EVERYWHERE
 ) -> None:
     """Encode rows into their latents.
 
@@ -32,19 +27,19 @@ def encode(
     Examples:
         dima encode model X.npy -o Z.npy
     """
-    targets.table(to, data)
-    found, opened = inputs.table(data, drop_text, common), inputs.opened(model)
+    targets.file(to, data)
+    found, opened = inputs.table(data, drop_text, common), persist.load(model)
     Z = inputs.method(opened, "encode")(inputs.rows_for(opened, found, data))
     inputs.finish(to, Z, common, [f"z{axis}" for axis in range(1, Z.shape[1] + 1)])
 
 
 @flags.takes(refining=flags.of(DDPM.refine, without={"seed", "solver"}, name="*"))
 def decode(
-    model: flags.Model,
+    model: Model,
     data: Annotated[str, Parameter(name="Z", help="latents, as `dima encode` writes them")],
     /,
     *,
-    to: flags.Output,
+    to: Output,
     refine: Annotated[bool, flags.switch("let the prior pull latents onto the learned ones first")] = False,
     refining: flags.Settings = None,
     common: Common = EVERYWHERE,
@@ -60,8 +55,8 @@ def decode(
     if refining and not refine:
         names = ", ".join("--" + name.replace("_", "-") for name in refining)
         raise SettingError(f"dima decode: {names} must be given with --refine; got it alone.")
-    targets.table(to, data)
-    Z, opened = inputs.table(data, False, common).values, inputs.opened(model)
+    targets.file(to, data)
+    Z, opened = inputs.table(data, False, common).values, persist.load(model)
     with common.bars():
         if refine:
             Z = inputs.method(opened, "refine")(Z, **(refining or {}), **common.seeded())
@@ -70,13 +65,7 @@ def decode(
 
 
 def reconstruct(
-    model: flags.Model,
-    data: flags.Data,
-    /,
-    *,
-    to: flags.Output,
-    drop_text: flags.DropText = False,
-    common: Common = EVERYWHERE,
+    model: Model, data: Data, /, *, to: Output, drop_text: DropText = False, common: Common = EVERYWHERE
 ) -> None:
     """Encode rows and decode them again: what the model keeps of them.
 
@@ -85,20 +74,20 @@ def reconstruct(
     Examples:
         dima reconstruct model X.npy -o X_hat.npy
     """
-    targets.table(to, data)
+    targets.file(to, data)
     found, opened = inputs.table(data, drop_text, common), inputs.whole(model, "reconstruct")
     X = inputs.rows_for(opened, found, data)
     X_hat = opened.inverse_transform(opened.transform(X))
     error = error_over_variance(X, X_hat, opened.fit_.mean_X)
-    inputs.finish(to, X_hat, common, opened.columns_, {"error_over_variance": float(error)})
+    inputs.finish(to, X_hat, common, opened.columns_, error_over_variance=float(error))
 
 
 @flags.takes(chosen=flags.of(sampling.table, name="*"))
 def sample(
-    model: flags.Model,
+    model: Model,
     /,
     *,
-    to: flags.Output,
+    to: Output,
     n: Annotated[flags.Count, Parameter(name=["--n", "-n"], help="rows to draw")] = 1000,
     latent: Annotated[bool, flags.switch("write the latents instead of rows")] = False,
     chosen: flags.Settings = None,
@@ -110,9 +99,9 @@ def sample(
         dima sample model -n 1000 -o X.npy
         dima sample model -n 1000 -o Z.npy --latent --solver ddpm --steps 100
     """
-    targets.table(to)
-    opened = inputs.opened(model)
-    is_whole = isinstance(opened, LatentModel)
+    targets.file(to)
+    opened = persist.load(model)
+    is_whole = isinstance(opened, LatentModel)  # a prior alone has nothing to decode with
     decoding = {"decode": not latent} if is_whole else {}
     with common.bars():
         drawn = inputs.method(opened, "sample")(n, **decoding, **(chosen or {}), **common.seeded())
