@@ -14,7 +14,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -111,7 +111,7 @@ def _messages_as_lines() -> Iterator[None]:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
+        warnings.showwarning = lambda message, *_where, **_line: print(f"Warning: {message}", file=sys.stderr)
         try:
             yield
         finally:
@@ -126,10 +126,6 @@ class _ToStderr(logging.Handler):
         print(record.getMessage(), file=sys.stderr)
 
 
-def _show_warning(message: Warning | str, *_where: Any, **_line: Any) -> None:
-    print(f"Warning: {message}", file=sys.stderr)
-
-
 app = App(
     name="dima",
     help="Learn the manifold that data lie on; encode, decode, generate and refine on it.",
@@ -137,13 +133,13 @@ app = App(
     help_format="plaintext",
     version=__version__,
     result_action="return_value",
+    config=config.layer,
     default_parameter=Parameter(name_transform=lambda name: name.replace("_", "-")),  # T is not t
     # `run` words every failure and chooses the exit code.
     print_error=False,
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-app.config = (config.layer,)
 
 for _rank, (_name, _home) in enumerate(VERBS.items()):
     _help, _, _examples = docstring(_home).partition("\n\nExamples:\n")

@@ -103,8 +103,9 @@ def _asked(framework: str) -> str:
 
 def _memory() -> dict[str, int | None]:
     """Bytes of memory in all and free, within what a container allows; None where it is not told."""
-    memory = dict(line.split(":", 1) for line in _lines("/proc/meminfo"))
-    total, free = (_kib(memory.get(name, "")) for name in ("MemTotal", "MemAvailable"))
+    parted = (line.split(":", 1) for line in _lines("/proc/meminfo"))
+    memory = {name: int(text.split()[0]) * 1024 for name, text in parted}  # it counts in KiB
+    total, free = memory.get("MemTotal"), memory.get("MemAvailable")
     limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
     if total and free and limit and used and limit[0].isdigit():
         total, free = min(total, int(limit[0])), min(free, int(limit[0]) - int(used[0]))
@@ -116,10 +117,6 @@ def _lines(path: str) -> list[str]:
         return Path(path).read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
         return []
-
-
-def _kib(text: str) -> int | None:
-    return int(text.split()[0]) * 1024 if text.split() else None
 
 
 def _problems() -> list[str]:
