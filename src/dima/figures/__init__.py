@@ -10,12 +10,7 @@ __all__ = ["png"]
 
 
 def png(figure: "Figure", dpi: int = 110) -> bytes:
-    """Draw a figure as PNG; the same figure gives the same bytes.
-
-    Args:
-        figure: what a function of this package returns.
-        dpi: dots per inch.
-    """
+    """Draw a figure as PNG at `dpi` dots per inch; the same figure gives the same bytes."""
     drawn = io.BytesIO()
     # The canvas of a bare Figure hands a .png to Agg, which needs no display.
     figure.savefig(drawn, format="png", dpi=dpi, metadata={"Software": None})

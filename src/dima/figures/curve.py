@@ -1,6 +1,7 @@
 """Lines over steps: the loss of a training run, the eigenvalues of a diffusion map."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -24,15 +25,12 @@ def spectrum(eigenvalues: ArrayLike, title: str = "") -> Figure:
     """
     values = check.array("spectrum", "eigenvalues", eigenvalues, ("d",))
     rank = np.arange(1, len(values) + 1)
-    figure = blank(6.4, 3.4)
-    plane = figure.add_subplot()
-    dress(plane, title, ("rank", "eigenvalue"))
-    plane.grid(visible=False, axis="x")
+    figure, plane = _axes(title, ("rank", "eigenvalue"))
     plane.plot(rank, values, color=ACCENT, linewidth=1.2, alpha=0.45)
-    size = 6.0 if len(values) <= 40 else 3.0
-    plane.plot(rank, values, "o", color=ACCENT, markersize=size, clip_on=False)
+    plane.plot(rank, values, "o", color=ACCENT, markersize=6.0 if len(values) <= 40 else 3.0, clip_on=False)
     plane.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=_STEPS))
-    plane.set_xlim(1.0 - 0.025 * max(len(values), 20), len(values) + 0.025 * max(len(values), 20))
+    margin = 0.025 * max(len(values), 20)
+    plane.set_xlim(1.0 - margin, len(values) + margin)
     if _needs_log(values):
         plane.set_yscale("log")
     else:
@@ -49,10 +47,7 @@ def loss(steps: ArrayLike, losses: ArrayLike, title: str = "") -> Figure:
     """
     at = check.array("loss", "steps", steps, ("n",))
     values = check.array("loss", "losses", losses, at.shape)
-    figure = blank(6.4, 3.4)
-    plane = figure.add_subplot()
-    dress(plane, title, ("training step", "loss"))
-    plane.grid(visible=False, axis="x")
+    figure, plane = _axes(title, ("training step", "loss"))
     window = len(values) // 25
     if window > 1:
         plane.plot(at, values, color=ACCENT, linewidth=0.8, alpha=0.3)
@@ -67,6 +62,14 @@ def loss(steps: ArrayLike, losses: ArrayLike, title: str = "") -> Figure:
     return figure
 
 
+def _axes(title: str, labels: tuple[str, str]) -> tuple[Figure, Axes]:
+    figure = blank(6.4, 3.4)
+    plane = figure.add_subplot()
+    dress(plane, title, labels)
+    plane.grid(visible=False, axis="x")
+    return figure, plane
+
+
 def _needs_log(values: Array) -> bool:
     return bool(values.min() > 0.0 and values.max() > _LOG_RATIO * values.min())
 
@@ -76,5 +79,4 @@ def _running_mean(values: Array, window: int) -> Array:
     sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - window, 0)
-    mean: Array = (sums[ends] - sums[starts]) / (ends - starts)
-    return mean
+    return (sums[ends] - sums[starts]) / (ends - starts)

@@ -1,7 +1,7 @@
 """Pictures of images: many in a grid, or versions of the same ones in labelled rows."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -36,18 +36,11 @@ class _Page(NamedTuple):
 
 
 def images(
-    images: ArrayLike,
-    n_columns: int,
-    title: str = "",
-    labels: Sequence[object] | None = None,
+    images: ArrayLike, n_columns: int, title: str = "", labels: Sequence[object] | None = None
 ) -> Figure:
     """Images (n, h, w) in a grid, row by row; one value range for all, larger is darker.
 
-    Args:
-        images: (n, h, w).
-        n_columns: images in a row.
-        title: above the grid.
-        labels: one for each image, written above it.
+    Each of the `labels`, one for each image, is written above it.
 
     Raises:
         ShapeError: images are not (n, h, w), or labels are not as many.
@@ -58,13 +51,12 @@ def images(
     if n_columns < 1:
         raise SettingError(f"images: n_columns must be at least 1; got {n_columns}. Pass for example 10.")
     if labels is not None and len(labels) != len(pixels):
-        rule, fix = f"as many as the {len(pixels)} images", "Pass one label for each image."
-        raise ShapeError(f"images: labels must be {rule}; got {len(labels)}. {fix}")
+        rule = f"as many as the {len(pixels)} images; got {len(labels)}. Pass one label for each image."
+        raise ShapeError(f"images: labels must be {rule}")
     limits = _range("images", pixels)
     n_columns = min(n_columns, len(pixels))
     n_rows = -(-len(pixels) // n_columns)
-    above = 0.0 if labels is None else _LABEL
-    page = _page((n_rows, n_columns), pixels.shape[1:], title, above=above)
+    page = _page((n_rows, n_columns), pixels.shape[1:], title, above=0.0 if labels is None else _LABEL)
     for place, image in enumerate(pixels):
         row, column = divmod(place, n_columns)
         x, y = _draw(page, image, (row, column), limits)
@@ -75,14 +67,10 @@ def images(
 
 
 def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
-    """Labelled rows of images, one column a sample: originals, reconstructions and so on.
+    """Rows of images (n, h, w) under their labels, one column a sample: originals, reconstructions and so on.
 
     The value range is that of the first row, so that rows compare honestly: what goes beyond it is
     clipped, and a faded row looks faded.
-
-    Args:
-        rows: label of the row, and its images (n, h, w); all of one shape.
-        title: above the rows.
 
     Raises:
         ShapeError: a row is not (n, h, w), or has another shape than the first.
@@ -115,12 +103,7 @@ def _range(owner: str, pixels: Array) -> tuple[float, float]:
 
 
 def _page(
-    grid: tuple[int, int],
-    image: tuple[int, ...],
-    title: str,
-    *,
-    above: float = 0.0,
-    aside: float = 0.0,
+    grid: tuple[int, int], image: tuple[int, ...], title: str, *, above: float = 0.0, aside: float = 0.0
 ) -> _Page:
     """An empty page for a grid (rows, columns) of tiles, with room above and left of them."""
     tall = _TILE * image[0] / image[1]
@@ -132,24 +115,16 @@ def _page(
     figure = blank(wide, high, has_layout=False)
     plane = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0.0, wide), ylim=(high, 0.0))
     plane.set_axis_off()
-    at = (_MARGIN, _MARGIN + 0.16)
-    plane.text(*at, title, fontsize=TITLE_SIZE, weight="bold", color=INK)
+    plane.text(_MARGIN, _MARGIN + 0.16, title, fontsize=TITLE_SIZE, weight="bold", color=INK)
     return _Page(figure, plane, left, top, pitch, tall)
 
 
 def _draw(page: _Page, image: Array, at: tuple[int, int], limits: tuple[float, float]) -> tuple[float, float]:
     """Draw one image into the tile (row, column); return the tile's top left corner."""
     x, y = page.left + at[1] * (_TILE + _GAP), page.top + at[0] * page.pitch
-    page.plane.imshow(
-        image,
-        cmap="gray_r",
-        vmin=limits[0],
-        vmax=limits[1],
-        extent=(x, x + _TILE, y + page.tall, y),
-        interpolation="nearest",
-        aspect="auto",
-    )
+    shades: dict[str, Any] = {"cmap": "gray_r", "vmin": limits[0], "vmax": limits[1]}
+    extent = (x, x + _TILE, y + page.tall, y)
+    page.plane.imshow(image, extent=extent, interpolation="nearest", aspect="auto", **shades)
     # Images often end in paper white: a hairline says where.
-    frame = Rectangle((x, y), _TILE, page.tall, fill=False, edgecolor=FAINT, linewidth=0.6)
-    page.plane.add_patch(frame)
+    page.plane.add_patch(Rectangle((x, y), _TILE, page.tall, fill=False, edgecolor=FAINT, linewidth=0.6))
     return x, y

@@ -24,9 +24,8 @@ def snapshots(clouds: Mapping[str, ArrayLike], title: str = "") -> Figure:
     figure = style.blank(2.4 * len(shown), 2.9)
     for i, (name, points) in enumerate(shown.items()):
         axes = figure.add_subplot(1, len(shown), i + 1)
-        axes.plot(points[:, 0], points[:, 1], ".", markersize=1.5, alpha=0.6)
-        limits = (-reach, reach)
-        axes.set(xlim=limits, ylim=limits, aspect="equal", xticks=[], yticks=[])
+        axes.plot(*points.T, ".", markersize=1.5, alpha=0.6)
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
         axes.set_title(name, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=11)

@@ -1,5 +1,7 @@
 """Points in the plane: coloured by class or value, or two sets over each other."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
@@ -10,17 +12,7 @@ from matplotlib.patheffects import Normal, Stroke
 
 from dima import check
 from dima.errors import ShapeError
-from dima.figures.style import (
-    ACCENT,
-    BACKDROP,
-    CATEGORIES,
-    CONTRAST,
-    INK,
-    MUTED,
-    TEXT_SIZE,
-    blank,
-    dress,
-)
+from dima.figures.style import ACCENT, BACKDROP, CATEGORIES, CONTRAST, INK, MUTED, TEXT_SIZE, blank, dress
 from dima.typing import Array, ArrayLike
 
 __all__ = ["overlay", "scatter"]
@@ -62,10 +54,12 @@ def scatter(
         return figure
     values = np.ravel(labels)
     if len(values) != len(xy):
-        rule, fix = f"as many as the {len(xy)} points", "Pass one label for each point."
-        raise ShapeError(f"scatter: labels must be {rule}; got {len(values)}. {fix}")
+        rule = f"as many as the {len(xy)} points; got {len(values)}. Pass one label for each point."
+        raise ShapeError(f"scatter: labels must be {rule}")
     if _is_continuous(values):
-        _bar(figure, plane, _dots(plane, xy, values))
+        bar = figure.colorbar(_dots(plane, xy, values), ax=plane, shrink=0.8, aspect=28, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(colors=MUTED, labelsize=TEXT_SIZE - 1, length=0)
         return figure
     names, codes = _classes(values)
     _dots(plane, xy, to_rgba_array(CATEGORIES[: len(names)])[codes])
@@ -88,8 +82,7 @@ def overlay(real: ArrayLike, fake: ArrayLike, title: str = "") -> Figure:
     dress(plane, title)
     _dots(plane, behind, BACKDROP)
     _dots(plane, above, CONTRAST)
-    shown = {f"real ({len(behind):,})": BACKDROP, f"generated ({len(above):,})": CONTRAST}
-    _legend(plane, shown)
+    _legend(plane, {f"real ({len(behind):,})": BACKDROP, f"generated ({len(above):,})": CONTRAST})
     return figure
 
 
@@ -108,12 +101,6 @@ def _dots(plane: Axes, xy: Array, colours: Array | str) -> PathCollection:
     )
 
 
-def _bar(figure: Figure, plane: Axes, drawn: PathCollection) -> None:
-    bar = figure.colorbar(drawn, ax=plane, shrink=0.8, aspect=28, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(colors=MUTED, labelsize=TEXT_SIZE - 1, length=0)
-
-
 def _is_continuous(values: Array) -> bool:
     if values.dtype.kind not in "iuf":
         return False
@@ -125,11 +112,9 @@ def _classes(values: Array) -> tuple[list[str], Array]:
     """Names of the classes and the class (n,) of each point; the smallest share a place."""
     if values.dtype.kind == "f":
         values = values.astype(np.int64)
-    different, codes, counts = np.unique(
-        values.astype(str) if values.dtype.kind == "O" else values,
-        return_inverse=True,
-        return_counts=True,
-    )
+    elif values.dtype.kind == "O":
+        values = values.astype(str)
+    different, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     if len(different) <= len(CATEGORIES):
         return [str(name) for name in different], codes
     kept = np.sort(np.argsort(-counts, kind="stable")[: len(CATEGORIES) - 1])
@@ -151,16 +136,8 @@ def _name_classes(plane: Axes, xy: Array, names: list[str], codes: Array) -> Non
 
 def _legend(plane: Axes, colours: dict[str, str]) -> None:
     dots = [
-        Line2D([], [], marker="o", linestyle="", color=colour, markersize=6, label=name)
-        for name, colour in colours.items()
+        Line2D([], [], marker="o", linestyle="", markersize=6, color=colour) for colour in colours.values()
     ]
-    plane.legend(
-        handles=dots,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        frameon=False,
-        fontsize=TEXT_SIZE,
-        labelcolor=INK,
-        handletextpad=0.2,
-        labelspacing=0.5,
-    )
+    look: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}
+    look |= {"fontsize": TEXT_SIZE, "labelcolor": INK, "handletextpad": 0.2, "labelspacing": 0.5}
+    plane.legend(dots, list(colours), **look)

@@ -4,20 +4,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+# fmt: off
 __all__ = [
-    "ACCENT",
-    "BACKDROP",
-    "CATEGORIES",
-    "CONTRAST",
-    "FAINT",
-    "INK",
-    "MUTED",
-    "PAPER",
-    "TEXT_SIZE",
-    "TITLE_SIZE",
-    "blank",
-    "dress",
+    "ACCENT", "BACKDROP", "CATEGORIES", "CONTRAST", "FAINT", "INK", "MUTED", "PAPER", "TEXT_SIZE",
+    "TITLE_SIZE", "blank", "dress",
 ]
+# fmt: on
 
 PAPER = "#ffffff"
 INK = "#1f2933"
@@ -28,20 +20,12 @@ BACKDROP = "#aab4be"
 CONTRAST = "#e1701a"
 # The ten of Petroff 2021 (arXiv 2107.02270), made for colour-blind readers, and two that keep as
 # far from each of them as they keep from each other.
+# fmt: off
 CATEGORIES = (
-    "#3f90da",
-    "#ffa90e",
-    "#bd1f01",
-    "#94a4a2",
-    "#832db6",
-    "#a96b59",
-    "#e76300",
-    "#b9ac70",
-    "#717581",
-    "#92dadd",
-    "#3030c8",
-    "#14202b",
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59",
+    "#e76300", "#b9ac70", "#717581", "#92dadd", "#3030c8", "#14202b",
 )
+# fmt: on
 TITLE_SIZE = 11.5
 TEXT_SIZE = 9.5
 
