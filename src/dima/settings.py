@@ -1,11 +1,9 @@
-"""Settings as data: a signature is the declaration, everything else is read from it.
-
-An estimator or function declares each setting once, in its signature:
+"""Settings as data: an estimator or function declares each setting once, in its signature.
 
     k: Annotated[int, Meta(ge=2, description="neighbours of a row, itself counted")] | None = None
 
-From that line come the check and its message (`check`), the unknown-name error with a
-suggestion (`accept`), the command line's flags and the table in the docs (`declared`).
+From that line come the check and its message (`check`), the unknown-name error with a suggestion
+(`accept`), the command line's flags and the table in the docs (`declared`).
 """
 
 import dataclasses
@@ -93,8 +91,7 @@ def accept(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> d
         if name not in known:
             raise SettingError(_unknown(owner, spelling, list(known)))
         if name in accepted:
-            got = f"it under two spellings, one of them {spelling!r}"
-            raise SettingError(f"{owner}: {name} must be given once; got {got}.")
+            raise SettingError(f"{owner}: {name} must be given once; got {spelling!r} and another spelling.")
         accepted[name] = value
     return accepted
 
@@ -139,14 +136,12 @@ def own(
     for setting, value in values.items():
         having = [variant for variant in registry if setting in declared(registry[variant])]
         if not having:
-            known = sorted({known for variant in registry.values() for known in declared(variant)})
+            known = sorted(set().union(*map(declared, registry.values())))
             raise SettingError(_unknown(owner, setting, known))
         if name not in having:
             others = " and ".join(filter(None, [", ".join(having[:-1]), having[-1]]))
-            raise SettingError(
-                f"{owner}: {setting} must be left out with {role} {name!r}; got {_plain(value)!r}. "
-                f"It is a setting of {others}."
-            )
+            rule, got = f"left out with {role} {name!r}", repr(_plain(value))
+            raise SettingError(f"{owner}: {setting} must be {rule}; got {got}. It is a setting of {others}.")
     return check(owner, registry[name], values)
 
 

@@ -3,8 +3,8 @@
     x_t = alpha_t x_0 + sigma_t noise;   a network guesses the noise from (x_t, t);   x_T ~ N(0, 1) is
     walked back step by step
 
-Everything a two-dimensional experiment needs and nothing more; `DDPM` is what to use for work. All steps
-of the chain come from `dima.noise`. Source: Ho, Jain and Abbeel 2020, algorithms 1 and 2.
+Everything a two-dimensional experiment needs and nothing more; `DDPM` is what to use for work.
+Source: Ho, Jain and Abbeel 2020, algorithms 1 and 2.
 """
 
 import dataclasses

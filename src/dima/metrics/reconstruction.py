@@ -13,12 +13,7 @@ __all__ = ["error_over_variance", "rmse"]
 def rmse(X: ArrayLike, X_hat: ArrayLike) -> float:
     """Root mean squared error per coordinate of rows X (n, D) rebuilt as X_hat (n, D), in the units of X.
 
-    0 is perfect, the standard deviation of X is what a constant achieves.
-
-    Raises:
-        ShapeError: the shapes differ.
-        DataTypeError: not real numbers.
-        DataError: there are no numbers, or they are not finite.
+    0 is perfect, the standard deviation of X is what a constant achieves. Refused as by `check.array`.
     """
     X = check.array("rmse", "X", X)
     X_hat = check.array("rmse", "X_hat", X_hat, X.shape)
@@ -32,9 +27,7 @@ def error_over_variance(X: ArrayLike, X_hat: ArrayLike, mean: ArrayLike) -> floa
     themselves. 0 is perfect, 1 is no better than the training mean. It is 1 - R^2.
 
     Raises:
-        ShapeError: the shapes differ, or the mean has another width.
-        DataTypeError: not real numbers.
-        DataError: there are no numbers, they are not finite, or every row is the mean.
+        DimaError: as `check.array`, which reads all three, and a DataError if every row is the mean.
 
     Example:
         >>> error_over_variance([[1, 0], [3, 4]], [[1, 1], [3, 3]], mean=[2, 2])

@@ -64,16 +64,12 @@ def mmd(
     Every permutation is read off one pass over one Gram matrix, in blocks: with a 0/1 column for
     each relabelling, the three sums of the statistic are quadratic forms in it.
 
-    Args:
-        X: rows (n, D), n >= 2.
-        Y: rows (m, D), m >= 2.
-        bandwidth: of the kernel; None takes the median distance of the pooled rows.
-        n_permutations: relabellings for the p-value; 0 for none.
-        seed: of the relabellings.
+    X (n, D) and Y (m, D) have at least 2 rows each. Without a `bandwidth` it is the median distance of the
+    pooled rows.
 
     Returns:
         MMD^2, about 0 (and as often below as above) for one distribution, at most 2; and p, the share of
-        relabellings at least as far apart, NaN without them. A small p says that the two differ.
+        `n_permutations` relabellings at least as far apart, NaN without them; small if the two differ.
 
     Source: Gretton, Borgwardt, Rasch, Scholkopf, Smola 2012, "A kernel two-sample test", eq. 3.
     """
@@ -88,8 +84,7 @@ def mmd(
     in_x = _relabellings(n, m, n_permutations, seed)
     within_x, total_x, total = np.zeros(in_x.shape[1]), np.zeros(in_x.shape[1]), 0.0
     for block, squared in squared_distances(pooled, pooled):
-        squared *= -0.5 / width**2
-        kernel = np.exp(squared, out=squared)
+        kernel = np.exp(np.multiply(squared, -0.5 / width**2, out=squared), out=squared)
         within_x += np.einsum("ip,ip->p", in_x[block], kernel @ in_x)
         row_sums = kernel.sum(axis=1)
         total_x += row_sums @ in_x[block]
@@ -202,8 +197,7 @@ def _mean_distance(X: Float64, Y: Float64) -> float:
 def _median_distance(rows: Float64, seed: int) -> float:
     """Median distance of different rows, from at most 2,000 of them; 1 where all rows are equal."""
     few = np.random.default_rng(seed).permutation(len(rows))[:_MEDIAN_ROWS]
-    positive = [squared[squared > 0.0] for _, squared in squared_distances(rows[few], rows[few])]
-    found = np.concatenate(positive)
+    found = np.concatenate([squared[squared > 0.0] for _, squared in squared_distances(rows[few], rows[few])])
     return float(np.sqrt(np.median(found))) if found.size else 1.0
 
 

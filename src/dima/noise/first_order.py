@@ -19,9 +19,7 @@ from dima.typing import Float64
 __all__ = ["churned", "ddim", "ddpm", "ddpm_large"]
 
 Eta = Annotated[float, Meta(ge=0, le=1, description="share of the ancestral noise")]
-Churn = Annotated[
-    float, Meta(ge=0, le=2**0.5 - 1, description="share by which the noise-to-signal ratio is raised")
-]
+Churn = Annotated[float, Meta(ge=0, le=2**0.5 - 1, description="share by which noise over signal is raised")]
 
 
 def ddim(alpha: Float64, sigma: Float64, *, eta: Eta = 0.0) -> SolverTable:
@@ -48,10 +46,10 @@ def ddpm_large(alpha: Float64, sigma: Float64) -> SolverTable:
 
 
 def churned(alpha: Float64, sigma: Float64, *, churn: Churn = 0.4) -> SolverTable:
-    """Euler steps of the probability flow, each from a level raised by fresh noise ("churn").
+    """Euler steps of the probability flow, each but the first from a level raised by fresh noise ("churn").
 
-    The noise that raises the next row's level stands in this row's C, so every row is still one
-    evaluation. The first level is not raised. Source: Karras et al. 2022, algorithm 2.
+    The noise that raises a row's level stands in the C of the row before, so every row is still one
+    evaluation. Source: Karras et al. 2022, algorithm 2.
     """
     raised = sigma.copy()
     raised[1:-1] *= 1 + churn
