@@ -21,7 +21,8 @@ def affine_readout(Z: ArrayLike, chart: ArrayLike) -> float:
         ShapeError: Z and the chart have different numbers of rows.
         DataError: the chart is constant, or there are no more rows than unknowns.
     """
-    Z, chart = _same_rows("affine_readout", ("Z", Z, "d"), ("chart", chart, "c"))
+    Z = check.array("affine_readout", "Z", Z, ("n", "d")).astype(np.float64, copy=False)
+    chart = check.array("affine_readout", "chart", chart, (len(Z), "c")).astype(np.float64, copy=False)
     if len(Z) <= Z.shape[1] + 1:
         rule = f"more than d + 1 = {Z.shape[1] + 1} rows"
         raise DataError(f"affine_readout: Z must have {rule}; got {len(Z)}. Pass more rows.")
@@ -46,8 +47,10 @@ def neighbour_preservation(X: ArrayLike, Z: ArrayLike, k: int = 10) -> float:
         ShapeError: X and Z have different numbers of rows.
         SettingError: k is not below n.
     """
-    X, Z = _same_rows("neighbour_preservation", ("X", X, "D"), ("Z", Z, "d"))
-    check_neighbours("neighbour_preservation", k, len(X))
+    owner = "neighbour_preservation"
+    X = check.array(owner, "X", X).astype(np.float64, copy=False)
+    Z = check.array(owner, "Z", Z, (len(X), "d")).astype(np.float64, copy=False)
+    check_neighbours(owner, k, len(X))
     in_X, in_Z = _neighbours(X, k), _neighbours(Z, k)
     common = sum(
         int(np.count_nonzero(in_X[block, :, None] == in_Z[block, None, :]))
@@ -76,15 +79,6 @@ def nearest_neighbour_accuracy(
             raise ShapeError(f"{owner}: {name} must be {rule}; got {len(labels)}. Pass their labels.")
     nearest = np.concatenate([squared.argmin(1) for _, squared in squared_distances(test, train)])
     return float(np.mean(known[nearest] == truth))
-
-
-def _same_rows(owner: str, *tables: tuple[str, ArrayLike, str]) -> list[Float64]:
-    """Tables (name, values, letter of the width) with as many rows as the first, as float64."""
-    checked: list[Float64] = []
-    for name, values, width in tables:
-        rows = len(checked[0]) if checked else "n"
-        checked.append(check.array(owner, name, values, (rows, width)).astype(np.float64, copy=False))
-    return checked
 
 
 def _neighbours(X: Float64, k: int) -> Array:

@@ -75,10 +75,7 @@ SigmaMax = Annotated[float, Meta(gt=0, description="most noise, for data of unit
 def linear(
     T: int, *, beta_start: Start = 1e-4, beta_end: End = 2e-2, beta_max: BetaMax = 0.999, eps: Floor = 1e-5
 ) -> Path:
-    """The published chain of 1000 betas, thinned to T, so that every T ends at the same level.
-
-    Source: Ho, Jain and Abbeel 2020, section 4.
-    """
+    """The published chain of 1000 betas, thinned to T. Source: Ho, Jain and Abbeel 2020, section 4."""
     _in_order(beta_start=beta_start, beta_end=beta_end)
     return _thinned(np.linspace(beta_start, beta_end, _PUBLISHED_STEPS), T, beta_max, eps)
 

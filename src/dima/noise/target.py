@@ -82,10 +82,7 @@ def loss_weight(weight: str, target: str, alpha: Any, sigma: Any) -> Any:
 
 
 def guided(D: Any, D_free: Any, weight: float) -> Any:
-    """Classifier-free guidance of clean estimates: `weight` 1 is the conditioned one, 0 the free.
-
-    Source: Ho and Salimans 2022, equation 6, written in D.
-    """
+    """Guidance: `weight` 1 is the conditioned D, 0 the free. Source: Ho and Salimans 2022, eq. 6."""
     return D_free + weight * (D - D_free)
 
 
