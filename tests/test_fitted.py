@@ -77,6 +77,7 @@ class Mean(fitted.FittedEstimator, BaseEstimator):
     """An estimator of a few lines."""
 
     Fit = MeanFit
+    mean_ = fitted.Fitted[Float64](lambda fit: fit.mean, "(D,) mean of the rows.")
 
     def __init__(self, width: Annotated[int, Meta(ge=1, description="width")] = 1):
         self.width = width
@@ -95,3 +96,15 @@ def test_an_estimator_is_rebuilt_with_the_settings_of_its_fit():
     saved["fit"]["settings"] = {"width": 0}
     with pytest.raises(SettingError, match=r"^Mean: width must be"):
         Mean.from_arrays(saved, arrays)
+
+
+def test_a_fitted_attribute_is_documented_read_only_and_there_after_fit_alone():
+    mean = Mean()
+    assert Mean.mean_.__doc__ == "(D,) mean of the rows."
+    assert not hasattr(mean, "mean_")
+    with pytest.raises(NotFittedError, match=r"^Mean: the estimator must be fitted"):
+        _ = mean.mean_
+    mean.fit_ = MeanFit({}, np.ones(2))
+    assert_close(mean.mean_, np.ones(2))
+    with pytest.raises(AttributeError):
+        mean.mean_ = np.zeros(2)

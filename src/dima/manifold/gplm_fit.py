@@ -101,13 +101,15 @@ def fit_gplm(
         return affinity(distance_matrix(z_ax, z_mx), chosen.bandwidth) @ W
 
     M_rX = _weights(Z, R_iX, mu_X, features, chosen.ridge, settings_used["fit_block"])
+    # A bandwidth the user fixed stays so to the bit.
+    width = float(settings_used["eps"] or chosen.bandwidth * unit2)
     return GPLMFit(
         settings=settings_used,
         scale=scale,
         z_mx=z_mx,
         M_mX=W @ M_rX,
         mu_X=mu_X,
-        press=_in_user_units(chosen, settings_used["eps"], unit2),
+        press=press.Choice(width, chosen.ridge, chosen.error, chosen.curve * [unit2, 1.0, 1.0]),
         rank=W.shape[1],
         flat=targets.ndim == 1,
     )
@@ -165,12 +167,6 @@ def _weights(
             moment = moment + Phi.T @ centred
     g, Q = excited(gram)
     return Q @ ((Q.T @ moment) / (g + ridge)[:, None])
-
-
-def _in_user_units(chosen: press.Choice, eps: float | None, unit2: float) -> press.Choice:
-    """The choice with bandwidths in the units of the user's latents; one the user fixed, to the bit."""
-    width = chosen.bandwidth * unit2 if eps is None else float(eps)
-    return press.Choice(width, chosen.ridge, chosen.error, chosen.curve * [unit2, 1.0, 1.0])
 
 
 def _refuse_above(name: str, value: int | None, size: str, most: int, fix: str) -> None:

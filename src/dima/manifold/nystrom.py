@@ -60,9 +60,8 @@ class RowRule:
         return sparse.csr_array((d2[linked], columns, indptr), shape=d2.shape)
 
     def _log_weights(self, linked: sparse.csr_array) -> sparse.csr_array:
-        log_w = self.log_weight_u[linked.indices] - self.rate * linked.data
-        if self.halved:
-            log_w += self._one_sided(linked)
+        halves = self._one_sided(linked) if self.halved else 0.0
+        log_w = self.log_weight_u[linked.indices] - self.rate * linked.data + halves
         return sparse.csr_array((log_w, linked.indices, linked.indptr), shape=linked.shape)
 
     def _one_sided(self, linked: sparse.csr_array) -> Float64:
