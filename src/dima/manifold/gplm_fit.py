@@ -94,7 +94,11 @@ def fit_gplm(
     for name in ("k_eps", "pred_k"):
         _refuse_above(name, settings_used[name], "m", len(z_mx), f"Lower {name} or raise m.")
     unit2 = _unit2(settings_used, scale)
-    chosen = press.choose(Z[0], R_iX, mu_X, z_mx, _search(settings_used, Z[0], z_mx, unit2))
+    eps, k_eps, seed = (settings_used[name] for name in ("eps", "k_eps", "seed"))
+    typical = _typical_distance(Z[0], z_mx, k_eps, seed)
+    fixed = typical if k_eps is not None else None if eps is None else eps / unit2
+    search = press.Search(fixed, settings_used["sigma2"], typical, settings_used["jitter"], seed)
+    chosen = press.choose(Z[0], R_iX, mu_X, z_mx, search)
     W = whitening(affinity(distance_matrix(z_mx, z_mx), chosen.bandwidth), settings_used["jitter"])
 
     def features(z_ax: Float64) -> Float64:
@@ -102,7 +106,7 @@ def fit_gplm(
 
     M_rX = _weights(Z, R_iX, mu_X, features, chosen.ridge, settings_used["fit_block"])
     # A bandwidth the user fixed stays so to the bit.
-    width = float(settings_used["eps"] or chosen.bandwidth * unit2)
+    width = float(eps or chosen.bandwidth * unit2)
     return GPLMFit(
         settings=settings_used,
         scale=scale,
@@ -129,14 +133,6 @@ def _inducing_points(settings_used: dict[str, Any], Z_ix: Float64, points: Float
     if m not in (None, len(points)):
         raise SettingError(f"GPLM: m must be None or the rows of Z_mx = {len(points)}; got {m}. Leave m out.")
     return points
-
-
-def _search(settings_used: dict[str, Any], Z_ix: Float64, z_mx: Float64, unit2: float) -> press.Search:
-    """What the search for bandwidth and ridge starts from, in standardised units."""
-    eps, k_eps, seed = (settings_used[name] for name in ("eps", "k_eps", "seed"))
-    typical = _typical_distance(Z_ix, z_mx, k_eps, seed)
-    width = typical if k_eps is not None else None if eps is None else eps / unit2
-    return press.Search(width, settings_used["sigma2"], typical, settings_used["jitter"], seed)
 
 
 def _typical_distance(Z_ix: Float64, z_mx: Float64, k_eps: int | None, seed: int) -> float:
