@@ -28,8 +28,8 @@ __all__ = ["fit"]
 
 _HOLD_OUT = 0.2
 _FEWEST = 10  # held-out rows that can be measured
-_Page = Parameter(name="--report", help="page (.html) with pictures and held-out figures")
-_HoldOut = Parameter(
+_PAGE = Parameter(name="--report", help="page (.html) with pictures and held-out figures")
+_SHARE = Parameter(
     help="share of the rows kept from the fit, with --report",
     validator=Number(gt=0, lt=1),
     show_default=str(_HOLD_OUT),
@@ -50,8 +50,8 @@ def fit(  # noqa: PLR0913 each argument is a flag
     to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write the model to")],
     model: flags.Settings = None,
     prior: Annotated[bool, Parameter(help="fit the latent prior, which samples and refines")] = True,
-    page: Annotated[Path | None, _Page] = None,
-    hold_out: Annotated[float | None, _HoldOut] = None,
+    page: Annotated[Path | None, _PAGE] = None,
+    hold_out: Annotated[float | None, _SHARE] = None,
     drop_text: flags.DropText = False,
     overwrite: flags.Overwrite = False,
     dmap: flags.Settings = None,

@@ -65,8 +65,8 @@ Output = Annotated[
 ]
 DropText = Annotated[bool, switch("leave out columns that are not numbers")]
 Overwrite = Annotated[bool, switch("replace an older model at the target")]
-_Seed = Parameter(help="seed of everything drawn at random", validator=Number(gte=0), show_default="0")
-_Quiet = switch("no progress bars, notes or summary", "--quiet", "-q")
+_SEED = Parameter(help="seed of everything drawn at random", validator=Number(gte=0), show_default="0")
+_QUIET = switch("no progress bars, notes or summary", "--quiet", "-q")
 
 
 @Parameter(name="*", group=Group("Common", sort_key=9))
@@ -74,12 +74,12 @@ _Quiet = switch("no progress bars, notes or summary", "--quiet", "-q")
 class Common:
     """What every verb takes."""
 
-    seed: Annotated[Whole, _Seed] = None
+    seed: Annotated[Whole, _SEED] = None
     config: Annotated[Path | None, Parameter(help="TOML file of flags; those given here win")] = None
     as_json: Annotated[
         bool, switch("print the result as JSON, and nothing else, on standard output", "--json")
     ] = False
-    quiet: Annotated[bool, _Quiet] = False
+    quiet: Annotated[bool, _QUIET] = False
 
     def seeded(self) -> dict[str, Any]:
         """The seed as a keyword, if one was given: its default stands where it is used."""

@@ -17,7 +17,8 @@ from dima.store.manifest import read_manifest
 
 __all__ = ["evaluate", "info"]
 
-_Samples = Parameter(help="samples compared with the data", validator=Number(gte=10), show_default="500")
+_TRAIN = Parameter(help="table the model was fitted on, for the floor, where the model keeps no rows")
+_SAMPLES = Parameter(help="samples compared with the data", validator=Number(gte=10), show_default="500")
 
 
 def evaluate(
@@ -25,11 +26,8 @@ def evaluate(
     data: flags.Data,
     /,
     *,
-    train: Annotated[
-        str | None,
-        Parameter(help="table the model was fitted on, for the floor, where the model keeps no rows"),
-    ] = None,
-    n_samples: Annotated[flags.Whole, _Samples] = None,
+    train: Annotated[str | None, _TRAIN] = None,
+    n_samples: Annotated[flags.Whole, _SAMPLES] = None,
     drop_text: flags.DropText = False,
     common: Common = EVERYWHERE,
 ) -> None:
@@ -72,11 +70,9 @@ def info(model: flags.Model, /, *, common: Common = EVERYWHERE) -> None:
     output.pairs(output.in_words(facts))
     parts = {name: part for name, part in settings.items() if isinstance(part, dict)}
     own = {name: value for name, value in settings.items() if name not in parts}
-    for title, values in {"settings": own, **parts}.items():
+    for title, values in {"settings": own, **parts, "file": output.in_words(_file(model))}.items():
         output.lines("", title)
         output.pairs({f"  {name}": value for name, value in values.items()})
-    output.lines("", "file")
-    output.pairs({f"  {name}": value for name, value in output.in_words(_file(model)).items()})
 
 
 def _settings(value: Any) -> Any:
