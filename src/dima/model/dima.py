@@ -71,14 +71,9 @@ class DIMA:
         add_noise: bool = True,
         seed: int = 0,
     ) -> Array:
-        """Rows (b, D) of normalised latents `Z` (b, d).
+        """Rows (b, D) of normalised latents `Z` (b, d), with `refine` pulled onto the learned latents first.
 
-        Args:
-            Z: latents from `encode` or `sample(decode=False)`.
-            refine: let the prior pull `Z` onto the learned latents first.
-            t_start: level refinement starts from, 0 to T - 1.
-            add_noise: noise `Z` up to that level before the reverse steps.
-            seed: seed of that noise.
+        The other arguments are those of `ManifoldAutoencoder.refine`.
         """
         if refine:
             Z = self.model.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
@@ -87,10 +82,7 @@ class DIMA:
     def sample(self, n: int, decode: bool = True, **sampling: Any) -> Any:
         """Draw `n` rows (n, D), NumPy, or with `decode=False` their latents (n, d), a `jax.Array`.
 
-        Args:
-            n: number of samples.
-            decode: whether to decode.
-            **sampling: solver, steps, eta, seed as in `ManifoldAutoencoder.sample`.
+        `sampling` is solver, steps, eta, spacing, churn and seed of `DDPM.sample`.
         """
         drawn = self.model.sample(n, decode=decode, **sampling)
         return drawn if decode else self._jax(drawn)

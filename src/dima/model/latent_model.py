@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 
 from dima import check, fitted, settings
 from dima.errors import SettingError
+from dima.fitted import Fitted
 from dima.metrics.reconstruction import error_over_variance
 from dima.model import kinds
 from dima.model.stages import Stage, collected, measured
@@ -196,25 +197,12 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         rebuilt = self.inverse_transform(self.transform(X))
         return 1.0 - error_over_variance(X, rebuilt, check.fitted(self).mean_X)
 
-    @property
-    def d_(self) -> int:
-        """Latent dimension."""
-        return len(check.fitted(self).scale.center)
-
-    @property
-    def prior_(self) -> Any:
-        """The fitted prior, or None."""
-        return check.fitted(self).prior
-
-    @property
-    def columns_(self) -> list[str] | None:
-        """Names of the columns, or None."""
-        return check.fitted(self).columns
-
-    @property
-    def stages_(self) -> tuple[Stage, ...]:
-        """Seconds and peak memory of each stage of `fit`; none after loading."""
-        return check.fitted(self).stages
+    d_ = Fitted(lambda fit: len(fit.scale.center), "Latent dimension.")
+    prior_ = Fitted[Any](lambda fit: fit.prior, "The fitted prior, or None.")
+    columns_ = Fitted[list[str] | None](lambda fit: fit.columns, "Names of the columns, or None.")
+    stages_ = Fitted[tuple[Stage, ...]](
+        lambda fit: fit.stages, "Seconds and peak memory of each stage of `fit`; none after loading."
+    )
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model: names in snake_case, JSON-plain values."""

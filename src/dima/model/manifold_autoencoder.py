@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from msgspec import Meta
 from sklearn.base import clone
 
-from dima import check
 from dima.errors import SettingError
+from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.kinds import make_part
@@ -31,13 +31,6 @@ class ManifoldAutoencoder(LatentModel):
         gplm: the decoder: a `GPLM`, or settings for one.
         prior: "ddpm", a `DDPM`, or settings for one; None fits no prior.
         seed: seed of every part that is not given one of its own.
-
-    Attributes:
-        dmap_: fitted encoder.
-        gplm_: fitted decoder.
-        prior_: fitted prior, or None.
-        latents_: (n, d) latents of the training rows as if each had been new; the prior learned these.
-        stages_: seconds and peak memory of each stage of `fit`.
 
     Example:
         >>> from dima.data import manifolds
@@ -65,20 +58,12 @@ class ManifoldAutoencoder(LatentModel):
         self.prior = prior
         self.seed = seed
 
-    @property
-    def dmap_(self) -> DMAP:
-        """The fitted encoder."""
-        return check.fitted(self).autoencoder.dmap
-
-    @property
-    def gplm_(self) -> GPLM:
-        """The fitted decoder."""
-        return check.fitted(self).autoencoder.gplm
-
-    @property
-    def latents_(self) -> Float64:
-        """(n, d) latents of the training rows as if each had been new."""
-        return check.fitted(self).scale.apply(self.dmap_.self_excluded_)
+    dmap_ = Fitted[DMAP](lambda fit: fit.autoencoder.dmap, "The fitted encoder.")
+    gplm_ = Fitted[GPLM](lambda fit: fit.autoencoder.gplm, "The fitted decoder.")
+    latents_ = Fitted[Float64](
+        lambda fit: fit.scale.apply(fit.autoencoder.dmap.self_excluded_),
+        "(n, d) latents of the training rows as if each had been new; the prior learned these.",
+    )
 
     def _make_autoencoder(self, X: Array) -> ManifoldMap:
         owner = type(self).__name__

@@ -18,8 +18,11 @@ from dima.typing import Float64
 
 __all__ = ["churned", "ddim", "ddpm", "ddpm_large"]
 
-Eta = Annotated[float, Meta(ge=0, le=1, description="share of the ancestral noise")]
-Churn = Annotated[float, Meta(ge=0, le=2**0.5 - 1, description="share by which noise over signal is raised")]
+Eta = Annotated[
+    float,
+    Meta(ge=0, le=1, description="share of ancestral noise, ddim and ddpm alone"),
+]
+Churn = Annotated[float, Meta(ge=0, le=2**0.5 - 1, description="share by which churned raises the noise")]
 
 
 def ddim(alpha: Float64, sigma: Float64, *, eta: Eta = 0.0) -> SolverTable:
