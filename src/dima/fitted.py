@@ -47,6 +47,11 @@ class FittedEstimator:
     Fit: ClassVar[type]
     fit_: Any
 
+    def _store(self, arguments: dict[str, Any]) -> None:
+        """Keep every argument of the constructor under its name; the signature is their only list."""
+        for name in settings.declared(type(self)):
+            setattr(self, name, arguments[name])
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fit_")
 

@@ -80,25 +80,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         ] = "auto",
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, batches and noise")] = 0,
     ) -> None:
-        self.T = T
-        self.hidden_dim = hidden_dim
-        self.t_embed_dim = t_embed_dim
-        self.n_iter = n_iter
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.ema_decay = ema_decay
-        self.beta_max = beta_max
-        self.eps = eps
-        self.verbose_every = verbose_every
-        self.target = target
-        self.weight = weight
-        self.beta_start = beta_start
-        self.beta_end = beta_end
-        self.zero_snr = zero_snr
-        self.patience = patience
-        self.schedule = schedule
-        self.device = device
-        self.seed = seed
+        self._store(locals())
 
     def fit(self, Z: ArrayLike, y: None = None, checkpoint: str | Path | None = None) -> Self:
         """Train on points `Z` (n, d); on a terminal a bar shows the loss and the time left.

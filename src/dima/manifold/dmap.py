@@ -59,17 +59,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         ] = "auto",
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of the eigensolver's start")] = 0,
     ) -> None:
-        self.d = d
-        self.k = k
-        self.beta = beta
-        self.eps = eps
-        self.eps_mul = eps_mul
-        self.alpha = alpha
-        self.t = t
-        self.drop_trivial = drop_trivial
-        self.sym = sym
-        self.ann_backend = ann_backend
-        self.seed = seed
+        self._store(locals())
 
     def fit(self, R_iX: ArrayLike, y: None = None) -> Self:
         """Learn the coordinates of the training rows `R_iX` (n, D).

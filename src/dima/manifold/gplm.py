@@ -67,18 +67,7 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         ] = "auto",
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of inducing points and search")] = 0,
     ) -> None:
-        self.m = m
-        self.inducing = inducing
-        self.sigma2 = sigma2
-        self.jitter = jitter
-        self.eps = eps
-        self.k_eps = k_eps
-        self.pred_k = pred_k
-        self.whiten_latent = whiten_latent
-        self.center_X = center_X
-        self.fit_block = fit_block
-        self.ann_backend = ann_backend
-        self.seed = seed
+        self._store(locals())
 
     def fit(
         self,
