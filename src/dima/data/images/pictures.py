@@ -1,0 +1,53 @@
+"""Folders of .png and .jpg pictures of one size, flat or one folder a class."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dima.errors import BackendError, DataError
+from dima.typing import Array
+
+__all__ = ["read_folder"]
+
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def read_folder(folder: Path) -> tuple[Array, Array | None, tuple[str, ...] | None]:
+    """Images (n, h, w) or (n, h, w, 3) uint8 by name; of pictures in folders, labels and classes too.
+
+    Raises:
+        DataError: there is no picture, one cannot be read, or they differ in size or channels.
+        BackendError: pillow is not installed.
+    """
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and _pictures(path))
+    files = [path for name in classes or [""] for path in _pictures(folder / name)]
+    if not files:
+        raise DataError(f"images: {folder} must hold {', '.join(_SUFFIXES)} pictures; got none.")
+    images = [_read(path) for path in files]
+    for path, image in zip(files, images, strict=True):
+        if image.shape != images[0].shape:
+            fix = "Bring all pictures to one size and one number of channels."
+            got = f"{image.shape} beside {images[0].shape}"
+            raise DataError(f"images: {path} must have the shape of the first picture; got {got}. {fix}")
+    if not classes:
+        return np.stack(images), None, None
+    labels = np.array([classes.index(path.parent.name) for path in files])
+    return np.stack(images), labels, tuple(classes)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+
+
+def _read(path: Path) -> Array:
+    try:
+        from PIL import Image, UnidentifiedImageError  # an extra
+    except ImportError:
+        fix = 'Run: pip install "dima-manifold[image]"'
+        raise BackendError(f"images: {path} must be read with pillow; got no pillow. {fix}") from None
+    try:
+        with Image.open(path) as picture:
+            is_grey = picture.mode in ("1", "L", "LA", "I", "I;16", "F")
+            return np.asarray(picture.convert("L" if is_grey else "RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
+        raise DataError(f"images: {path} must be a readable picture; got {fault}. Save it again.") from None
