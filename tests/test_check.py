@@ -125,8 +125,11 @@ def test_opposite_infinities_are_counted():
 
 def test_training_rows_must_differ_by_what_float32_can_square():
     tiny = TABLE * 1e-20
-    with pytest.raises(DataError, match=r"^Door: X must be spread over at least 1e-18; got 1.1e-19"):
+    with pytest.raises(DataError, match=r"^Door: X must be spread over at least 1e-18; got 9e-20"):
         check.points(Door(), tiny, reset=True)
+    beside = np.column_stack([tiny[:, :1], np.ones(4)])
+    with pytest.raises(DataError, match="must be spread over at least"):
+        check.points(Door(), beside, reset=True)
     door = Door()
     check.points(door, TABLE, reset=True)
     assert_close(check.points(door, tiny, reset=False), tiny)

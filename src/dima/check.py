@@ -106,8 +106,9 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
         checked = validate_data(estimator, X, reset=reset, **rules)
     except (ValueError, TypeError) as fault:
         raise _from_sklearn(owner, fault) from None
-    spread = _refuse_values(owner, "X", checked)
-    if reset and 0 < spread < SMALLEST_SPREAD:
+    _refuse_values(owner, "X", checked)
+    spread = float((checked.max(axis=0) - checked.min(axis=0)).max()) if reset else 0.0
+    if 0 < spread < SMALLEST_SPREAD:
         rule, fix = f"spread over at least {SMALLEST_SPREAD:g}", "Multiply the data by a constant."
         raise DataError(f"{owner}: X must be {rule}; got {spread:.3g}. {fix}")
     return np.asarray(checked)
@@ -164,12 +165,12 @@ def _unreal(owner: str, name: str, dtype: Any) -> DataTypeError:
     return DataTypeError(f"{owner}: {name} must be real numbers; got dtype {dtype}. Convert it first.")
 
 
-def _refuse_values(owner: str, name: str, values: Array) -> float:
-    """Hold values to the rule of magnitudes; return the range they span."""
+def _refuse_values(owner: str, name: str, values: Array) -> None:
+    """Hold values to the rule of magnitudes."""
     # Two passes over memory decide the common case: NaN and infinity come through both.
     low, high = float(values.min()), float(values.max())
     if low >= -LARGEST and high <= LARGEST:
-        return high - low
+        return
     finite = np.isfinite(values)
     if finite.all():
         got, fix = f"{max(-low, high):.3g}", "Divide the data by a constant, or drop what stands out."

@@ -26,10 +26,8 @@ __all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declare
 ALIASES = {
     "β": "beta",
     "ε": "eps",
-    "ϵ": "eps",
     "α": "alpha",
     "σ2": "sigma2",
-    "σ²": "sigma2",
     "κ": "k",
     "κ_eps": "k_eps",
     "k_ε": "k_eps",

@@ -79,7 +79,7 @@ def test_wrong_flags_are_one_line(dima, tokens, told):
     ("fault", "code", "told"),
     [
         (DataError("X: it must be good; got bad. Mend it."), 2, "X: it must be good; got bad. Mend it.\n"),
-        (KeyboardInterrupt(), 130, "Interrupted; unfinished files were removed, checkpoints stand.\n"),
+        (KeyboardInterrupt(), 130, "Interrupted; unfinished files were removed.\n"),
         (MemoryError(), 2, "dima: the request must fit into memory; got more."),
         (SystemExit(3), 3, ""),
     ],

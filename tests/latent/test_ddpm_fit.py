@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from close import assert_close
-from dima.errors import SettingError
+from dima.errors import NumericsError, SettingError
 from dima.latent import ddpm_fit
 from dima.latent.ddpm import DDPM
 from dima.noise import sampling, schedule
@@ -20,6 +20,10 @@ def test_the_path_has_the_settings_that_are_given():
     made = ddpm_fit.path_of(used(T=9, schedule="linear", beta_end=0.5, eps=0.1))
     assert_close(made.alpha, schedule.path("linear", 9, beta_end=0.5, eps=0.1).alpha)
     assert ddpm_fit.path_of(used(T=9, zero_snr=True)).alpha[-1] == 0
+    with pytest.raises(
+        SettingError, match=r"target must be another than eps where nothing but noise is left"
+    ):
+        ddpm_fit.path_of(used(T=9, zero_snr=True, target="eps"))
     with pytest.raises(SettingError, match="eps must be left out with schedule 'flow'"):
         ddpm_fit.path_of(used(schedule="flow", eps=0.1))
 
@@ -42,6 +46,13 @@ def test_the_average_is_what_samples(rng):
     for name, average in last.ema.items():
         assert_close(model.parameters_[name], average, atol=1e-6)
     assert np.abs(last.ema["out/w"] - last.parameters["out/w"]).max() > 1e-4
+
+
+def test_what_is_not_finite_is_not_handed_out(rng):
+    fit = DDPM(20, n_iter=0, hidden_dim=8, t_embed_dim=4).fit(rng.standard_normal((50, 2))).fit_
+    fit.network["out/b"] = fit.network["out/b"] * np.nan
+    with pytest.raises(NumericsError, match="what is drawn must be finite"):
+        fit.walk(sampling.table(ddpm_fit.path_of(fit.settings)), 3, 0)
 
 
 def test_given_states_are_walked_with_the_noise_asked_for(rng):

@@ -137,6 +137,38 @@ def test_bad_rows_are_refused(pca, X):
         LatentModel(PCA(2)).transform(X)
 
 
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (lambda X: X[:, :2] * np.nan, "codes of the autoencoder must be finite"),
+        (lambda X: X[:, 0], r"codes of the autoencoder must have shape \(200, d\); got shape \(200,\)"),
+        (lambda X: np.vstack([X, X]), "codes of the autoencoder must have shape"),
+    ],
+)
+def test_codes_that_cannot_be_used_are_refused(monkeypatch, X, codes, message):
+    monkeypatch.setattr(Halves, "encode", lambda self, X: codes(X))
+    with pytest.raises((DataError, ShapeError), match=message):
+        LatentModel(Halves(2), prior=None).fit(X)
+
+
+def test_half_precision_codes_are_understood(monkeypatch, X):
+    monkeypatch.setattr(Halves, "encode", lambda self, X: X[:, :2].astype(np.float16))
+    assert LatentModel(Halves(2), prior=None).fit(X).transform(X).shape == (200, 2)
+
+
+def test_names_of_columns_are_as_many_as_the_columns(X):
+    with pytest.raises(ShapeError, match="columns must be 5 names; got 1"):
+        LatentModel(PCA(2), prior=None).fit(X, columns=["a"])
+
+
+def test_training_rows_have_no_floor_and_break_nothing(pca, X):
+    measured = evaluate(pca, X, train=X, n_samples=500)
+    assert (measured.sliced_w2_floor, measured.sliced_w2_ratio, measured.n_samples) == (0.0, None, 200)
+    assert "floor 0: training rows" in [row[2] for row in report.summary(measured)]
+    with pytest.raises(SettingError, match="n_samples must be at least 10; got 3"):
+        evaluate(pca, X, n_samples=3)
+
+
 def test_an_unregistered_kind_is_not_saved(X, tmp_path):
     model = LatentModel(Halves(2), prior=None).fit(X)
     with pytest.raises(ArtifactError, match="must be of a registered kind; got Halves"):

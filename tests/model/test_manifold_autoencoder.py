@@ -94,6 +94,7 @@ def test_settings_changed_after_fit_change_nothing_fitted(rows):
     model = ManifoldAutoencoder(3, dmap={"t": 1.0}, prior=None).fit(rows)
     before = model.transform(rows[:9] + 0.1), model.inverse_transform(np.ones((2, 3)))
     model.set_params(d=2, dmap={"t": 3.0}, gplm={"pred_k": 2}, seed=4)
+    assert ManifoldAutoencoder.from_arrays(*model.to_arrays()).get_params()["d"] == 3
     assert_close(model.transform(rows[:9] + 0.1), before[0])
     assert_close(model.inverse_transform(np.ones((2, 3))), before[1])
 

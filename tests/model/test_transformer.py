@@ -53,6 +53,15 @@ def test_another_works_and_is_not_saved(transformer, X, tmp_path):
         dima.save(model, tmp_path / "m")
 
 
+@pytest.mark.parametrize("name", ["transform", "__class__", "n_jobs"])
+def test_a_file_replaces_no_method(X, name):
+    part = TransformerAutoencoder(PCA(2)).fit(X)
+    saved, arrays = part.to_arrays()
+    saved["fitted"][name] = 1
+    with pytest.raises(ArtifactError, match="a fitted number of PCA must be one"):
+        TransformerAutoencoder.from_arrays(saved, arrays)
+
+
 def test_a_file_names_no_other_class():
     with pytest.raises(ArtifactError, match=r"the transformer must be one of .* got 'Popen'"):
         TransformerAutoencoder.from_arrays({"transformer": "Popen", "fitted": {}}, {})

@@ -80,6 +80,27 @@ def test_a_stop_that_is_asked_for_saves_first(tmp_path, number, code):
     assert_equal(train(problem(), run(tmp_path / "run", patience=50)), train(problem(), run(patience=50)))
 
 
+@unix_only
+def test_a_stop_that_comes_with_the_last_checkpoint_is_obeyed(tmp_path, monkeypatch):
+    write = checkpoint.write
+
+    def met(*arguments):
+        write(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(checkpoint, "write", met)
+    with pytest.raises(SystemExit):
+        train(problem(), Run("regression", folder=tmp_path, checkpoint_seconds=1000))
+    monkeypatch.undo()
+    assert_equal(train(problem(), run(tmp_path)), train(problem(), run()))
+
+
+def test_a_held_out_loss_that_is_no_number_is_a_line_like_any_other(tmp_path):
+    train(losses([1.0, np.nan, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]), run(tmp_path, patience=50))
+    train(problem(), run(tmp_path, patience=50))
+    assert [line["step"] for line in lines(tmp_path)] == [5, 10, 15, 20, 25, 30, 35, 40]
+
+
 def test_a_finished_run_is_read_not_repeated(tmp_path, monkeypatch):
     whole = train(problem(), run(tmp_path))
     monkeypatch.setattr(checkpoint, "write", None)  # nothing is left to write

@@ -23,6 +23,17 @@ def test_the_first_is_noted_and_the_second_acts():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_one_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_requests() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.number is None
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_what_a_request_ends_in():
     with pytest.raises(SystemExit) as ended:
         StopRequest(signal.SIGTERM).obey()

@@ -62,7 +62,7 @@ def run(tokens: Sequence[str]) -> int:
     except DimaError as refusal:
         return _ended(str(refusal), REFUSED)
     except KeyboardInterrupt:
-        return _ended("Interrupted; unfinished files were removed, checkpoints stand.", INTERRUPTED)
+        return _ended("Interrupted; unfinished files were removed.", INTERRUPTED)
     except BrokenPipeError:
         # What is still buffered has no reader; without this, Python would complain on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -65,7 +65,9 @@ Output = Annotated[
 ]
 DropText = Annotated[bool, switch("leave out columns that are not numbers")]
 Overwrite = Annotated[bool, switch("replace an older model at the target")]
-_SEED = Parameter(help="seed of everything drawn at random", validator=Number(gte=0), show_default="0")
+_SEED = Parameter(
+    help="seed of everything drawn at random", validator=Number(gte=0, lt=2**31), show_default="0"
+)
 _QUIET = switch("no progress bars, notes or summary", "--quiet", "-q")
 
 

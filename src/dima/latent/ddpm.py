@@ -168,6 +168,8 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
     def score_samples(self, Z: ArrayLike) -> Float64:
         """Log-density (b,) of points `Z` (b, d) in nats, by the probability flow.
 
+        It is that of points with the noise of the chain's cleanest level, which T sets.
+
         Raises:
             NotFittedError: before `fit`.
             DataError: an axis of the training points did not vary, so that there is no density.
@@ -180,10 +182,11 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         levels = path_of(fit.settings).log_snr
         ends, target = (float(levels[1]), float(levels[-1])), fit.settings["target"]
         standard = fit.scale.apply(Z, np.float32)
-        found = [
-            likelihood.log_density(fit.network, target, jnp.asarray(standard[rows]), ends, _DENSITY_STEPS)
-            for rows in row_blocks(len(Z), _DENSITY_ROWS)
-        ]
+        with jax.default_device(border.device(fit.settings["device"])):
+            found = [
+                likelihood.log_density(fit.network, target, jnp.asarray(standard[rows]), ends, _DENSITY_STEPS)
+                for rows in row_blocks(len(Z), _DENSITY_ROWS)
+            ]
         return np.concatenate(found).astype(np.float64) - float(np.log(fit.scale.unit).sum())
 
     def score(self, Z: ArrayLike, y: None = None) -> float:
@@ -207,7 +210,8 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The model that `to_arrays` described."""
         self = super().from_arrays(saved, arrays)
-        network = {name: jnp.asarray(value) for name, value in self.fit_.network.items()}
+        with jax.default_device(border.device("auto")):  # a loaded prior stays on the CPU unless moved
+            network = {name: jnp.asarray(value) for name, value in self.fit_.network.items()}
         self.fit_ = dataclasses.replace(self.fit_, network=network)
         return self
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from dima import training
 from dima.blocks import row_blocks
+from dima.errors import NumericsError, SettingError
 from dima.latent import border, denoiser, sample, train
 from dima.noise import schedule as schedules
 from dima.noise.solver import SolverTable
@@ -45,7 +46,11 @@ class DDPMFit:
     ) -> Float32:
         """Walk `n` points (n, d): from noise alone, or from standardised states plus noise of a spread."""
         parts = [self._part(table, seed, rows, start) for rows in row_blocks(n, _TOGETHER)]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.scale.center)), np.float32)
+        points = np.concatenate(parts) if parts else np.empty((0, len(self.scale.center)), np.float32)
+        if not np.isfinite(points).all():
+            fix = "Train longer, with a lower learning rate, or choose the target v."
+            raise NumericsError(f"DDPM: what is drawn must be finite; got NaN or infinity. {fix}")
+        return points
 
     def _part(
         self, table: SolverTable, seed: int, rows: slice, start: tuple[Float32, float] | None
@@ -75,7 +80,13 @@ def path_of(settings_used: dict[str, Any]) -> schedules.Path:
     """The path of a model; a setting that the schedule does not have is refused."""
     own = {name: settings_used[name] for name in ("beta_start", "beta_end", "beta_max", "eps")}
     path = schedules.path(settings_used["schedule"], settings_used["T"], **own)
-    return schedules.zero_terminal_snr(path) if settings_used["zero_snr"] else path
+    path = schedules.zero_terminal_snr(path) if settings_used["zero_snr"] else path
+    if path.alpha[-1] == 0 and settings_used["target"] == "eps":
+        fix = "Choose v, or a schedule that leaves some signal."
+        raise SettingError(
+            f"DDPM: target must be another than eps where nothing but noise is left; got eps. {fix}"
+        )
+    return path
 
 
 def _engine(settings_used: dict[str, Any], path: schedules.Path, data: jax.Array) -> train.Engine:

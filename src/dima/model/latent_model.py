@@ -12,7 +12,7 @@ from msgspec import Meta
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 
 from dima import check, fitted, settings
-from dima.errors import SettingError
+from dima.errors import SettingError, ShapeError
 from dima.fitted import Fitted
 from dima.metrics.reconstruction import error_over_variance
 from dima.model import kinds
@@ -30,6 +30,7 @@ class LatentModelFit:
     Attributes:
         autoencoder: the fitted autoencoder.
         prior: the fitted prior, or None.
+        settings: those it was fitted with, less its parts.
         scale: standardises codes; learnt from what training rows encode to. A coordinate that lives on
             a few outlying rows is next to nothing in what new rows encode to, and dividing by that
             would blow the rows up.
@@ -41,6 +42,7 @@ class LatentModelFit:
 
     autoencoder: Any
     prior: Any
+    settings: dict[str, Any]
     scale: Standardizer
     mean_X: Float64
     n_rows: int
@@ -96,19 +98,24 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         owner = type(self).__name__
         declared = settings.declared(type(self))
-        settings.check(owner, type(self), {name: getattr(self, name) for name in declared})
+        settings_used = settings.check(owner, type(self), {name: getattr(self, name) for name in declared})
         prior = kinds.make_prior(owner, self.prior, self.seed)
         X = check.points(self, X, reset=True, min_rows=2)
         with collected() as stages:
             autoencoder = self._make_autoencoder(X).fit(X)
-            known, as_new = autoencoder.training_codes(X)
+            known, as_new = (_codes(owner, codes, len(X)) for codes in autoencoder.training_codes(X))
             scale = Standardizer.of(known)
             if prior is not None:
                 with measured("prior"):
                     prior.fit(scale.apply(as_new))
         mean_X, names = X.mean(axis=0, dtype=np.float64), check.feature_names(self)
-        names = list(columns) if names is None and columns is not None else names
-        self.fit_ = LatentModelFit(autoencoder, prior, scale, mean_X, len(X), names, tuple(stages))
+        if names is None and columns is not None:
+            names = list(columns)
+            if len(names) != X.shape[1]:
+                raise ShapeError(f"{owner}: columns must be {X.shape[1]} names; got {len(names)}.")
+        self.fit_ = LatentModelFit(
+            autoencoder, prior, settings_used, scale, mean_X, len(X), names, tuple(stages)
+        )
         return self
 
     def _make_autoencoder(self, X: Array) -> Any:
@@ -127,7 +134,8 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             ShapeError: another width than in `fit`.
         """
         fit: LatentModelFit = check.fitted(self)
-        return fit.scale.apply(fit.autoencoder.encode(check.points(self, X, reset=False)))
+        X = check.points(self, X, reset=False)
+        return fit.scale.apply(_codes(type(self).__name__, fit.autoencoder.encode(X), len(X)))
 
     def inverse_transform(self, Z: ArrayLike) -> Float64:
         """Rows (b, D) of latents `Z` (b, d).
@@ -218,7 +226,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Plain values and arrays that `from_arrays` makes an equal model of."""
         fit: LatentModelFit = check.fitted(self)
         saved: dict[str, Any] = {
-            "settings": {name: getattr(self, name) for name in settings.declared(type(self))},
+            "settings": fit.settings,
             "n_features": self.n_features_in_,
             "feature_names": check.feature_names(self),
             "n_rows": fit.n_rows,
@@ -243,7 +251,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         # The parts as they were given are the parts as they were fitted: a refit repeats the first.
         self = cls(**own, **cls._parts(autoencoder), prior=None if prior is None else clone(prior))
         self.fit_ = LatentModelFit(
-            autoencoder, prior, scale, arrays["mean_X"], saved["n_rows"], saved["columns"]
+            autoencoder, prior, own, scale, arrays["mean_X"], saved["n_rows"], saved["columns"]
         )
         check.remember(self, saved["n_features"], saved["feature_names"])
         return self
@@ -264,3 +272,8 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             message = f'{owner}: the model must be fitted with a prior; got none. Fit with prior="ddpm".'
             raise SettingError(message)
         return fit.prior
+
+
+def _codes(owner: str, codes: Any, n: int) -> Array:
+    """What an autoencoder encodes to, held to the rules of arrays: it may be anybody's."""
+    return check.array(owner, "codes of the autoencoder", codes, (n, "d"))

@@ -85,6 +85,9 @@ class TransformerAutoencoder(Autoencoder):
         names = kind().get_params(deep=False)
         transformer = kind(**{name: values[name] for name in names})
         for name in values.keys() - names.keys():
+            # Fitted numbers end in "_" or start with it; a file must not replace a method.
+            if hasattr(kind, name) or not (name.endswith("_") or name.startswith("_")):
+                raise ArtifactError(f"load: a fitted number of {kind.__name__} must be one; got {name!r}.")
             setattr(transformer, name, values[name])
         self = cls(clone(transformer))
         self.transformer_ = transformer

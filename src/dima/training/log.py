@@ -37,7 +37,11 @@ def written(metrics: Path, events: Path, step: int) -> Iterator[Write]:
             stack.callback(writer.close)
 
         def write(record: dict[str, float]) -> None:
-            file.write(msgspec.json.encode(record) + b"\n")
+            try:
+                file.write(msgspec.json.encode(record) + b"\n")
+            except OSError as fault:
+                message = f"log: {metrics} must be writeable; got {fault.strerror}. Check the space left."
+                raise ArtifactError(message) from fault
             if writer is not None:
                 for name in record.keys() - {"step"}:
                     writer.add_scalar(name, record[name], int(record["step"]))
@@ -52,7 +56,8 @@ def _lines(path: Path) -> list[bytes]:
 def _step(line: bytes) -> float:
     """The step of a line; infinite where the line is torn, as a killed process leaves it."""
     try:
-        return float(msgspec.json.decode(line, type=dict[str, float])["step"])
+        # A loss that is no number is written as null.
+        return float(msgspec.json.decode(line, type=dict[str, float | None])["step"] or 0)
     except (msgspec.MsgspecError, KeyError):
         return float("inf")
 

@@ -91,14 +91,14 @@ class TrainingState(Generic[S]):
 
     state: S
     best: Arrays
-    history: Float64
+    history: list[tuple[float, float]]  # shared by all states of a run, which append to it
     patience: Patience
     held_out: float | None = None
 
     @property
     def step(self) -> int:
         """Steps done."""
-        return int(self.history[-1, 0]) if len(self.history) else 0
+        return int(self.history[-1][0]) if self.history else 0
 
 
 def train(engine: Engine[S], run: Run) -> Trained[S]:
@@ -121,14 +121,16 @@ def train(engine: Engine[S], run: Run) -> Trained[S]:
             keeper = _Keeper(engine, run, folder, write, stop, begun.step)
             last = _run(engine, run, begun, keeper.keep)
             keeper.save(last)
+            stop.obey()
     return _result(engine, last)
 
 
 def _begin(engine: Engine[S], run: Run, found: Checkpoint | None = None) -> TrainingState[S]:
     if found is None:
-        return TrainingState(engine.start(), {}, np.empty((0, 2)), Patience(run.patience))
+        return TrainingState(engine.start(), {}, [], Patience(run.patience))
     patience = dataclasses.replace(found.patience, limit=run.patience)
-    return TrainingState(engine.restore(found.state), found.best, found.history, patience)
+    history = [(step, loss) for step, loss in found.history.tolist()]
+    return TrainingState(engine.restore(found.state), found.best, history, patience)
 
 
 def _run(
@@ -154,13 +156,13 @@ def _run(
 
 
 def _after(engine: Engine[S], now: TrainingState[S], state: S, record: StepRecord) -> TrainingState[S]:
-    history = np.vstack([now.history, (record.step, record.loss)])
+    now.history.append((record.step, record.loss))
     if now.patience.limit is None:
-        return TrainingState(state, {}, history, now.patience)
+        return TrainingState(state, {}, now.history, now.patience)
     held_out = engine.held_out_loss(state)
     patience = now.patience.after(held_out)
     best = engine.state_arrays(state) if patience.waited == 0 else now.best
-    return TrainingState(state, best, history, patience, held_out)
+    return TrainingState(state, best, now.history, patience, held_out)
 
 
 @dataclasses.dataclass
@@ -187,10 +189,15 @@ class _Keeper(Generic[S]):
         """Write a checkpoint, unless the one that stands is of this step."""
         if now.step == self.saved_step:
             return
-        kept = Checkpoint(self.engine.state_arrays(now.state), now.best, now.history, now.patience)
+        state = self.engine.state_arrays(now.state)
+        kept = Checkpoint(state, now.best, _table(now.history), now.patience)
         checkpoint.write(self.folder.checkpoint, kept, self.run.identity)
         self.saved_step, self.saved_at = now.step, time.monotonic()
 
 
 def _result(engine: Engine[S], last: TrainingState[S]) -> Trained[S]:
-    return Trained(engine.restore(last.best) if last.best else last.state, last.history)
+    return Trained(engine.restore(last.best) if last.best else last.state, _table(last.history))
+
+
+def _table(history: list[tuple[float, float]]) -> Float64:
+    return np.array(history, np.float64).reshape(-1, 2)

@@ -36,7 +36,9 @@ def stop_requests() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in _CAUGHT}
+    # One that is ignored, as nohup does, stays ignored; one handled outside Python cannot be put back.
+    handlers = {number: signal.getsignal(number) for number in _CAUGHT}
+    before = {number: h for number, h in handlers.items() if h not in (signal.SIG_IGN, None)}
 
     def put_back() -> None:
         for number, handler in before.items():
@@ -46,7 +48,7 @@ def stop_requests() -> Iterator[StopRequest]:
         request.number = number
         put_back()
 
-    for number in _CAUGHT:
+    for number in before:
         signal.signal(number, note)
     try:
         yield request

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from dima import check
-from dima.errors import DataError
+from dima.errors import DataError, SettingError
 from dima.model.evaluate.reconstruction import pca_reconstruction, reconstruction_figures
 from dima.model.evaluate.samples import sample_figures
 from dima.typing import ArrayLike
@@ -69,8 +69,11 @@ def evaluate(
         NotFittedError: the model is not fitted.
         ShapeError: another width than in `fit`.
         DataError: fewer than ten rows.
+        SettingError: fewer than ten samples.
     """
     fit = check.fitted(model)
+    if n_samples < _FEWEST:
+        raise SettingError(f"evaluate: n_samples must be at least {_FEWEST}; got {n_samples}.")
     held_out = check.points(model, X, reset=False)
     if len(held_out) < _FEWEST:
         fix = "Pass more held-out rows."

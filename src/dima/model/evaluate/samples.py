@@ -21,7 +21,7 @@ def sample_figures(
     if train is None:
         order = rng.permutation(len(X))
         train, X = X[order[: len(X) // 2]], X[order[len(X) // 2 :]]
-        n_samples = min(n_samples, len(train))
+    n_samples = min(n_samples, len(train))  # samples and real rows are compared at one size
     scale = Standardizer.of(np.asarray(train))
     real = _rounded(scale, X)
     samples = _rounded(scale, model.sample(n_samples, seed=seed))
@@ -32,7 +32,7 @@ def sample_figures(
         "n_samples": n_samples,
         "sliced_w2": distance,
         "sliced_w2_floor": floor,
-        "sliced_w2_ratio": distance / floor,
+        "sliced_w2_ratio": distance / floor if floor > 0 else None,
         "c2st": two_sample.c2st(samples, real),
         "c2st_floor": two_sample.c2st(draws[0], real),
     }

@@ -17,13 +17,15 @@ _NOISE = 0.5  # of the standard deviation of the data
 
 def refinement(model: Any, subject: Subject) -> Section | None:
     """Noisy rows decoded as they are and refined; None without a prior, or where rows are no pictures."""
-    if model.prior_ is None or subject.image_shape is None:
+    # A fortieth of the chain: what little noise the latents of noisy rows carry.
+    T = model.facts().get("prior_T", 0)
+    t_start = min(max(1, T // 40), T - 1)
+    if t_start < 1 or subject.image_shape is None:
         return None
     X, rng = subject.held_out[:_ROWS], np.random.default_rng(subject.seed)
     noisy = X + _NOISE * X.std() * rng.standard_normal(X.shape)
     Z = model.transform(noisy)
-    # A fortieth of the chain: what little noise the latents of noisy rows carry.
-    refined = model.refine(Z, t_start=max(1, int(model.prior_.T) // 40), seed=subject.seed)
+    refined = model.refine(Z, t_start=t_start, seed=subject.seed)
     rows = {
         "noisy": noisy,
         "decoded": model.inverse_transform(Z),

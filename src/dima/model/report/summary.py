@@ -13,7 +13,8 @@ def summary(measured: Evaluation) -> list[tuple[str, str, str]]:
     if measured.predicted_error is not None:
         rows.append(("the same, predicted by leave-one-out", f"{measured.predicted_error:.4f}", ""))
     if measured.sliced_w2 is not None:
-        beside = f"floor {floor:.4f}, ratio {measured.sliced_w2_ratio:.2f}"
+        ratio = measured.sliced_w2_ratio
+        beside = f"floor {floor:.4f}, ratio {ratio:.2f}" if ratio is not None else "floor 0: training rows"
         rows.append((f"sliced W2 of {measured.n_samples} samples", f"{measured.sliced_w2:.4f}", beside))
         beside = f"real rows: {measured.c2st_floor:.3f}; 0.5 is best"
         rows.append(("C2ST accuracy of samples", f"{measured.c2st:.3f}", beside))
