@@ -24,7 +24,9 @@ def test_columns_that_agree_or_are_unknown(columns):
 
 
 def test_columns_in_another_order():
-    with pytest.raises(ShapeError, match=r"^t\.csv: columns must be those of the model; got others\. Pass"):
+    with pytest.raises(
+        ShapeError, match=r"^t\.csv: columns must be those of the model; got 'b' where it learnt 'a'\. Pass"
+    ):
         inputs.rows_for(Named(), Table(np.ones((2, 2)), ["b", "a"], []), "t.csv")
 
 

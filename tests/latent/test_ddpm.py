@@ -153,6 +153,14 @@ def test_samples_lie_near_the_circle(ring):
     assert_close(samples.mean(axis=0), [0, 0], atol=0.15)
 
 
+@pytest.mark.parametrize(("offset", "dtype"), [(10.0, np.float32), (1e9, np.float64)])
+def test_points_far_from_zero_keep_their_digits(offset, dtype):
+    X = untrained(T=20).fit(correlated() + offset).sample(200)
+    assert X.dtype == dtype
+    assert_close(X.std(axis=0), correlated().std(axis=0), rtol=0.3)
+    assert len(np.unique(X[:, 0])) == 200
+
+
 def test_a_constant_column_stays_constant():
     Z = correlated()
     Z[:, 1] = 1e4 + 0.1

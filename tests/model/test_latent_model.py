@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, KernelPCA
+from sklearn.preprocessing import OneHotEncoder
 
 import dima
 from close import assert_close
@@ -117,6 +118,10 @@ def test_facts_are_plain_and_say_the_sizes(pca):
     ("model", "error", "message"),
     [
         (LatentModel(KMeans(3)), SettingError, "must be an autoencoder or a transformer with inverse"),
+        (LatentModel(PCA), SettingError, "must be an autoencoder or a transformer with inverse"),
+        (LatentModel(PCA(99)), DataError, "PCA must encode and decode these rows; got: n_components=99"),
+        (LatentModel(KernelPCA(2)), DataError, "KernelPCA must encode and decode these rows"),
+        (LatentModel(OneHotEncoder()), DataError, "OneHotEncoder must encode and decode these rows"),
         (LatentModel(PCA(2), prior="vae"), SettingError, "prior must be one of 'ddpm'"),
         (LatentModel(PCA(2), prior=3), SettingError, "prior must be a DDPM, its settings or None; got int"),
         (LatentModel(PCA(2), seed=-1), SettingError, "seed must be a whole number >= 0"),

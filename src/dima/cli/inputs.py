@@ -1,5 +1,6 @@
 """What verbs share: a table read, a model opened for what it is asked, a result written and told."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,12 @@ def rows_for(model: Any, found: Table, data: str) -> Array:
     Raises:
         ShapeError: both have column names, and they differ.
     """
-    names = getattr(model, "columns_", None)
-    if None not in (names, found.columns) and names != found.columns:
+    names: list[str] | None = getattr(model, "columns_", None)
+    if names is not None and found.columns is not None and names != found.columns:
         fix = "Pass the columns of the training table, in their order."
-        raise ShapeError(f"{data}: columns must be those of the model; got others. {fix}")
+        pairs = itertools.zip_longest(names, found.columns, fillvalue="none")
+        got = next(f"{theirs!r} where it learnt {ours!r}" for ours, theirs in pairs if ours != theirs)
+        raise ShapeError(f"{data}: columns must be those of the model; got {got}. {fix}")
     return found.values
 
 

@@ -25,7 +25,7 @@ from dima.noise import sampling
 from dima.noise import schedule as schedules
 from dima.noise.target import TARGETS, WEIGHTS
 from dima.settings import OneOf
-from dima.typing import ArrayLike, Arrays, Float32, Float64
+from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["DDPM"]
 
@@ -112,8 +112,8 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         seed: sampling.Seed = 0,
         spacing: sampling.Spacing = "trailing",
         churn: sampling.Churn | None = None,
-    ) -> Float32:
-        """Draw `n` new points (n, d).
+    ) -> Array:
+        """Draw `n` new points (n, d), float32; float64 where their mean is too far from zero for that.
 
         Args:
             n: number of points.
@@ -140,7 +140,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         add_noise: sampling.AddNoise = True,
         solver: sampling.Solver = "ddpm",
         seed: sampling.Seed = 0,
-    ) -> Float32:
+    ) -> Array:
         """Pull points towards the learned distribution by the last `t_start` reverse steps.
 
         Args:

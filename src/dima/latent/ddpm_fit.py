@@ -22,6 +22,7 @@ __all__ = ["DDPMFit", "fit_ddpm", "path_of"]
 
 _BLOCKS = 3  # residual blocks
 _TOGETHER = 16384  # samples walked at a time
+_FAR = 1e4  # units of the mean from zero beyond which float32 would round a thousandth of a unit away
 _NOT_OF_THE_RUN = {"device", "verbose_every"}  # they change no number
 
 
@@ -43,7 +44,7 @@ class DDPMFit:
 
     def walk(
         self, table: SolverTable, n: int, seed: int, start: tuple[Float32, float] | None = None
-    ) -> Float32:
+    ) -> Array:
         """Walk `n` points (n, d): from noise alone, or from standardised states plus noise of a spread."""
         parts = [self._part(table, seed, rows, start) for rows in row_blocks(n, _TOGETHER)]
         points = np.concatenate(parts) if parts else np.empty((0, len(self.scale.center)), np.float32)
@@ -52,9 +53,13 @@ class DDPMFit:
             raise NumericsError(f"DDPM: what is drawn must be finite; got NaN or infinity. {fix}")
         return points
 
-    def _part(
-        self, table: SolverTable, seed: int, rows: slice, start: tuple[Float32, float] | None
-    ) -> Float32:
+    @property
+    def _float32_serves(self) -> bool:
+        """Whether float32 tells points apart whose mean is far from zero."""
+        far = np.abs(self.scale.center) > _FAR * self.scale.unit
+        return not (far & self.scale.varies).any()
+
+    def _part(self, table: SolverTable, seed: int, rows: slice, start: tuple[Float32, float] | None) -> Array:
         """The samples numbered rows.start .. rows.stop."""
         with jax.default_device(border.device(self.settings["device"])):
             keys = sample.sample_keys(seed, rows.start, rows.stop)
@@ -63,7 +68,8 @@ class DDPMFit:
             solved = sample.solve(self.network, self.settings["target"], sample.rows(table), x, keys)
         # An axis that never varied is left at its mean.
         standard = np.where(self.scale.varies, np.asarray(solved, np.float64), 0.0)
-        return self.scale.restore(standard).astype(np.float32)
+        points = self.scale.restore(standard)
+        return points.astype(np.float32) if self._float32_serves else points
 
 
 def fit_ddpm(settings_used: dict[str, Any], Z: Array, folder: str | Path | None) -> DDPMFit:

@@ -46,7 +46,8 @@ def make_autoencoder(owner: str, given: Any) -> Any:
     """
     if isinstance(given, Autoencoder):
         return clone(given)
-    if hasattr(given, "transform") and hasattr(given, "inverse_transform"):
+    is_transformer = hasattr(given, "transform") and hasattr(given, "inverse_transform")
+    if is_transformer and not isinstance(given, type):
         return TransformerAutoencoder(clone(given))
     rule = "an autoencoder or a transformer with inverse_transform"
     raise SettingError(f"{owner}: autoencoder must be {rule}; got {type(given).__name__}. Pass PCA(16), say.")

@@ -18,7 +18,7 @@ from dima.metrics.reconstruction import error_over_variance
 from dima.model import kinds
 from dima.model.stages import Stage, collected, measured
 from dima.scaling import Standardizer
-from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
+from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["LatentModel", "LatentModelFit"]
 
@@ -148,7 +148,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Z = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
         return fit.autoencoder.decode(fit.scale.restore(Z))
 
-    def refine(self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0) -> Float32:
+    def refine(self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0) -> Array:
         """Pull latents `Z` (b, d) towards the learned ones by the prior's last `t_start` reverse steps.
 
         Raises:
@@ -269,8 +269,8 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         fit: LatentModelFit = check.fitted(self)
         if fit.prior is None:
             owner = f"{type(self).__name__}.{wanted}"
-            message = f'{owner}: the model must be fitted with a prior; got none. Fit with prior="ddpm".'
-            raise SettingError(message)
+            fix = 'Fit with prior="ddpm" (dima fit without --no-prior).'
+            raise SettingError(f"{owner}: the model must be fitted with a prior; got none. {fix}")
         return fit.prior
 
 

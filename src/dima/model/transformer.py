@@ -6,7 +6,7 @@ import numpy as np
 from sklearn import decomposition, preprocessing
 from sklearn.base import clone
 
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, DataError
 from dima.model.autoencoder import Autoencoder
 from dima.model.stages import measured
 from dima.typing import Array, Arrays, Float64
@@ -41,9 +41,22 @@ class TransformerAutoencoder(Autoencoder):
         self.transformer = transformer
 
     def fit(self, X: Array) -> Self:
-        """Fit a clone of the transformer to rows `X` (n, D)."""
-        with measured("autoencoder"):
-            self.transformer_ = clone(self.transformer).fit(X)
+        """Fit a clone of the transformer to rows `X` (n, D).
+
+        Raises:
+            DataError: the transformer cannot be fitted to them, or inverts nothing.
+        """
+        name = type(self.transformer).__name__
+        try:
+            with measured("autoencoder"):
+                self.transformer_ = clone(self.transformer).fit(X)
+            self.decode(self.encode(X[:1]))
+        except (ValueError, TypeError, IndexError, AttributeError) as fault:
+            reason = str(fault).partition("\n")[0].rstrip(".")
+            fix = "Choose another transformer, or other settings of it."
+            raise DataError(
+                f"LatentModel: {name} must encode and decode these rows; got: {reason}. {fix}"
+            ) from None
         return self
 
     def encode(self, X: Array) -> Float64:

@@ -67,7 +67,10 @@ def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     place = surviving(path, "training", ArtifactError)  # there, or set aside by a killed save
     if not place.exists():
         return None
-    found = load(path)
+    try:
+        found = load(path)
+    except ArtifactError as fault:
+        raise ArtifactError(f"{fault} To start anew, delete {path}.") from None
     if found.kind != _KIND:
         fix = "Choose another place."
         raise ArtifactError(f"training: {path} must be a checkpoint; got a saved {found.kind}. {fix}")

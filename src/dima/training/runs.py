@@ -27,7 +27,7 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        """One JSON object a line: step, loss, held-out loss, seconds."""
+        """One JSON object a line: step, loss, held-out loss, seconds since the process began."""
         return self.path / "metrics.jsonl"
 
     @property
