@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 from dima.cli import run
+from dima.latent.ddpm import DDPM
 from house.rules import ROOT
 
 TEST_COMMAND = "python -m pip install -c constraints.txt '.[all,test]' && python -m pytest"
@@ -43,6 +44,8 @@ def _verbs(text):
 @pytest.mark.parametrize("name", PAGES)
 def test_python_blocks_run_in_order(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Where a page leaves it to the default, a prior trains for a moment: tests/model trains one in full.
+    monkeypatch.setitem(DDPM.__init__.__kwdefaults__, "n_iter", 300)
     namespace = {"__name__": "__main__"}
     for block in _blocks(_page(name), "python"):
         exec(compile(block, name, "exec"), namespace)

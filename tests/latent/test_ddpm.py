@@ -348,7 +348,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(tmp_path, stopped, pati
     ids=str,
 )
 def test_another_run_is_refused_and_told_by_what(tmp_path, other, seed, named):
-    small = {**SIZES, "n_iter": 4}
+    small = {**SIZES, "n_iter": 100}
     DDPM(20, **small).fit(correlated(), checkpoint=tmp_path)
     with pytest.raises(SettingError, match=f"got others: {named}\\. Give"):
         DDPM(20, **{**small, **other}).fit(correlated() + seed * np.eye(1000, 2), checkpoint=tmp_path)
@@ -356,7 +356,8 @@ def test_another_run_is_refused_and_told_by_what(tmp_path, other, seed, named):
 
 @pytest.mark.parametrize("patience", [None, 1])
 def test_patience_stops_early_and_changes_nothing_else(patience):
-    model = DDPM(20, **{**SIZES, "learning_rate": 0.3, "n_iter": 400}, patience=patience).fit(correlated())
+    small = {**SIZES, "learning_rate": 0.3, "n_iter": 100}
+    model = DDPM(20, **small, patience=patience).fit(correlated())
     assert (len(model.losses_) < 20) == (patience is not None)
 
 

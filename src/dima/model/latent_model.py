@@ -63,7 +63,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     Example:
         >>> from sklearn.decomposition import PCA
         >>> X = np.random.default_rng(0).standard_normal((200, 5)) @ np.diag([3.0, 2.0, 1.0, 0.1, 0.1])
-        >>> model = LatentModel(PCA(3), prior={"n_iter": 20}).fit(X)
+        >>> model = LatentModel(PCA(3), prior={"n_iter": 20, "hidden_dim": 8}).fit(X)
         >>> model.transform(X[:2]).shape, model.sample(4).shape
         ((2, 3), (4, 5))
         >>> model.score(X) > 0.99
