@@ -1,5 +1,6 @@
 """What every test stands on: seeded draws, no network beyond this machine."""
 
+import gc
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ import pytest
 # Derandomised: the same examples on every machine. No deadline: a shared machine is no clock.
 hypothesis.settings.register_profile("dima", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("dima")
+
+
+# A full collection walks all that JAX has compiled so far: thousands of tests need not each pay for one.
+gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture
