@@ -5,6 +5,7 @@ import functools
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from dima.errors import DataError, SettingError, warn_user
 from dima.manifold import graph, spectrum
@@ -65,9 +66,8 @@ def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
     near = knn(rows.R_uX, rows.R_uX, k, settings_used["ann_backend"])
     bandwidth = _bandwidth(settings_used, near, rows.unit2)
     log_k = graph.log_affinity(near, bandwidth, settings_used["beta"], settings_used["sym"])
-    markov = graph.markov(log_k, rows.weight_u, settings_used["alpha"])
-    values, modes, n_components = _modes(settings_used, markov)
-    log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * np.log(markov.density_i)
+    values, modes, n_components, log_density_u = _modes(settings_used, log_k, rows.weight_u)
+    log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * log_density_u
     others = graph.others_only(log_k, rows.weight_u, log_weight_u)
     fit = DMAPFit(
         settings=settings_used,
@@ -125,8 +125,12 @@ def _bandwidth(settings_used: dict[str, Any], near: Neighbors, unit2: float) -> 
     return float(eps_mul * median)
 
 
-def _modes(settings_used: dict[str, Any], markov: graph.MarkovGraph) -> tuple[Float64, Float64, int]:
-    """Eigenvalues, right eigenvectors and the number of components of the graph."""
+def _modes(
+    settings_used: dict[str, Any], log_k: sparse.csr_array, weight_u: Float64
+) -> tuple[Float64, Float64, int, Float64]:
+    """Eigenvalues, right eigenvectors, components of the chain, and the log-density (u,) of its rows."""
+    # The chain is as large as the graph: it lives no longer than this function.
+    markov = graph.markov(log_k, weight_u, settings_used["alpha"])
     d, constant = settings_used["d"], not settings_used["drop_trivial"]
     n_modes = d - constant
     values, modes, n_components = spectrum.diffusion_modes(markov, n_modes, settings_used["seed"])
@@ -139,5 +143,5 @@ def _modes(settings_used: dict[str, Any], markov: graph.MarkovGraph) -> tuple[Fl
         parts = f"{n_components} parts; {apart}. Raise k or eps to join them."
         warn_user(f"DMAP: the neighbour graph falls into {parts}")
     if constant:
-        return np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes]), n_components
-    return values, modes, n_components
+        values, modes = np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes])
+    return values, modes, n_components, np.log(markov.density_i)
