@@ -15,7 +15,7 @@ import numpy as np
 from dima import check, settings
 from dima.typing import Arrays
 
-__all__ = ["Fitted", "FittedEstimator", "below", "from_arrays", "to_arrays"]
+__all__ = ["Fitted", "FittedEstimator", "below", "from_arrays", "to_arrays", "under"]
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def to_arrays(fit: Any) -> tuple[dict[str, Any], Arrays]:
             arrays[field.name] = np.asarray(value)
         else:
             plain[field.name], own = ({}, value) if form is dict else to_arrays(value)
-            arrays |= {f"{field.name}/{name}": np.asarray(array) for name, array in own.items()}
+            arrays |= under(field.name, {name: np.asarray(array) for name, array in own.items()})
     return plain, arrays
 
 
@@ -102,6 +102,11 @@ def from_arrays(kind: type[T], plain: dict[str, Any], arrays: Arrays) -> T:
             own = below(arrays, field.name)
             values[field.name] = own if form is dict else from_arrays(form, plain[field.name], own)
     return kind(**values)
+
+
+def under(name: str, arrays: Arrays) -> Arrays:
+    """The arrays as "name/...", which `below` takes apart again."""
+    return {f"{name}/{key}": array for key, array in arrays.items()}
 
 
 def below(arrays: Arrays, name: str) -> Arrays:

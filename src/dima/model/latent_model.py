@@ -233,12 +233,12 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "columns": fit.columns,
             "prior": None,
         }
-        arrays = {f"scale/{name}": array for name, array in fitted.to_arrays(fit.scale)[1].items()}
+        arrays = fitted.under("scale", fitted.to_arrays(fit.scale)[1])
         roles = {"autoencoder": kinds.AUTOENCODERS, "prior": kinds.PRIORS}
         for name, role in roles.items():
             if (part := getattr(fit, name)) is not None:
                 saved[name], own = kinds.part_arrays(part, role)
-                arrays |= {f"{name}/{key}": array for key, array in own.items()}
+                arrays |= fitted.under(name, own)
         return saved, arrays | {"mean_X": fit.mean_X}
 
     @classmethod

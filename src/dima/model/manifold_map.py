@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from dima.fitted import below
+from dima.fitted import below, under
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
@@ -56,8 +56,7 @@ class ManifoldMap(Autoencoder):
         """Both parts, each under its name."""
         dmap, dmap_arrays = self.dmap.to_arrays()
         gplm, gplm_arrays = self.gplm.to_arrays()
-        arrays = {f"dmap/{name}": array for name, array in dmap_arrays.items()}
-        return {"dmap": dmap, "gplm": gplm}, arrays | {f"gplm/{n}": array for n, array in gplm_arrays.items()}
+        return {"dmap": dmap, "gplm": gplm}, under("dmap", dmap_arrays) | under("gplm", gplm_arrays)
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:

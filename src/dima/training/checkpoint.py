@@ -10,7 +10,7 @@ import numpy as np
 
 from dima.errors import ArtifactError, SettingError
 from dima.files import surviving
-from dima.fitted import below
+from dima.fitted import below, under
 from dima.store import Artifact, load, save
 from dima.training.stopping import Patience
 from dima.typing import Array, Arrays, Float64
@@ -49,8 +49,7 @@ def write(path: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> No
     Raises:
         ArtifactError: the target cannot be written, or holds something else.
     """
-    arrays = {f"state/{name}": array for name, array in checkpoint.state.items()}
-    arrays |= {f"best/{name}": array for name, array in checkpoint.best.items()}
+    arrays = under("state", checkpoint.state) | under("best", checkpoint.best)
     patience = checkpoint.patience
     best = patience.best if np.isfinite(patience.best) else None  # JSON has no infinity
     settings = {"identity": dict(identity), "best": best, "waited": patience.waited}
