@@ -1,10 +1,13 @@
 """Whether two sets of rows come from one distribution: distances, tests, and coverage."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from dima.blocks import row_blocks, rows_within
-from dima.errors import DataError, SettingError
+from dima.errors import SettingError
 from dima.metrics.distance import check_neighbours, pair, squared_distances
+from dima.metrics.mmd import check_sizes, unbiased_mmd
 from dima.typing import ArrayLike, Float64
 
 __all__ = ["c2st", "density_coverage", "energy_distance", "mmd", "precision_recall", "sliced_w2"]
@@ -61,9 +64,6 @@ def mmd(
 ) -> tuple[float, float]:
     """Unbiased squared maximum mean discrepancy with kernel exp(-|x - y|^2 / (2 bandwidth^2)).
 
-    Every permutation is read off one pass over one Gram matrix, in blocks: with a 0/1 column for
-    each relabelling, the three sums of the statistic are quadratic forms in it.
-
     X (n, D) and Y (m, D) have at least 2 rows each. Without a `bandwidth` it is the median distance of the
     pooled rows.
 
@@ -75,29 +75,12 @@ def mmd(
     """
     X, Y = pair("mmd", X, Y, ("X", "Y"))
     n, m = len(X), len(Y)
-    if min(n, m) < 2:
-        raise DataError(f"mmd: X and Y must have at least 2 rows each; got {n} and {m}. Pass more rows.")
+    check_sizes("mmd", n, m, n_permutations)
     pooled = np.concatenate([X, Y])
     width = _median_distance(pooled, seed) if bandwidth is None else bandwidth
     if not width > 0.0:
         raise SettingError(f"mmd: bandwidth must be above 0; got {bandwidth}. Pass None for the median.")
-    in_x = _relabellings(n, m, n_permutations, seed)
-    within_x, total_x, total = np.zeros(in_x.shape[1]), np.zeros(in_x.shape[1]), 0.0
-    for block, squared in squared_distances(pooled, pooled):
-        kernel = np.exp(np.multiply(squared, -0.5 / width**2, out=squared), out=squared)
-        within_x += np.einsum("ip,ip->p", in_x[block], kernel @ in_x)
-        row_sums = kernel.sum(axis=1)
-        total_x += row_sums @ in_x[block]
-        total += float(row_sums.sum())
-    between = total_x - within_x
-    within_y = total - total_x - between
-    # The diagonal of ones is no pair of two rows.
-    statistic = (within_x - n) / (n * (n - 1)) + (within_y - m) / (m * (m - 1))
-    statistic -= 2.0 * between / (n * m)
-    observed, others = float(statistic[0]), statistic[1:]
-    # Equal relabellings may differ by rounding: they count as at least as far.
-    far = int(np.count_nonzero(others >= observed - 1e-12))
-    return observed, (1 + far) / (1 + n_permutations) if n_permutations else float("nan")
+    return unbiased_mmd(_gaussian_kernel(pooled, width), np.ones(n + m), n, n_permutations, seed)
 
 
 def c2st(X: ArrayLike, Y: ArrayLike, seed: int = 0, folds: int = 5) -> float:
@@ -201,11 +184,10 @@ def _median_distance(rows: Float64, seed: int) -> float:
     return float(np.sqrt(np.median(found))) if found.size else 1.0
 
 
-def _relabellings(n: int, m: int, count: int, seed: int) -> Float64:
-    """Columns (n + m, 1 + count) with ones for the rows called X: the true labels come first."""
-    truth = np.repeat([1.0, 0.0], [n, m])
-    random = np.random.default_rng(seed)
-    return np.column_stack([truth, *(random.permutation(truth) for _ in range(count))])
+def _gaussian_kernel(rows: Float64, width: float) -> Iterator[tuple[slice, Float64]]:
+    """Blocks (b, n) of the Gram matrix of exp(-|x - y|^2 / (2 width^2))."""
+    for block, squared in squared_distances(rows, rows):
+        yield block, np.exp(np.multiply(squared, -0.5 / width**2, out=squared), out=squared)
 
 
 def _squared_radius(rows: Float64, k: int) -> Float64:
