@@ -2,8 +2,9 @@
 
 A set of images is compared with another in the features of a network that knows the subject. One network
 has its own blind spots, so there are two of different structure, each trained on MNIST and on Fashion-MNIST
-(`benchmarks/train_judges.py`); what both say can be believed. `fit_classifier` trains one afresh, as for
-"train on synthetic, test on real".
+(`benchmarks/train_judges.py`); what both say can be believed. A judge is surer of the images it was trained
+on than of new ones, which the distances see: compare with test images, and with the floor between the two.
+`fit_classifier` trains one afresh, as for "train on synthetic, test on real".
 """
 
 import dataclasses
@@ -44,6 +45,8 @@ Weights = dict[str, Tensor]
 # (network, data) -> SHA-256 of the file in judges/, as benchmarks/train_judges.py prints it
 _SHA256 = {
     ("lenet", "mnist"): "32e6d6d75166f693c42ca864f5470a53bbd5c6e368e647c7b3ce87ae1b380ccd",
+    ("lenet", "fashion-mnist"): "fe9df47df5d37f5205a2d4af2b593cab4306f3f0d330918507d409e76e127ed9",
+    ("residual", "mnist"): "550ab6787d171d464859c99a9a95a54ee12b5346d869115870aab7d8c318bbe1",
 }
 
 
