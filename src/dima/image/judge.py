@@ -47,6 +47,7 @@ _SHA256 = {
     ("lenet", "mnist"): "32e6d6d75166f693c42ca864f5470a53bbd5c6e368e647c7b3ce87ae1b380ccd",
     ("lenet", "fashion-mnist"): "fe9df47df5d37f5205a2d4af2b593cab4306f3f0d330918507d409e76e127ed9",
     ("residual", "mnist"): "550ab6787d171d464859c99a9a95a54ee12b5346d869115870aab7d8c318bbe1",
+    ("residual", "fashion-mnist"): "d8824e61c74f8f5666470a137a84c0d5c6dd7c6c3094d22478d2dc67a81886d4",
 }
 
 
