@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "DIMA": "dima.model.dima",
+    "ImageAutoencoder": "dima.model.image_autoencoder",
+    "LatentDiffusion": "dima.model.latent_diffusion",
     "LatentModel": "dima.model.latent_model",
     "ManifoldAutoencoder": "dima.model.manifold_autoencoder",
     "DMAP": "dima.manifold.dmap",
@@ -19,7 +21,19 @@ _HOME = {
     "save": "dima.model.persist",
 }
 
-__all__ = ["DDPM", "DIMA", "DMAP", "GPLM", "LatentModel", "ManifoldAutoencoder", "errors", "load", "save"]
+__all__ = [
+    "DDPM",
+    "DIMA",
+    "DMAP",
+    "GPLM",
+    "ImageAutoencoder",
+    "LatentDiffusion",
+    "LatentModel",
+    "ManifoldAutoencoder",
+    "errors",
+    "load",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

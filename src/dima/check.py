@@ -5,6 +5,7 @@ over at least 1e-18. Formulas behind this door need no guards of their own.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -127,10 +128,19 @@ def fitted(estimator: Any, attribute: str = "fit_") -> Any:
     raise _not_fitted()(message)
 
 
-def feature_names(estimator: Any) -> list[str] | None:
-    """Column names `fit` saw, as a plain list; None if the columns had none."""
-    names = getattr(estimator, "feature_names_in_", None)
-    return None if names is None else [str(name) for name in names]
+def feature_names(estimator: Any, otherwise: Sequence[str] | None = None) -> list[str] | None:
+    """Column names `fit` saw, as a plain list, or those given otherwise; None if there are none.
+
+    Raises:
+        ShapeError: those given are not as many as the columns.
+    """
+    names = getattr(estimator, "feature_names_in_", otherwise)
+    if names is None:
+        return None
+    if len(names) != estimator.n_features_in_:
+        owner, width = type(estimator).__name__, estimator.n_features_in_
+        raise ShapeError(f"{owner}: columns must be {width} names; got {len(names)}.")
+    return [str(name) for name in names]
 
 
 def remember(estimator: Any, width: int, names: list[str] | None) -> None:

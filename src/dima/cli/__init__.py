@@ -27,6 +27,7 @@ __all__ = ["VERBS", "app", "docstring", "main", "run"]
 OK, BUG, REFUSED = 0, 1, 2
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + 13  # what a shell reports for these signals
 
+_IMAGE = "Autoencoders of small images, and generation by latent diffusion."
 # verb -> where it lives, in the order of a first day with it. Its help is its docstring.
 VERBS: dict[str, str] = {
     "demo": "dima.cli.demo:demo",
@@ -36,6 +37,10 @@ VERBS: dict[str, str] = {
     "reconstruct": "dima.cli.use:reconstruct",
     "sample": "dima.cli.use:sample",
     "evaluate": "dima.cli.look:evaluate",
+    "image fit-autoencoder": "dima.cli.image.autoencoder:fit_autoencoder",
+    "image fit-latent": "dima.cli.image.latent:fit_latent",
+    "image sample": "dima.cli.image.use:sample",
+    "image map": "dima.cli.image.use:latent_map",
     "toy": "dima.cli.toy:toy_diffusion",
     "info": "dima.cli.look:info",
     "doctor": "dima.cli.doctor:doctor",
@@ -92,7 +97,8 @@ def main() -> NoReturn:
 def docstring(home: str) -> str:
     """The docstring of a verb, read from its source: importing it would load an engine."""
     module, name = home.split(":")
-    source = Path(__file__).with_name(f"{module.rpartition('.')[2]}.py").read_text("utf-8")
+    below = module.removeprefix("dima.cli.").split(".")
+    source = Path(__file__).parent.joinpath(*below).with_suffix(".py").read_text("utf-8")
     functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
     return next(ast.get_docstring(function) or "" for function in functions if function.name == name)
 
@@ -141,8 +147,11 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-for _rank, (_name, _home) in enumerate(VERBS.items()):
+_families = {"": app, "image": App(name="image", help=_IMAGE, sort_key=len(VERBS), help_format="plaintext")}
+app.command(_families["image"])
+for _rank, (_spelling, _home) in enumerate(VERBS.items()):
+    _family, _, _name = _spelling.rpartition(" ")
     _help, _, _examples = docstring(_home).partition("\n\nExamples:\n")
     _epilogue = f"Examples:\n{textwrap.indent(textwrap.dedent(_examples), '  ')}"
-    app.command(_home, name=_name, help=_help, help_epilogue=_epilogue, sort_key=_rank)
+    _families[_family].command(_home, name=_name, help=_help, help_epilogue=_epilogue, sort_key=_rank)
 app.register_install_completion_command(help="Install completion for your shell.")

@@ -40,14 +40,17 @@ def images(
 ) -> Figure:
     """Images (n, h, w) in a grid, row by row; one value range for all, larger is darker.
 
+    Images (n, h, w, 3) are red, green and blue from 0 to 1.
+
     Each of the `labels`, one for each image, is written above it.
 
     Raises:
-        ShapeError: images are not (n, h, w), or labels are not as many.
+        ShapeError: images are not (n, h, w) or (n, h, w, 3), or labels are not as many.
         DataError: there is no image, or no finite pixel.
         SettingError: n_columns is below 1.
     """
-    pixels = check.array("images", "images", images, ("n", "h", "w"), finite=False)
+    shape: check.Shape = ("n", "h", "w") if np.ndim(images) != 4 else ("n", "h", "w", 3)
+    pixels = check.array("images", "images", images, shape, finite=False)
     if n_columns < 1:
         raise SettingError(f"images: n_columns must be at least 1; got {n_columns}. Pass for example 10.")
     if labels is not None and len(labels) != len(pixels):
@@ -56,7 +59,7 @@ def images(
     limits = _range("images", pixels)
     n_columns = min(n_columns, len(pixels))
     n_rows = -(-len(pixels) // n_columns)
-    page = _page((n_rows, n_columns), pixels.shape[1:], title, above=0.0 if labels is None else _LABEL)
+    page = _page((n_rows, n_columns), pixels.shape[1:3], title, above=0.0 if labels is None else _LABEL)
     for place, image in enumerate(pixels):
         row, column = divmod(place, n_columns)
         x, y = _draw(page, image, (row, column), limits)

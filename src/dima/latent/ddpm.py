@@ -5,7 +5,9 @@
 Sources: Ho, Jain and Abbeel 2020; v: Salimans and Ho 2022.
 """
 
+import copy
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -61,6 +63,10 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         verbose_every: Annotated[
             int, Meta(ge=0, description="log the loss about every so many steps; 0 never")
         ] = 0,
+        record_every: Annotated[
+            int, Meta(ge=1, description="training steps between records of the loss; chosen if not given")
+        ]
+        | None = None,
         target: Annotated[str, OneOf(*TARGETS), Meta(description="what the network predicts")] = "v",
         weight: Annotated[
             str, OneOf(*WEIGHTS), Meta(description="weight of noise levels in the loss")
@@ -82,7 +88,13 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
     ) -> None:
         self._store(locals())
 
-    def fit(self, Z: ArrayLike, y: None = None, checkpoint: str | Path | None = None) -> Self:
+    def fit(
+        self,
+        Z: ArrayLike,
+        y: None = None,
+        checkpoint: str | Path | None = None,
+        watch: Callable[[Self, int], None] | None = None,
+    ) -> Self:
         """Train on points `Z` (n, d); on a terminal a bar shows the loss and the time left.
 
         Args:
@@ -90,6 +102,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
             y: ignored.
             checkpoint: run folder that is kept up to date while training, and gone on from where it
                 holds a run: one that was killed and is resumed gives the numbers of one that was not.
+            watch: is shown the prior so far and the number of the record, at each.
 
         Raises:
             SettingError: a setting is out of range, the schedule does not have it, or the folder holds
@@ -100,7 +113,15 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         """
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         path_of(settings_used)  # a setting that the schedule does not have is refused before the points
-        self.fit_ = fit_ddpm(settings_used, check.points(self, Z, reset=True), checkpoint)
+        Z = check.points(self, Z, reset=True)
+
+        def show(fit: DDPMFit) -> None:
+            if watch is not None:
+                shown = copy.copy(self)
+                shown.fit_ = fit
+                watch(shown, len(fit.losses))
+
+        self.fit_ = fit_ddpm(settings_used, Z, checkpoint, show)
         return self
 
     def sample(  # noqa: PLR0913 the signature declares the settings

@@ -1,6 +1,7 @@
 """What the vector diffusion model learns, how it is trained, and how it walks: one frozen `DDPMFit`."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,25 @@ class DDPMFit:
         return points.astype(np.float32) if self._float32_serves else points
 
 
-def fit_ddpm(settings_used: dict[str, Any], Z: Array, folder: str | Path | None) -> DDPMFit:
-    """Train on checked points `Z` (n, d), in a run folder if one is given."""
+def fit_ddpm(
+    settings_used: dict[str, Any],
+    Z: Array,
+    folder: str | Path | None = None,
+    watch: Callable[[DDPMFit], None] = lambda fit: None,
+) -> DDPMFit:
+    """Train on checked points `Z` (n, d), in a run folder if one is given; `watch` sees it grow."""
     path, scale = path_of(settings_used), Standardizer.of(Z)
+
+    def fit_of(state: train.State, history: Float64) -> DDPMFit:
+        return DDPMFit(settings_used, scale, state.ema, history)
+
     with jax.default_device(border.device(settings_used["device"])):
         standard = scale.apply(Z, np.float32)
         engine = _engine(settings_used, path, jnp.asarray(standard))
-        trained = training.train(engine, _run(settings_used, standard, folder))
-    return DDPMFit(settings_used, scale, trained.state.ema, trained.history)
+        run = _run(settings_used, standard, folder)
+        run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
+        trained = training.train(engine, run)
+    return fit_of(trained.state, trained.history)
 
 
 def path_of(settings_used: dict[str, Any]) -> schedules.Path:
@@ -99,7 +111,7 @@ def _engine(settings_used: dict[str, Any], path: schedules.Path, data: jax.Array
     first, key = jax.random.split(jax.random.key(settings_used["seed"]))
     kept, held_out = (data, data) if settings_used["patience"] is None else train.split(data, key)
     n_iter, batch = settings_used["n_iter"], min(settings_used["batch_size"], len(kept))
-    names = ("learning_rate", "ema_decay", "target", "weight")
+    names = ("learning_rate", "ema_decay", "target", "weight", "record_every")
     plan = train.Plan(n_iter, batch, *(settings_used[name] for name in names))
     sizes = settings_used["hidden_dim"], settings_used["t_embed_dim"], _BLOCKS
     network = denoiser.init(first, data.shape[1], *sizes)

@@ -29,7 +29,7 @@ __all__ = ["Engine", "Plan", "State", "held_out_loss", "split"]
 _WARM_UP = 100  # steps in which the learning rate rises
 _SHARE = 4  # points that share a level where the batch size allows
 _CHECKS = 32  # batches of a held-out check
-_CHUNK = 500  # steps of one compiled scan at the most; the bar moves this often
+_CHUNK = 500  # steps of one compiled scan, and between two records unless asked otherwise, at the most
 _RECORDS = 20  # records of a run at the least, where it has as many steps
 
 
@@ -43,11 +43,12 @@ class Plan:
     ema_decay: float
     target: str
     weight: str = "uniform"
+    record_every: int | None = None
 
     @property
-    def chunk(self) -> int:
-        """Steps of one compiled scan, after which the loop yields."""
-        return min(_CHUNK, max(1, self.n_iter // _RECORDS))
+    def every(self) -> int:
+        """Steps between two records."""
+        return self.record_every or min(_CHUNK, max(1, self.n_iter // _RECORDS))
 
     @property
     def share(self) -> int:
@@ -95,13 +96,20 @@ class Engine:
         return State(jnp.zeros((), jnp.int32), self.network, self.network, optimiser)
 
     def steps(self, state: State) -> Iterator[tuple[State, StepRecord]]:
-        """Train on from a state, yielding after every chunk."""
-        began, most = time.perf_counter(), min(self.plan.chunk, _affordable(self.plan, self.data.shape[1]))
+        """Train on from a state, yielding at every record."""
+        began, most = time.perf_counter(), min(_CHUNK, _affordable(self.plan, self.data.shape[1]))
+        every, losses = self.plan.every, []
         while (step := int(state.step)) < self.n_steps:
-            length = min(most, self.n_steps - step)
-            state, losses = _chunk(self.plan, length, state, self.data, self.levels, self.key)
-            loss = float(np.mean(losses))
-            yield state, StepRecord(step + length, loss, time.perf_counter() - began)
+            length = min(most, every - step % every, self.n_steps - step)
+            state, own = _chunk(self.plan, length, state, self.data, self.levels, self.key)
+            losses.append(np.asarray(own))
+            step += length
+            if step % every == 0 or step == self.n_steps:
+                yield (
+                    state,
+                    StepRecord(step, float(np.mean(np.concatenate(losses))), time.perf_counter() - began),
+                )
+                losses = []
 
     def state_arrays(self, state: State) -> Arrays:
         """Step, parameters, average and optimiser, by name."""

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sklearn.base import BaseEstimator
 
@@ -21,6 +21,8 @@ class Autoencoder(BaseEstimator, abc.ABC):  # type: ignore[misc]  # untyped base
     `dima.model.kinds.AUTOENCODERS`; that makes it fitted, sampled, evaluated, reported, saved and
     served by every verb.
     """
+
+    takes_images: ClassVar[bool] = False  # (n, c, h, w) in `fit`, beside rows
 
     @abc.abstractmethod
     def fit(self, X: Array) -> Self:
@@ -42,6 +44,10 @@ class Autoencoder(BaseEstimator, abc.ABC):  # type: ignore[misc]  # untyped base
     @abc.abstractmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The part that `to_arrays` described."""
+
+    def is_fitted(self) -> bool:
+        """Whether `fit` was called, told as scikit-learn does: by attributes that end in "_"."""
+        return any(name.endswith("_") and not name.startswith("_") for name in vars(self))
 
     def training_codes(self, X: Array) -> tuple[Array, Array]:
         """Codes (n, d) of the training rows `X` as they encode, and as they would had each been new."""

@@ -1,12 +1,13 @@
 """Kinds of parts by name: a saved model is made of these and of nothing else a file could name."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sklearn.base import clone
 
 from dima import settings
-from dima.errors import ArtifactError, SettingError
+from dima.errors import ArtifactError, BackendError, SettingError
 from dima.fitted import below
 from dima.model.autoencoder import Autoencoder
 from dima.model.manifold_map import ManifoldMap
@@ -31,9 +32,19 @@ def _ddpm() -> Any:
     return DDPM
 
 
+def _image() -> Any:
+    try:
+        from dima.model.image_autoencoder import ImageAutoencoder
+    except ModuleNotFoundError as fault:
+        fix = 'Run: pip install "dima-manifold[image]"'
+        raise BackendError(f"ImageAutoencoder: {fault.name} must be installed; got none. {fix}") from None
+    return ImageAutoencoder
+
+
 AUTOENCODERS: dict[str, Callable[[], Any]] = {
     "manifold-map": lambda: ManifoldMap,
     "transformer": lambda: TransformerAutoencoder,
+    "image-autoencoder": _image,  # last: it is looked at only for what is none of those above
 }
 PRIORS: dict[str, Callable[[], Any]] = {"ddpm": _ddpm}
 
@@ -53,8 +64,8 @@ def make_autoencoder(owner: str, given: Any) -> Any:
     raise SettingError(f"{owner}: autoencoder must be {rule}; got {type(given).__name__}. Pass PCA(16), say.")
 
 
-def make_prior(owner: str, given: Any, seed: int) -> Any:
-    """A fresh prior from a name, an estimator or settings for a `DDPM`; None for no prior.
+def make_prior(owner: str, given: Any, seed: int, defaults: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """A fresh prior from a name, an estimator or settings for a `DDPM` beside the defaults; None for none.
 
     Raises:
         SettingError: the name is unknown, or a setting is unknown or out of range.
@@ -65,8 +76,9 @@ def make_prior(owner: str, given: Any, seed: int) -> Any:
         if given not in PRIORS:
             names = ", ".join(map(repr, PRIORS))
             raise SettingError(f"{owner}: prior must be one of {names}, settings or None; got {given!r}.")
-        return make_part(owner, "prior", PRIORS[given](), {}, seed)
-    return make_part(owner, "prior", _ddpm(), given, seed)
+        return make_part(owner, "prior", PRIORS[given](), defaults, seed)
+    beside = {**defaults, **given} if isinstance(given, Mapping) else given
+    return make_part(owner, "prior", _ddpm(), beside, seed)
 
 
 def make_part(owner: str, name: str, kind: Any, given: Any, seed: int) -> Any:

@@ -3,16 +3,19 @@
 encode: x -> z = (code(x) - mean) / spread        decode: z -> x        prior: z ~ p(z)
 """
 
+import copy
 import dataclasses
-from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 
 from dima import check, fitted, settings
-from dima.errors import SettingError, ShapeError
+from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.metrics.reconstruction import error_over_variance
 from dima.model import kinds
@@ -20,7 +23,7 @@ from dima.model.stages import Stage, collected, measured
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
-__all__ = ["LatentModel", "LatentModelFit"]
+__all__ = ["LatentModel", "LatentModelFit", "PartSeed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,9 @@ class LatentModelFit:
     stages: tuple[Stage, ...] = ()
 
 
+PartSeed = Annotated[int, Meta(ge=0, lt=2**31, description="seed of every part not given one of its own")]
+
+
 class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # untyped base
     """Encode, decode, generate and refine in the latent space of an autoencoder.
 
@@ -71,26 +77,34 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     """
 
     fit_: LatentModelFit
+    prior_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # of a prior, unless given
 
     def __init__(
         self,
         autoencoder: Any,
         prior: Any = "ddpm",
-        seed: Annotated[
-            int, Meta(ge=0, lt=2**31, description="seed of every part not given one of its own")
-        ] = 0,
+        seed: PartSeed = 0,
     ) -> None:
         self.autoencoder = autoencoder
         self.prior = prior
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: None = None, columns: Sequence[str] | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: None = None,
+        columns: Sequence[str] | None = None,
+        checkpoint: str | Path | None = None,
+        watch: Callable[[Self, int], None] | None = None,
+    ) -> Self:
         """Fit autoencoder and prior on rows `X` (n, D).
 
         Args:
             X: rows.
             y: ignored.
             columns: names of the columns, where `X` has none of its own.
+            checkpoint: run folder of the prior's training, as in `DDPM.fit`.
+            watch: is shown the model so far and the number of the record, at each of the prior's.
 
         Raises:
             SettingError: a setting is unknown, out of range or contradicts another.
@@ -99,28 +113,34 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         owner = type(self).__name__
         declared = settings.declared(type(self))
         settings_used = settings.check(owner, type(self), {name: getattr(self, name) for name in declared})
-        prior = kinds.make_prior(owner, self.prior, self.seed)
-        X = check.points(self, X, reset=True, min_rows=2)
+        prior = kinds.make_prior(owner, self.prior, self.seed, self.prior_settings)
+        X = check.points(self, self.rows(X), reset=True, min_rows=2)
         with collected() as stages:
-            autoencoder = self._make_autoencoder(X).fit(X)
+            autoencoder = self._fit_autoencoder(X)
             known, as_new = (_codes(owner, codes, len(X)) for codes in autoencoder.training_codes(X))
             scale = Standardizer.of(known)
+            mean_X, names = X.mean(axis=0, dtype=np.float64), check.feature_names(self, columns)
+            fit = LatentModelFit(autoencoder, None, settings_used, scale, mean_X, len(X), names)
             if prior is not None:
                 with measured("prior"):
-                    prior.fit(scale.apply(as_new))
-        mean_X, names = X.mean(axis=0, dtype=np.float64), check.feature_names(self)
-        if names is None and columns is not None:
-            names = list(columns)
-            if len(names) != X.shape[1]:
-                raise ShapeError(f"{owner}: columns must be {X.shape[1]} names; got {len(names)}.")
-        self.fit_ = LatentModelFit(
-            autoencoder, prior, settings_used, scale, mean_X, len(X), names, tuple(stages)
-        )
+                    show = None if watch is None else lambda prior, at: watch(self._so_far(fit, prior), at)
+                    prior.fit(scale.apply(as_new), checkpoint=checkpoint, watch=show)
+        self.fit_ = dataclasses.replace(fit, prior=prior, stages=tuple(stages))
         return self
 
-    def _make_autoencoder(self, X: Array) -> Any:
-        """A fresh autoencoder for rows `X`."""
-        return kinds.make_autoencoder(type(self).__name__, self.autoencoder)
+    def rows(self, X: ArrayLike) -> ArrayLike:
+        """What a user passes, as rows; some kinds of model take more than rows."""
+        return X
+
+    def _fit_autoencoder(self, X: Array) -> Any:
+        """The autoencoder of the model, fitted to rows `X`."""
+        return kinds.make_autoencoder(type(self).__name__, self.autoencoder).fit(X)
+
+    def _so_far(self, fit: LatentModelFit, prior: Any) -> Self:
+        """A fitted model around a prior that is still in training."""
+        shown = copy.copy(self)
+        shown.fit_ = dataclasses.replace(fit, prior=prior)
+        return shown
 
     def fit_transform(self, X: ArrayLike, y: None = None) -> Float64:
         """Fit and return the latents (n, d) of the training rows, as `transform` would."""
@@ -134,7 +154,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             ShapeError: another width than in `fit`.
         """
         fit: LatentModelFit = check.fitted(self)
-        X = check.points(self, X, reset=False)
+        X = check.points(self, self.rows(X), reset=False)
         return fit.scale.apply(_codes(type(self).__name__, fit.autoencoder.encode(X), len(X)))
 
     def inverse_transform(self, Z: ArrayLike) -> Float64:
@@ -173,7 +193,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return Z
         return self.inverse_transform(Z) if n else np.empty((0, self.n_features_in_))
 
-    def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Float64:
+    def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Array:
         """Rows (b, steps, D) on straight lines in latent space from rows `start` (b, D) to rows `end` (b, D).
 
         The ends are the reconstructions of the rows given.
@@ -201,7 +221,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def score(self, X: ArrayLike, y: None = None) -> float:
         """Share of the variance of `X` (b, D) that survives encoding and decoding; 1 is perfect."""
-        X = check.points(self, X, reset=False)
+        X = check.points(self, self.rows(X), reset=False)
         rebuilt = self.inverse_transform(self.transform(X))
         return 1.0 - error_over_variance(X, rebuilt, check.fitted(self).mean_X)
 

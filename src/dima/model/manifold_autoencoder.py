@@ -11,7 +11,7 @@ from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.kinds import make_part
-from dima.model.latent_model import LatentModel
+from dima.model.latent_model import LatentModel, PartSeed
 from dima.model.manifold_map import ManifoldMap
 from dima.typing import Array, Float64
 
@@ -48,9 +48,7 @@ class ManifoldAutoencoder(LatentModel):
         dmap: DMAP | Mapping[str, Any] | None = None,
         gplm: GPLM | Mapping[str, Any] | None = None,
         prior: Any = "ddpm",
-        seed: Annotated[
-            int, Meta(ge=0, lt=2**31, description="seed of every part not given one of its own")
-        ] = 0,
+        seed: PartSeed = 0,
     ) -> None:
         self.d = d
         self.dmap = dmap
@@ -65,7 +63,7 @@ class ManifoldAutoencoder(LatentModel):
         "(n, d) latents of the training rows as if each had been new; the prior learned these.",
     )
 
-    def _make_autoencoder(self, X: Array) -> ManifoldMap:
+    def _fit_autoencoder(self, X: Array) -> ManifoldMap:
         owner = type(self).__name__
         dmap = make_part(owner, "dmap", DMAP, self.dmap, self.seed)
         gplm = make_part(owner, "gplm", GPLM, self.gplm, self.seed)
@@ -74,7 +72,7 @@ class ManifoldAutoencoder(LatentModel):
             raise SettingError(f"{owner}: d must be {rule}; got {dmap.d}. Give it once.")
         # d goes to the encoder: given here, in `dmap`, or chosen from the data.
         chosen = min(_MOST, max(1, X.shape[1] // 2), len(X) - 1)
-        return ManifoldMap(dmap.set_params(d=self.d or dmap.d or chosen), gplm)
+        return ManifoldMap(dmap.set_params(d=self.d or dmap.d or chosen), gplm).fit(X)
 
     @classmethod
     def _parts(cls, autoencoder: ManifoldMap) -> dict[str, Any]:

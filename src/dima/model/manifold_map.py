@@ -44,6 +44,10 @@ class ManifoldMap(Autoencoder):
         """Rows (b, D) of diffusion coordinates (b, d)."""
         return self.gplm.predict(codes)
 
+    def is_fitted(self) -> bool:
+        """Whether encoder and decoder are fitted."""
+        return hasattr(self.dmap, "fit_") and hasattr(self.gplm, "fit_")
+
     def training_codes(self, X: Array) -> tuple[Float64, Float64]:
         """Coordinates (n, d) of the training rows, and those of each as if it had been new."""
         return self.dmap.embedding_, self.dmap.self_excluded_

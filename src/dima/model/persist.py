@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dima.errors import ArtifactError, DimaError
+from dima.errors import ArtifactError, BackendError, DimaError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model import kinds
+from dima.model.latent_diffusion import LatentDiffusion
 from dima.model.latent_model import LatentModel
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.store import Artifact, hub
@@ -29,6 +30,8 @@ KINDS: dict[str, Callable[[], Any]] = {
     "dmap": lambda: DMAP,
     "gplm": lambda: GPLM,
     **kinds.PRIORS,
+    "latent-diffusion": lambda: LatentDiffusion,
+    "image-autoencoder": kinds.AUTOENCODERS["image-autoencoder"],
 }
 
 
@@ -60,6 +63,8 @@ def load(path: str | Path) -> Any:
         raise ArtifactError(f"{path}: kind must be one of {known}; got {artifact.kind!r}. Upgrade dima.")
     try:
         return KINDS[artifact.kind]().from_arrays(artifact.settings, artifact.arrays)
+    except BackendError:
+        raise  # what is missing is a package, not a part of the file
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, DimaError) as fault:
         message = f"{path}: the artifact must hold a whole {artifact.kind}; got one without {fault}."
         raise ArtifactError(f"{message} Save it again.") from fault

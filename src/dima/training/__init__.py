@@ -5,6 +5,6 @@ by seconds, exact resume, and an orderly stop at Ctrl-C or SIGTERM. What is logg
 how often it is saved changes no number.
 """
 
-from dima.training.loop import Engine, Run, Trained, train
+from dima.training.loop import Engine, Run, Trained, TrainingState, train
 
-__all__ = ["Engine", "Run", "Trained", "train"]
+__all__ = ["Engine", "Run", "Trained", "TrainingState", "train"]

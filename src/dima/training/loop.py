@@ -62,6 +62,7 @@ class Run:
         identity: JSON-plain values that a checkpoint must agree with to be gone on from.
         log_every: steps between log lines, rounded up to the engine's records; 0 for none.
         checkpoint_seconds: between two checkpoints; one more is written at the end.
+        watch: is shown where the run stands after every record; it must change nothing.
     """
 
     label: str
@@ -70,6 +71,7 @@ class Run:
     identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     log_every: int = 0
     checkpoint_seconds: float = 30.0
+    watch: "Callable[[TrainingState[Any]], None]" = lambda now: None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +101,11 @@ class TrainingState(Generic[S]):
     def step(self) -> int:
         """Steps done."""
         return int(self.history[-1][0]) if self.history else 0
+
+    @property
+    def table(self) -> Float64:
+        """(records, 2) steps done and mean loss since the record before."""
+        return np.array(self.history, np.float64).reshape(-1, 2)
 
 
 def train(engine: Engine[S], run: Run) -> Trained[S]:
@@ -150,6 +157,7 @@ def _run(
             _log.info("%s: step %d of %d, loss %.4f", run.label, record.step, engine.n_steps, record.loss)
         now = _after(engine, now, state, record)
         keep(now, record)
+        run.watch(now)
         if now.patience.is_over:
             break
     return now
@@ -190,14 +198,10 @@ class _Keeper(Generic[S]):
         if now.step == self.saved_step:
             return
         state = self.engine.state_arrays(now.state)
-        kept = Checkpoint(state, now.best, _table(now.history), now.patience)
+        kept = Checkpoint(state, now.best, now.table, now.patience)
         checkpoint.write(self.folder.checkpoint, kept, self.run.identity)
         self.saved_step, self.saved_at = now.step, time.monotonic()
 
 
 def _result(engine: Engine[S], last: TrainingState[S]) -> Trained[S]:
-    return Trained(engine.restore(last.best) if last.best else last.state, _table(last.history))
-
-
-def _table(history: list[tuple[float, float]]) -> Float64:
-    return np.array(history, np.float64).reshape(-1, 2)
+    return Trained(engine.restore(last.best) if last.best else last.state, last.table)

@@ -74,14 +74,14 @@ def evaluate(
     fit = check.fitted(model)
     if n_samples < _FEWEST:
         raise SettingError(f"evaluate: n_samples must be at least {_FEWEST}; got {n_samples}.")
-    held_out = check.points(model, X, reset=False)
+    held_out = check.points(model, model.rows(X), reset=False)
     if len(held_out) < _FEWEST:
         fix = "Pass more held-out rows."
         raise DataError(f"evaluate: X must hold at least {_FEWEST} rows; got {len(held_out)}. {fix}")
     if train is None:
         known = fit.autoencoder.training_rows()
     else:
-        known = check.array("evaluate", "train", train, ("n", held_out.shape[1]))
+        known = check.array("evaluate", "train", model.rows(train), ("n", held_out.shape[1]))
     figures = reconstruction_figures(model, held_out, known)
     if fit.prior is not None:
         figures |= sample_figures(model, held_out, known, n_samples, np.random.default_rng(seed), seed)

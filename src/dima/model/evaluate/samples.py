@@ -24,7 +24,7 @@ def sample_figures(
     n_samples = min(n_samples, len(train))  # samples and real rows are compared at one size
     scale = Standardizer.of(np.asarray(train))
     real = _rounded(scale, X)
-    samples = _rounded(scale, model.sample(n_samples, seed=seed))
+    samples = _rounded(scale, model.sample(n_samples, seed=seed).reshape(n_samples, -1))
     draws = [_rounded(scale, train[rng.permutation(len(train))[:n_samples]]) for _ in range(_FLOOR_DRAWS)]
     distance = two_sample.sliced_w2(samples, real)
     floor = float(np.mean([two_sample.sliced_w2(draw, real) for draw in draws]))

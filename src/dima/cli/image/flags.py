@@ -1,0 +1,32 @@
+"""Flags that verbs of images share."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from dima.cli.flags import switch, whole
+
+__all__ = ["AeCkpt", "AutoResume", "CacheDir", "Data", "Device", "OnlyDigit", "OutDir"]
+
+Data = Annotated[
+    str,
+    Parameter(
+        help="mnist, fashion-mnist, fashion-mnist-1000 (comes with dima), a folder of pictures, .npy, .npz"
+    ),
+]
+OnlyDigit = Annotated[
+    int | None, Parameter(help="images of this label alone", converter=whole, validator=Number(gte=0, lte=9))
+]
+CacheDir = Annotated[
+    Path | None,
+    Parameter(help="where downloads are kept; $SCRATCH or $SLURM_TMPDIR, else here, below hf_cache"),
+]
+AeCkpt = Annotated[Path | None, Parameter(help="a saved autoencoder; the newest found if not given")]
+AutoResume = Annotated[bool, switch("go on with the newest run of these settings, if one was cut short")]
+Device = Annotated[str | None, Parameter(help="cuda, mps or cpu; the first that is there if not given")]
+OutDir = Annotated[
+    Path | None,
+    Parameter(help="folder of all results; $SCRATCH or $SLURM_TMPDIR, else here, below outputs"),
+]

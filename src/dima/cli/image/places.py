@@ -1,0 +1,141 @@
+"""Where image runs lie: the tree of results below one folder, names of runs, and what is found in it."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dima import store
+from dima.cli import targets
+from dima.errors import ArtifactError
+from dima.model import persist
+from dima.model.autoencoder import Autoencoder
+from dima.model.latent_model import LatentModel
+
+__all__ = [
+    "AUTOENCODERS",
+    "Tree",
+    "cache_folder",
+    "newest_run",
+    "open_autoencoder",
+    "output_folder",
+    "run_name",
+]
+
+AUTOENCODERS = "autoencoders"  # folder below the results
+_ORDER = ("conv", "mlp")  # of kinds, where several autoencoders are found
+
+
+@dataclasses.dataclass(frozen=True)
+class Tree:
+    """The places of one run below the folder of all results.
+
+    Attributes:
+        outdir: folder of all results.
+        run: name of the run.
+    """
+
+    outdir: Path
+    run: str
+
+    @property
+    def checkpoints(self) -> Path:
+        """Models by epoch, and the latest."""
+        return self.outdir / "checkpoints" / self.run
+
+    @property
+    def samples(self) -> Path:
+        """Pictures by epoch."""
+        return self.outdir / "samples" / self.run
+
+    @property
+    def training(self) -> Path:
+        """The run folder of the harness: metrics, events, and the checkpoint to go on from."""
+        return self.outdir / "runs" / self.run
+
+    @property
+    def log(self) -> Path:
+        """What was told on the way, line by line."""
+        return self.outdir / "logs" / f"{self.run}.log"
+
+    @contextlib.contextmanager
+    def logged(self) -> Iterator[None]:
+        """A block in which what the library tells is written to the log too, with the time.
+
+        Raises:
+            DataError: the folder cannot be made.
+        """
+        targets.folder(self.log.parent, "dima image")
+        handler, logger = logging.FileHandler(self.log, encoding="utf-8"), logging.getLogger("dima")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def output_folder() -> Path:
+    """Where results go unless told otherwise: below $SCRATCH or $SLURM_TMPDIR, else here."""
+    return _scratch() / "outputs"
+
+
+def cache_folder(asked: Path | None) -> Path | None:
+    """Where downloads are kept: as asked, else hf_cache if it is there; None fetches nothing."""
+    usual = _scratch() / "hf_cache"
+    return asked or (usual if usual.is_dir() else None)
+
+
+def run_name(stem: str) -> str:
+    """The name of a run that begins now."""
+    return f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def newest_run(outdir: Path, stem: str) -> str | None:
+    """The name of the newest run of a kind, by the time in its name; None where there is none."""
+    runs = outdir / "runs"
+    names = [path.name for path in runs.glob(f"{stem}*") if path.is_dir()] if runs.is_dir() else []
+    return max(names, key=lambda name: name[-len("YYYYMMDD-HHMMSS") :], default=None)
+
+
+def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> tuple[Any, Path]:
+    """The autoencoder at a path, or the newest in a folder or below the results: conv first, then mlp.
+
+    Raises:
+        ArtifactError: there is none, or what is there is something else.
+    """
+    path = ckpt or _newest(ckpt_dir or outdir)
+    opened = persist.load(path)
+    if isinstance(opened, LatentModel):
+        opened = opened.fit_.autoencoder
+    if not isinstance(opened, Autoencoder):
+        got = type(opened).__name__
+        fix = "Make one with dima image fit-autoencoder."
+        raise ArtifactError(f"--ae-ckpt: {path} must be a saved autoencoder; got a {got}. {fix}")
+    return opened, path
+
+
+def _newest(folder: Path) -> Path:
+    places = [folder, *folder.glob("*"), *folder.glob(f"{AUTOENCODERS}/*")]
+    kinds = {path: _kind(path) for path in places if (path / "MANIFEST.json").is_file()}
+    for kind in _ORDER:
+        those = [path for path, found in kinds.items() if found == kind]
+        if those:
+            return max(those, key=lambda path: path.stat().st_mtime)
+    fix = "Make one with dima image fit-autoencoder, or name it with --ae-ckpt."
+    raise ArtifactError(f"--ae-ckpt-dir: {folder} must hold a saved autoencoder; got none. {fix}")
+
+
+def _kind(path: Path) -> str | None:
+    """The network of a saved autoencoder of images; None for any other saved model."""
+    artifact = store.load(path)
+    return artifact.settings["fit"]["settings"]["model"] if artifact.kind == "image-autoencoder" else None
+
+
+def _scratch() -> Path:
+    return Path(os.environ.get("SCRATCH") or os.environ.get("SLURM_TMPDIR") or ".")

@@ -1,0 +1,113 @@
+"""`dima image sample` and `dima image map`: pictures from a saved model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from dima.cli import flags, output, targets
+from dima.cli.flags import EVERYWHERE, Common, Count
+from dima.cli.image import places
+from dima.cli.image.flags import AeCkpt, CacheDir, Data
+from dima.cli.image.pictures import save_grid
+from dima.data import images
+from dima.errors import ArtifactError
+from dima.figures import png, scatter
+from dima.files import replace_file
+from dima.model import persist
+from dima.model.latent_diffusion import LatentDiffusion
+from dima.model.plane import METHODS, to_plane
+from dima.noise import sampling
+from dima.scaling import Standardizer
+
+__all__ = ["latent_map", "open_model", "sample"]
+
+Ckpt = Annotated[Path, Parameter(help="a model of dima image fit-latent, or the folder of a run: its latest")]
+_OUTPUT = Parameter(name=["--output", "-o"], help="picture to write: .png")
+_METHOD = Parameter(help="how the latents are laid into the plane", choices=METHODS)
+
+
+def open_model(ckpt: Path) -> LatentDiffusion:
+    """Open a saved model of images, at a path or as the latest of a run.
+
+    Raises:
+        ArtifactError: there is none, or something else.
+    """
+    place = ckpt / "latest" if (ckpt / "latest").is_dir() else ckpt
+    model = persist.load(place)
+    if isinstance(model, LatentDiffusion):
+        return model
+    got, fix = type(model).__name__, "Make one with dima image fit-latent."
+    raise ArtifactError(f"--ckpt: {place} must be a saved LatentDiffusion; got a {got}. {fix}")
+
+
+@flags.takes(chosen=flags.of(sampling.table, name="*"))
+def sample(
+    *,
+    ckpt: Ckpt,
+    ae_ckpt: AeCkpt = None,
+    num_images: Annotated[Count, Parameter(help="images to draw")] = 64,
+    to: Annotated[Path, _OUTPUT] = Path("generated.png"),
+    chosen: flags.Settings = None,
+    common: Common = EVERYWHERE,
+) -> None:
+    """Draw new images from a trained model into one picture; equal seeds draw equal images.
+
+    The model holds its autoencoder; with --ae-ckpt another of the same latents decodes, such as one
+    that was trained further.
+
+    Examples:
+        dima image sample --ckpt outputs/checkpoints/RUN/latest --num-images 64 --output generated.png
+        dima image sample --ckpt outputs/checkpoints/RUN --steps 50 --solver dpmpp_2m --seed 1
+    """
+    targets.file(to, kinds=(".png",))
+    model = open_model(ckpt)
+    if ae_ckpt is not None:
+        model = model.with_autoencoder(places.open_autoencoder(ae_ckpt, None, Path())[0])
+    with common.bars():
+        drawn = model.sample(num_images, **(chosen or {}), **common.seeded())
+    save_grid(to, drawn)
+    if common.as_json:
+        output.json({"output": to, "shape": drawn.shape})
+    elif not common.quiet:
+        output.lines(f"{to}: {len(drawn)} images of {'x'.join(map(str, drawn.shape[1:]))}")
+
+
+def latent_map(  # noqa: PLR0913 each argument is a flag
+    *,
+    ae_ckpt: AeCkpt = None,
+    data: Data = "mnist",
+    method: Annotated[str, _METHOD] = "tsne",
+    n: Annotated[Count, Parameter(name=["--n", "-n"], help="test images drawn as points")] = 2000,
+    cache_dir: CacheDir = None,
+    to: Annotated[Path, _OUTPUT] = Path("latents.png"),
+    common: Common = EVERYWHERE,
+) -> None:
+    """Draw the latents of test images in the plane, coloured by label.
+
+    Laid out by t-SNE, or by dima's own diffusion map.
+
+    Examples:
+        dima image map --ae-ckpt outputs/autoencoders/conv-d16 -o latents.png
+        dima image map --method dmap --data fashion-mnist
+    """
+    targets.file(to, kinds=(".png",))
+    autoencoder, path = places.open_autoencoder(ae_ckpt, None, places.output_folder())
+    found = images.load(data, "test", cache_dir=places.cache_folder(cache_dir))
+    few = found.images[:n]
+    codes = autoencoder.encode(few if autoencoder.takes_images else few.reshape(len(few), -1))
+    points = to_plane(Standardizer.of(codes).apply(codes), method, common.seed or 0)
+    labels = None if found.labels is None else _named(found)[:n]
+    title = f"{len(few)} images in the latent space of {path.name}, by {method}"
+    replace_file(to, png(scatter.scatter(points, labels, title, ("", ""))), "dima image map")
+    if common.as_json:
+        output.json({"output": to, "points": points.shape})
+    elif not common.quiet:
+        output.lines(f"{to}: {title}")
+
+
+def _named(found: images.Images) -> Any:
+    """Labels as names where there are some."""
+    if found.classes is None or found.labels is None:
+        return found.labels
+    return [found.classes[label] for label in found.labels]

@@ -1,0 +1,52 @@
+"""The convolutional autoencoder: three convolutions of stride 2 (28-14-7-4), a linear layer, and back.
+
+Upwards, explicit interpolation stands before each convolution: a transposed one would leave a
+checkerboard (Odena, Dumoulin and Olah 2016).
+"""
+
+import itertools
+
+import torch.nn.functional as F  # noqa: N812 the name everybody knows
+from torch import Tensor, nn
+
+__all__ = ["Conv"]
+
+_WIDTHS = (16, 32, 64)
+
+
+class Conv(nn.Module):
+    """Images (b, c, h, w) to codes (b, d), and codes to logits of pixels.
+
+    Args:
+        shape: (c, h, w) of an image.
+        latent_dim: d.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], latent_dim: int) -> None:
+        super().__init__()
+        channels, *size = shape
+        sizes = [tuple(size)]
+        for _ in _WIDTHS:
+            sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+        widths = [channels, *_WIDTHS]
+        self.sizes = sizes[-2::-1]  # what the decoder grows through
+        self.small = (_WIDTHS[-1], *sizes[-1])
+        flat = self.small[0] * self.small[1] * self.small[2]
+        self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in itertools.pairwise(widths))
+        self.to_code = nn.Linear(flat, latent_dim)
+        self.from_code = nn.Linear(latent_dim, flat)
+        self.up = nn.ModuleList(nn.Conv2d(i, o, 3, 1, 1) for i, o in itertools.pairwise(widths[::-1]))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes (b, d) of images (b, c, h, w)."""
+        for layer in self.down:
+            images = F.relu(layer(images))
+        codes: Tensor = self.to_code(images.flatten(1))
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Logits (b, c, h, w) of the pixels of codes (b, d)."""
+        images: Tensor = F.relu(self.from_code(codes)).reshape(-1, *self.small)
+        for i, (layer, size) in enumerate(zip(self.up, self.sizes, strict=True)):
+            images = layer(F.interpolate(F.relu(images) if i else images, size=size, mode="nearest"))
+        return images

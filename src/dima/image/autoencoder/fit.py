@@ -1,0 +1,195 @@
+"""What an autoencoder of images learns, how it is trained, and how it encodes: one frozen `AutoencoderFit`.
+
+Codes pass a batch normalisation without affine part and, while training, a little noise: close codes then
+decode alike, which is what a prior over them needs. Pixels are the sigmoid of the decoder's logits.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 the name everybody knows
+from torch import Tensor, nn
+
+from dima import training
+from dima.blocks import row_blocks
+from dima.errors import BackendError
+from dima.image import device as devices
+from dima.image.autoencoder.conv import Conv
+from dima.image.autoencoder.mlp import MLP
+from dima.image.train import Engine, Plan, State, from_named, generator, named
+from dima.training.checkpoint import fingerprint
+from dima.typing import Arrays, Float32, Float64
+
+__all__ = ["LOSSES", "NETWORKS", "AutoencoderFit", "Coder", "fit_autoencoder"]
+
+_log = logging.getLogger("dima")
+
+NETWORKS: dict[str, Callable[[tuple[int, int, int], int], Any]] = {"mlp": MLP, "conv": Conv}
+# Each of logits and pixels in [0, 1], summed over the pixels of an image.
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "bce": lambda logits, y: F.binary_cross_entropy_with_logits(logits, y, reduction="sum"),
+    "mse": lambda logits, y: (logits.sigmoid() - y).square().sum(),
+    "pseudo-huber": lambda logits, y: _pseudo_huber(logits.sigmoid() - y).sum(),
+}
+_HUBER = 0.1  # pixel error at which the loss turns from a square to a slope
+_MOMENTUM = 0.01  # of the running mean and variance of codes
+_HELD_OUT = 20  # one row in so many is kept from training for early stopping
+_ROWS = 1024  # images encoded or decoded at a time
+_NOT_OF_THE_RUN = {"device"}
+
+
+class Coder(nn.Module):
+    """A network of `NETWORKS` with its codes normalised.
+
+    Args:
+        model: its name.
+        shape: (c, h, w) of an image.
+        latent_dim: numbers in a code.
+    """
+
+    def __init__(self, model: str, shape: tuple[int, int, int], latent_dim: int) -> None:
+        super().__init__()
+        self.network = NETWORKS[model](shape, latent_dim)
+        self.norm = nn.BatchNorm1d(latent_dim, affine=False, momentum=_MOMENTUM)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes (b, d) of images (b, c, h, w) in [-1, 1]."""
+        codes: Tensor = self.norm(self.network.encode(images))
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Images (b, c, h, w) in [-1, 1] of codes (b, d)."""
+        pixels: Tensor = 2 * self.network.decode(codes).sigmoid() - 1
+        return pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoencoderFit:
+    """What training an autoencoder of images gives.
+
+    Attributes:
+        settings: those it was fitted with.
+        image_shape: (c, h, w).
+        network: the averaged (EMA) parameters, by name.
+        losses: (records, 2) training steps done and mean loss since the record before.
+    """
+
+    settings: dict[str, Any]
+    image_shape: tuple[int, int, int]
+    network: Arrays
+    losses: Float64
+
+    def __post_init__(self) -> None:
+        """Read the shape back as it was: JSON knows no tuples."""
+        object.__setattr__(self, "image_shape", tuple(self.image_shape))
+
+    def encode(self, images: Float32) -> Float32:
+        """Codes (b, d) of images (b, c, h, w)."""
+        return self._mapped(lambda coder, rows: coder.encode(rows), images)
+
+    def decode(self, codes: Float32) -> Float32:
+        """Images (b, c, h, w) of codes (b, d)."""
+        return self._mapped(lambda coder, rows: coder.decode(rows), codes)
+
+    @torch.no_grad()
+    def _mapped(self, work: Callable[[Coder, Tensor], Tensor], values: Float32) -> Float32:
+        place = _place(self.settings["device"])
+        coder = _coder(self.settings, self.image_shape)
+        from_named(coder, self.network).eval().to(place)
+        blocks = [
+            torch.from_numpy(np.array(values[rows], np.float32)) for rows in row_blocks(len(values), _ROWS)
+        ]
+        precision = self.settings["precision"]
+        if precision == "auto":
+            trial = blocks[0].to(place)
+            precision = "bfloat16" if devices.bf16_is_faster(lambda: work(coder, trial), place) else "float32"
+        with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            parts = [work(coder, block.to(place)).float().cpu().numpy() for block in blocks]
+        return np.concatenate(parts)
+
+
+def fit_autoencoder(
+    settings_used: dict[str, Any],
+    images: Float32,
+    folder: str | Path | None = None,
+    watch: Callable[[AutoencoderFit, int], None] = lambda fit, epoch: None,
+) -> AutoencoderFit:
+    """Train on checked images (n, c, h, w) in [-1, 1], in a run folder if one is given.
+
+    `watch` is shown the network after every epoch, with the number of the epoch.
+    """
+    place, message = devices.choose(settings_used["device"], "ImageAutoencoder")
+    _log.info(message)
+    shape = images.shape[1:]
+    engine = _engine(settings_used, images, place)
+
+    def fit_of(state: State, history: Float64) -> AutoencoderFit:
+        return AutoencoderFit(settings_used, shape, named(state.average), history)
+
+    def after_record(now: training.TrainingState[State]) -> None:
+        epoch, within = divmod(now.step, engine.epoch_steps)
+        if within == 0:
+            watch(fit_of(now.state, now.table), epoch)
+
+    run = dataclasses.replace(_run(settings_used, images, folder), watch=after_record)
+    trained = training.train(engine, run)
+    return fit_of(trained.state, trained.history)
+
+
+def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device) -> Engine:
+    shape = images.shape[1:]
+    names = ("epochs", "batch_size", "learning_rate", "ema_decay", "precision", "seed")
+    plan = Plan(**{name: settings_used[name] for name in names})
+    plan = dataclasses.replace(plan, batch_size=min(plan.batch_size, len(images)))
+    noise, error = settings_used["code_noise"], LOSSES[settings_used["loss"]]
+
+    def build() -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings_used["seed"])
+            return _coder(settings_used, shape).to(place)
+
+    def loss(coder: Any, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
+        (rows,) = batch
+        codes = coder.encode(rows)
+        codes = codes + noise * torch.randn(codes.shape, generator=draws).to(codes)
+        logits = coder.network.decode(codes)
+        return error(logits.float(), (rows + 1) / 2) / len(rows)
+
+    data = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(place)
+    if settings_used["patience"] is None:
+        return Engine(plan, build, loss, (data,))
+    order = torch.randperm(len(data), generator=generator(plan.seed, 0, "held out"))
+    apart = order[: max(1, len(data) // _HELD_OUT)]
+    kept = order[len(apart) :] if len(data) > 1 else order
+    return Engine(plan, build, loss, (data[kept],), (data[apart],))
+
+
+def _run(settings_used: dict[str, Any], images: Float32, folder: str | Path | None) -> training.Run:
+    identity = {name: value for name, value in settings_used.items() if name not in _NOT_OF_THE_RUN}
+    return training.Run(
+        "ImageAutoencoder",
+        patience=settings_used["patience"],
+        folder=None if folder is None else Path(folder),
+        identity=identity if folder is None else identity | {"images": fingerprint(images)},
+    )
+
+
+def _coder(settings_used: dict[str, Any], shape: Any) -> Coder:
+    return Coder(settings_used["model"], shape, settings_used["latent_dim"])
+
+
+def _place(name: str) -> torch.device:
+    """The device of training where it is there, else the best there is: a saved model opens anywhere."""
+    try:
+        return devices.choose(name)[0]
+    except BackendError:
+        return devices.choose()[0]
+
+
+def _pseudo_huber(error: Tensor) -> Tensor:
+    return _HUBER**2 * ((1 + (error / _HUBER).square()).sqrt() - 1)

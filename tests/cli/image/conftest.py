@@ -1,0 +1,26 @@
+"""A folder of results with an autoencoder and a short run, made by the command line itself."""
+
+import pytest
+
+from cli.shell import Shell
+from dima.cli import run
+
+QUICK = ["--data", "fashion-mnist-1000", "-q"]
+
+
+@pytest.fixture
+def dima(capsys, monkeypatch):
+    """Calls the command line; pages are wide, so that a flag stands on one line."""
+    monkeypatch.setenv("COLUMNS", "250")
+    return Shell(capsys)
+
+
+@pytest.fixture(scope="session")
+def outputs(tmp_path_factory):
+    """An mlp of three numbers a code, and two epochs of a prior over them."""
+    folder = tmp_path_factory.mktemp("outputs")
+    outdir = ["--outdir", str(folder), *QUICK]
+    assert run(["image", "fit-autoencoder", "--latent-dim", "3", "--epochs", "1", *outdir]) == 0
+    quick = ["--epochs", "2", "--batch-size", "400", "--hidden-dim", "8", "--T", "20"]
+    assert run(["image", "fit-latent", *quick, "--generate-images", *outdir]) == 0
+    return folder

@@ -1,0 +1,92 @@
+"""`dima image fit-latent`: the tree it writes, that a cut run goes on, and what it refuses."""
+
+import re
+
+import numpy as np
+import pytest
+
+from cli.image.conftest import QUICK
+from dima import load
+from dima.model import persist
+
+QUICKER = ["--batch-size", "400", "--hidden-dim", "8", "--T", "20", *QUICK]
+
+
+def test_the_tree_is_as_published(outputs):
+    (run,) = (outputs / "checkpoints").iterdir()
+    assert re.fullmatch(r"latent-diffusion-dall-bs400-lr0\.0002-T20-seed0-\d{8}-\d{6}", run.name)
+    assert sorted(path.name for path in run.iterdir()) == ["epoch_000001", "epoch_000002", "latest"]
+    pictures = sorted(path.name for path in (outputs / "samples" / run.name).iterdir())
+    assert pictures == ["epoch_000001.png", "epoch_000002.png"]
+    assert (outputs / "runs" / run.name / "metrics.jsonl").read_text().count("\n") == 2
+    log = (outputs / "logs" / f"{run.name}.log").read_text()
+    assert "800 images" in log
+    assert "Epoch 2 of 2" in log
+
+
+def test_the_latest_is_that_of_the_last_epoch_and_the_autoencoder_is_in_it(outputs):
+    (run,) = (outputs / "checkpoints").iterdir()
+    latest, last = load(run / "latest"), load(run / "epoch_000002")
+    np.testing.assert_array_equal(latest.sample(3), last.sample(3))
+    assert not np.array_equal(latest.sample(3), load(run / "epoch_000001").sample(3))
+    assert latest.prior_.get_params()["beta_end"] == 0.02
+
+
+def test_a_run_that_was_cut_goes_on_to_the_same_numbers(outputs, dima, tmp_path, monkeypatch):
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
+    call = ["image", "fit-latent", "--epochs", "4", *ae, *QUICKER, "--outdir"]
+    assert dima(*call, str(tmp_path / "whole")).code == 0
+    save, saved = persist.save, []
+
+    def cut(model, path):
+        saved.append(path)
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+        return save(model, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(persist, "save", cut)
+        assert dima(*call, str(tmp_path / "cut")).code == 130
+    ran = dima(*call, str(tmp_path / "cut"), "--auto-resume")
+    assert ran.code == 0
+    whole, resumed = (
+        next((tmp_path / name / "checkpoints").iterdir()) / "latest" / "model.safetensors"
+        for name in ("whole", "cut")
+    )
+    assert whole.read_bytes() == resumed.read_bytes()
+    refused = dima(*call, str(tmp_path / "cut"), "--auto-resume", "--lr", "0.1")
+    assert (refused.code, "got others: learning_rate" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--ae-ckpt", "missing"], "got nothing there"),
+        (["--ae-ckpt-dir", "missing"], "must hold a saved autoencoder; got none"),
+        (["--only-digit", "10"], "--only-digit"),
+        (["--beta-start", "0.5"], "--beta-start must be below --beta-end 0.02; got 0.5"),
+        (["--device", "cuda"], "got 'cuda'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(outputs, dima, tmp_path, extra, message):
+    ae = [] if "--ae" in extra[0] else ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
+    ran = dima("image", "fit-latent", *ae, *QUICKER, "--outdir", str(tmp_path / "results"), *extra)
+    assert ran.code == 2
+    assert message in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_images_of_another_size_are_refused(outputs, dima, tmp_path):
+    np.save(tmp_path / "small.npy", np.zeros((20, 1, 9, 9), np.uint8))
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3"), "--data", str(tmp_path / "small.npy")]
+    ran = dima("image", "fit-latent", *ae, "--outdir", str(tmp_path / "results"), "-q")
+    assert ran.code == 2
+    assert "81 features" in ran.err
+
+
+def test_labels_are_needed_for_one_digit(outputs, dima, tmp_path):
+    np.save(tmp_path / "bare.npy", np.zeros((20, 1, 28, 28), np.uint8))
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3"), "--data", str(tmp_path / "bare.npy")]
+    ran = dima("image", "fit-latent", *ae, "--only-digit", "3", "--outdir", str(tmp_path))
+    assert (ran.code, "left out without labels; got 3" in ran.err) == (2, True)

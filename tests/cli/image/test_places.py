@@ -1,0 +1,77 @@
+"""Where results lie, and what is found by itself."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dima.cli.image import places
+from dima.data.images import load as load_images
+from dima.errors import ArtifactError
+from dima.manifold.dmap import DMAP
+from dima.model.image_autoencoder import ImageAutoencoder
+from dima.model.persist import save
+
+IMAGES = load_images("fashion-mnist-1000").images[:64]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    for model in ("conv", "mlp"):
+        save(ImageAutoencoder(model, latent_dim=2, epochs=1).fit(IMAGES), folder / model)
+    return folder
+
+
+def test_scratch_folders_come_first(monkeypatch):
+    for name in ("SCRATCH", "SLURM_TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    assert places.output_folder() == Path("outputs")
+    monkeypatch.setenv("SLURM_TMPDIR", "/job")
+    assert places.output_folder() == Path("/job/outputs")
+    monkeypatch.setenv("SCRATCH", "/scratch")
+    assert places.output_folder() == Path("/scratch/outputs")
+
+
+def test_downloads_are_kept_where_asked_or_where_they_were(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    assert places.cache_folder(None) is None
+    assert places.cache_folder(Path("there")) == Path("there")
+    (tmp_path / "hf_cache").mkdir()
+    assert places.cache_folder(None) == tmp_path / "hf_cache"
+
+
+def test_conv_comes_before_mlp_and_new_before_old(saved, tmp_path):
+    home = tmp_path / places.AUTOENCODERS
+    for age, (name, kind) in enumerate({"a": "mlp", "b": "conv", "c": "conv", "d": "mlp"}.items()):
+        shutil.copytree(saved / kind, home / name)
+        os.utime(home / name, (age, age))
+    assert places.open_autoencoder(None, None, tmp_path)[1] == home / "c"
+    shutil.rmtree(home / "c")
+    shutil.rmtree(home / "b")
+    opened, path = places.open_autoencoder(None, home, Path("elsewhere"))
+    assert (opened.model, path) == ("mlp", home / "d")
+
+
+def test_a_named_one_is_taken_as_it_is_whatever_its_kind(saved):
+    assert places.open_autoencoder(saved / "mlp", None, Path())[0].model == "mlp"
+
+
+def test_what_is_no_autoencoder_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match=r"--ae-ckpt-dir: .* got none\. Make one"):
+        places.open_autoencoder(None, None, tmp_path / "nothing")
+    with pytest.raises(ArtifactError, match="got nothing there"):
+        places.open_autoencoder(tmp_path / "missing", None, tmp_path)
+    save(DMAP(d=1, k=5).fit(np.random.default_rng(0).standard_normal((30, 2))), tmp_path / "dmap")
+    with pytest.raises(ArtifactError, match="must be a saved autoencoder; got a DMAP"):
+        places.open_autoencoder(tmp_path / "dmap", None, tmp_path)
+
+
+def test_the_newest_run_is_told_by_the_time_in_its_name(tmp_path):
+    assert places.newest_run(tmp_path, "a-") is None
+    for name in ("a-z-20260101-000000", "a-b-20260102-000000", "b-20270101-000000"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    assert places.newest_run(tmp_path, "a-") == "a-b-20260102-000000"
+    assert places.run_name("a").startswith("a-2")

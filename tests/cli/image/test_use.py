@@ -1,0 +1,62 @@
+"""`dima image sample` and `dima image map`: pictures, from whatever path names a model."""
+
+import json
+
+import pytest
+from matplotlib.image import imread
+
+from dima.data.images import load as load_images
+from dima.model.image_autoencoder import ImageAutoencoder
+from dima.model.persist import save
+
+
+@pytest.fixture
+def run(outputs):
+    return next((outputs / "checkpoints").iterdir())
+
+
+def test_a_run_and_its_latest_draw_the_same_picture(run, dima, tmp_path):
+    shown = []
+    for place, name in ((run, "a.png"), (run / "latest", "b.png")):
+        ran = dima("image", "sample", "--ckpt", str(place), "--num-images", "4", "-o", str(tmp_path / name))
+        assert ran.code == 0
+        assert "4 images of 1x28x28" in ran.out
+        shown.append(imread(tmp_path / name))
+    assert (shown[0] == shown[1]).all()
+
+
+def test_solver_steps_and_seed_are_obeyed(run, dima, tmp_path):
+    call = ["image", "sample", "--ckpt", str(run), "--num-images", "4", "--json", "-o"]
+    pictures = []
+    for at, extra in enumerate([[], ["--seed", "1"], ["--solver", "dpmpp_2m", "--steps", "5"]]):
+        path = tmp_path / f"{at}.png"
+        ran = dima(*call, str(path), *extra)
+        assert json.loads(ran.out)["shape"] == [4, 1, 28, 28]
+        pictures.append(path.read_bytes())
+    assert len(set(pictures)) == 3
+    assert dima(*call, str(tmp_path / "x.png"), "--steps", "21").code == 2
+    assert dima(*call, str(tmp_path / "x.gif")).code == 2
+
+
+def test_another_autoencoder_may_decode_if_it_fits(outputs, run, dima, tmp_path):
+    images = load_images("fashion-mnist-1000").images[:64]
+    call = ["image", "sample", "--ckpt", str(run), "--num-images", "4", "-o", str(tmp_path / "p.png")]
+    save(ImageAutoencoder(latent_dim=3, epochs=1, seed=5).fit(images), tmp_path / "other")
+    assert dima(*call).code == 0
+    first = (tmp_path / "p.png").read_bytes()
+    assert dima(*call, "--ae-ckpt", str(tmp_path / "other")).code == 0
+    assert (tmp_path / "p.png").read_bytes() != first
+    save(ImageAutoencoder(latent_dim=4, epochs=1).fit(images), tmp_path / "wide")
+    ran = dima(*call, "--ae-ckpt", str(tmp_path / "wide"))
+    assert (ran.code, "codes of 3 numbers, as the prior does; got 4" in ran.err) == (2, True)
+    ran = dima("image", "sample", "--ckpt", str(tmp_path / "wide"))
+    assert (ran.code, "must be a saved LatentDiffusion; got a ImageAutoencoder" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("method", ["tsne", "dmap"])
+def test_latents_are_drawn_in_the_plane(outputs, dima, tmp_path, method):
+    call = ["--data", "fashion-mnist-1000", "-n", "60", "--method", method, "-o", str(tmp_path / "map.png")]
+    ran = dima("image", "map", "--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3"), *call)
+    assert ran.code == 0
+    assert f"60 images in the latent space of mlp-d3, by {method}" in ran.out
+    assert imread(tmp_path / "map.png").std() > 0.01
