@@ -9,6 +9,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from dima.typing import Arrays
 
 __all__ = ["PRECISIONS", "Engine", "Loss", "Plan", "State", "from_named", "generator", "named"]
 
-Loss = Callable[[nn.Module, tuple[Tensor, ...], torch.Generator], Tensor]  # of a batch, a mean over its rows
+Loss = Callable[[Any, tuple[Tensor, ...], torch.Generator], Tensor]  # of a batch, a mean over its rows
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 _WARM_UP = 0.03  # share of the run in which the learning rate rises
@@ -69,8 +70,8 @@ class State:
     """A network in training. Steps change it in place."""
 
     step: int
-    network: nn.Module
-    average: nn.Module
+    network: Any
+    average: Any
     optimiser: torch.optim.AdamW
     bf16: bool
 

@@ -67,6 +67,9 @@ class ImageAutoencoder(FittedEstimator, Autoencoder):
         device: Annotated[
             str, OneOf(*devices.DEVICES), Meta(description="where it runs; auto is cuda, then mps, then cpu")
         ] = "auto",
+        sharpen: Annotated[
+            bool, Meta(description="train the decoder against a discriminator afterwards: crisper images")
+        ] = False,
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, order and noise")] = 0,
     ) -> None:
         self._store(locals())

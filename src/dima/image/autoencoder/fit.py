@@ -1,8 +1,4 @@
-"""What an autoencoder of images learns, how it is trained, and how it encodes: one frozen `AutoencoderFit`.
-
-Codes pass a batch normalisation without affine part and, while training, a little noise: close codes then
-decode alike, which is what a prior over them needs. Pixels are the sigmoid of the decoder's logits.
-"""
+"""What an autoencoder of images learns, and how it is trained and encodes: one frozen `AutoencoderFit`."""
 
 import dataclasses
 import logging
@@ -19,17 +15,16 @@ from dima import training
 from dima.blocks import row_blocks
 from dima.errors import BackendError
 from dima.image import device as devices
-from dima.image.autoencoder.conv import Conv
-from dima.image.autoencoder.mlp import MLP
+from dima.image.autoencoder.coder import Coder
+from dima.image.autoencoder.sharpen import sharpen
 from dima.image.train import Engine, Plan, State, from_named, generator, named
 from dima.training.checkpoint import fingerprint
 from dima.typing import Arrays, Float32, Float64
 
-__all__ = ["LOSSES", "NETWORKS", "AutoencoderFit", "Coder", "fit_autoencoder"]
+__all__ = ["LOSSES", "AutoencoderFit", "fit_autoencoder"]
 
 _log = logging.getLogger("dima")
 
-NETWORKS: dict[str, Callable[[tuple[int, int, int], int], Any]] = {"mlp": MLP, "conv": Conv}
 # Each of logits and pixels in [0, 1], summed over the pixels of an image.
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bce": lambda logits, y: F.binary_cross_entropy_with_logits(logits, y, reduction="sum"),
@@ -37,35 +32,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "pseudo-huber": lambda logits, y: _pseudo_huber(logits.sigmoid() - y).sum(),
 }
 _HUBER = 0.1  # pixel error at which the loss turns from a square to a slope
-_MOMENTUM = 0.01  # of the running mean and variance of codes
 _HELD_OUT = 20  # one row in so many is kept from training for early stopping
 _ROWS = 1024  # images encoded or decoded at a time
 _NOT_OF_THE_RUN = {"device"}
-
-
-class Coder(nn.Module):
-    """A network of `NETWORKS` with its codes normalised.
-
-    Args:
-        model: its name.
-        shape: (c, h, w) of an image.
-        latent_dim: numbers in a code.
-    """
-
-    def __init__(self, model: str, shape: tuple[int, int, int], latent_dim: int) -> None:
-        super().__init__()
-        self.network = NETWORKS[model](shape, latent_dim)
-        self.norm = nn.BatchNorm1d(latent_dim, affine=False, momentum=_MOMENTUM)
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Codes (b, d) of images (b, c, h, w) in [-1, 1]."""
-        codes: Tensor = self.norm(self.network.encode(images))
-        return codes
-
-    def decode(self, codes: Tensor) -> Tensor:
-        """Images (b, c, h, w) in [-1, 1] of codes (b, d)."""
-        pixels: Tensor = 2 * self.network.decode(codes).sigmoid() - 1
-        return pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +107,12 @@ def fit_autoencoder(
 
     run = dataclasses.replace(_run(settings_used, images, folder), watch=after_record)
     trained = training.train(engine, run)
-    return fit_of(trained.state, trained.history)
+    fit = fit_of(trained.state, trained.history)
+    if not settings_used["sharpen"]:
+        return fit
+    data, coder = engine.data[0], trained.state.average
+    run = _run(settings_used, images, None if folder is None else Path(folder) / "sharpen")
+    return dataclasses.replace(fit, network=sharpen(coder, data, settings_used["seed"], run))
 
 
 def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device) -> Engine:
