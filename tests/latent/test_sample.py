@@ -97,3 +97,18 @@ def test_draws_are_standard_normal_and_unrelated():
     assert not np.isclose(draws, np.asarray(sample.standard_normal(keys, 3, 3))).any()
     other = sample.standard_normal(sample.sample_keys(1, 0, 500), 0, 3)
     assert not np.isclose(draws[0], other).any()
+
+
+def test_guidance_leads_away_from_a_standard_normal(parameters):
+    table, keys = solver.build("ddim", *LEVELS), sample.sample_keys(3, 0, 4)
+
+    def denoise(x, i):
+        level = jnp.asarray(table.log_snr[i : i + 1], jnp.float32)
+        answer = np.asarray(denoiser.apply(parameters, jnp.asarray(x, jnp.float32), level))
+        D = target.clean("v", x, answer, table.alpha[i], table.sigma[i])
+        return 1.5 * D - 0.5 * table.alpha[i] * x  # E[x0 | x] of a standard normal is alpha x
+
+    noise = [np.zeros((4, 3))] * table.steps
+    expected = solver.walk(table, denoise, np.asarray(start(keys), np.float64), noise)
+    solved = sample.solve(parameters, "v", sample.rows(table), start(keys), keys, 1.5)
+    assert_close(solved, expected, atol=1e-4, rtol=1e-4)

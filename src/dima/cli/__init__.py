@@ -41,6 +41,7 @@ VERBS: dict[str, str] = {
     "image fit-latent": "dima.cli.image.latent:fit_latent",
     "image sample": "dima.cli.image.use:sample",
     "image map": "dima.cli.image.use:latent_map",
+    "image evaluate": "dima.cli.image.evaluate:evaluate",
     "toy": "dima.cli.toy:toy_diffusion",
     "info": "dima.cli.look:info",
     "doctor": "dima.cli.doctor:doctor",

@@ -133,6 +133,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         seed: sampling.Seed = 0,
         spacing: sampling.Spacing = "trailing",
         churn: sampling.Churn | None = None,
+        guidance: sampling.Guidance = 1.0,
     ) -> Array:
         """Draw `n` new points (n, d), float32; float64 where their mean is too far from zero for that.
 
@@ -144,15 +145,20 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
             seed: equal seeds draw equal points, whatever `n`.
             spacing: "trailing", "leading", "linspace" or "karras".
             churn: share by which "churned" raises the noise of each step; the solver's own if None.
+            guidance: w in D + (w - 1) (D - D_weak), with D_weak the clean estimate of the Gaussian that has
+                the moments of the data; above 1 samples keep to what the network has learnt beyond it, at
+                the price of variety. Source: Karras et al. 2024, equation 3, here with a closed form.
 
         Raises:
             SettingError: an argument is out of range, or the solver does not have it.
         """
         fit: DDPMFit = check.fitted(self)
         asked = {"solver": solver, "steps": steps, "eta": eta, "spacing": spacing, "churn": churn}
-        checked = settings.check("DDPM.sample", DDPM.sample, {"n": n, "seed": seed} | asked)
-        n, seed = checked.pop("n"), checked.pop("seed")
-        return fit.walk(sampling.table(path_of(fit.settings), **checked), n, seed)
+        asked |= {"n": n, "seed": seed, "guidance": guidance}
+        checked = settings.check("DDPM.sample", DDPM.sample, asked)
+        n, seed, guidance = (checked.pop(name) for name in ("n", "seed", "guidance"))
+        table = sampling.table(path_of(fit.settings), **checked)
+        return fit.walk(table, n, seed, guidance=guidance)
 
     def refine(
         self,

@@ -44,10 +44,15 @@ class DDPMFit:
     losses: Float64
 
     def walk(
-        self, table: SolverTable, n: int, seed: int, start: tuple[Float32, float] | None = None
+        self,
+        table: SolverTable,
+        n: int,
+        seed: int,
+        start: tuple[Float32, float] | None = None,
+        guidance: float = 1.0,
     ) -> Array:
         """Walk `n` points (n, d): from noise alone, or from standardised states plus noise of a spread."""
-        parts = [self._part(table, seed, rows, start) for rows in row_blocks(n, _TOGETHER)]
+        parts = [self._part(table, seed, rows, start, guidance) for rows in row_blocks(n, _TOGETHER)]
         points = np.concatenate(parts) if parts else np.empty((0, len(self.scale.center)), np.float32)
         if not np.isfinite(points).all():
             fix = "Train longer, with a lower learning rate, or choose the target v."
@@ -60,13 +65,16 @@ class DDPMFit:
         far = np.abs(self.scale.center) > _FAR * self.scale.unit
         return not (far & self.scale.varies).any()
 
-    def _part(self, table: SolverTable, seed: int, rows: slice, start: tuple[Float32, float] | None) -> Array:
+    def _part(
+        self, table: SolverTable, seed: int, rows: slice, start: tuple[Float32, float] | None, guidance: float
+    ) -> Array:
         """The samples numbered rows.start .. rows.stop."""
         with jax.default_device(border.device(self.settings["device"])):
             keys = sample.sample_keys(seed, rows.start, rows.stop)
             noise = sample.standard_normal(keys, 0, len(self.scale.center))
             x = noise * table.start_std if start is None else jnp.asarray(start[0][rows]) + start[1] * noise
-            solved = sample.solve(self.network, self.settings["target"], sample.rows(table), x, keys)
+            weight = None if guidance == 1.0 else guidance
+            solved = sample.solve(self.network, self.settings["target"], sample.rows(table), x, keys, weight)
         # An axis that never varied is left at its mean.
         standard = np.where(self.scale.varies, np.asarray(solved, np.float64), 0.0)
         points = self.scale.restore(standard)

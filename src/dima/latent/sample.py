@@ -72,12 +72,26 @@ def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw, keep: bool = F
 
 
 @functools.partial(jax.jit, static_argnames="target")
-def solve(parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: jax.Array) -> jax.Array:
-    """Walk the table with the trained denoiser; `keys` (b,) are the samples' own."""
+def solve(
+    parameters: Parameters,
+    target: str,
+    table: Rows,
+    x: jax.Array,
+    keys: jax.Array,
+    guidance: float | None = None,
+) -> jax.Array:
+    """Walk the table with the trained denoiser; `keys` (b,) are the samples' own.
+
+    With `guidance`, away from the clean estimate of a standard normal, the weak model of standardised data.
+    """
 
     def denoise(x: jax.Array, row: Rows) -> jax.Array:
         network = functools.partial(apply, parameters, log_snr=row.log_snr[None])
-        return targets.estimate(target, network, x, row.alpha, row.sigma)
+        D = targets.estimate(target, network, x, row.alpha, row.sigma)
+        if guidance is None:
+            return D
+        weak = row.alpha / (row.alpha**2 + row.sigma**2) * x
+        return targets.guided(D, weak, guidance)
 
     return walk(table, denoise, x, lambda i: standard_normal(keys, i + 1, x.shape[1]))
 

@@ -183,7 +183,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Args:
             n: number of rows.
             decode: whether to decode.
-            **sampling: solver, steps, eta, churn, spacing and seed of `DDPM.sample`.
+            **sampling: solver, steps, eta, churn, spacing, guidance and seed of `DDPM.sample`.
 
         Raises:
             SettingError: there is no prior, or a sampling setting is out of range.

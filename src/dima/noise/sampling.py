@@ -16,6 +16,7 @@ __all__ = [
     "Churn",
     "Count",
     "Eta",
+    "Guidance",
     "Level",
     "Seed",
     "Solver",
@@ -37,6 +38,10 @@ Steps = Annotated[
 ]
 Spacing = Annotated[
     str, OneOf(*grid.SPACINGS, "karras"), Meta(description="how the steps are spread over the levels")
+]
+Guidance = Annotated[
+    float,
+    Meta(ge=0, description="weight against the Gaussian of the data's moments; 1 is without"),
 ]
 Level = Annotated[int, Meta(ge=0, lt=_INT32, description="level to start from, 0 to T - 1")]
 AddNoise = Annotated[bool, Meta(description="noise up to that level first")]

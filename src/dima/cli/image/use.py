@@ -1,9 +1,10 @@
 """`dima image sample` and `dima image map`: pictures from a saved model."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
@@ -24,6 +25,7 @@ __all__ = ["latent_map", "open_model", "sample"]
 
 Ckpt = Annotated[Path, Parameter(help="a model of dima image fit-latent, or the folder of a run: its latest")]
 _OUTPUT = Parameter(name=["--output", "-o"], help="picture to write: .png")
+_GUIDANCE = "above 1: keep to what the prior knows beyond mean and spread; helps a blurry decoder"
 _METHOD = Parameter(help="how the latents are laid into the plane", choices=METHODS)
 
 
@@ -42,12 +44,13 @@ def open_model(ckpt: Path) -> LatentDiffusion:
 
 
 @flags.takes(chosen=flags.of(sampling.table, name="*"))
-def sample(
+def sample(  # noqa: PLR0913 each argument is a flag
     *,
     ckpt: Ckpt,
     ae_ckpt: AeCkpt = None,
     num_images: Annotated[Count, Parameter(help="images to draw")] = 64,
     to: Annotated[Path, _OUTPUT] = Path("generated.png"),
+    guidance: Annotated[float, Parameter(help=_GUIDANCE, validator=Number(gte=0))] = 1.0,
     chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
@@ -65,7 +68,7 @@ def sample(
     if ae_ckpt is not None:
         model = model.with_autoencoder(places.open_autoencoder(ae_ckpt, None, Path())[0])
     with common.bars():
-        drawn = model.sample(num_images, **(chosen or {}), **common.seeded())
+        drawn = model.sample(num_images, guidance=guidance, **(chosen or {}), **common.seeded())
     save_grid(to, drawn)
     if common.as_json:
         output.json({"output": to, "shape": drawn.shape})
@@ -97,17 +100,14 @@ def latent_map(  # noqa: PLR0913 each argument is a flag
     few = found.images[:n]
     codes = autoencoder.encode(few if autoencoder.takes_images else few.reshape(len(few), -1))
     points = to_plane(Standardizer.of(codes).apply(codes), method, common.seed or 0)
-    labels = None if found.labels is None else _named(found)[:n]
+    names = found.names()
     title = f"{len(few)} images in the latent space of {path.name}, by {method}"
-    replace_file(to, png(scatter.scatter(points, labels, title, ("", ""))), "dima image map")
+    replace_file(
+        to,
+        png(scatter.scatter(points, None if names is None else names[:n], title, ("", ""))),
+        "dima image map",
+    )
     if common.as_json:
         output.json({"output": to, "points": points.shape})
     elif not common.quiet:
         output.lines(f"{to}: {title}")
-
-
-def _named(found: images.Images) -> Any:
-    """Labels as names where there are some."""
-    if found.classes is None or found.labels is None:
-        return found.labels
-    return [found.classes[label] for label in found.labels]

@@ -37,6 +37,12 @@ class Images:
     labels: Array | None = None
     classes: tuple[str, ...] | None = None
 
+    def names(self) -> Array | None:
+        """Labels by the names of their classes where those have some; None without labels."""
+        if self.classes is None or self.labels is None:
+            return self.labels
+        return np.array(self.classes)[self.labels]
+
 
 def load(
     name: str | Path,

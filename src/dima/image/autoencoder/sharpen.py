@@ -21,7 +21,7 @@ from dima.image.autoencoder.coder import Coder
 from dima.image.train import Engine, Plan, named
 from dima.typing import Arrays
 
-__all__ = ["Sharpener", "sharpen", "sharpening_loss"]
+__all__ = ["Discriminator", "Sharpener", "sharpen", "sharpening_loss"]
 
 _WIDTHS = (32, 64, 128)  # of the discriminator
 _JITTER = 0.1  # of moved codes, in their standard deviations

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dima import check
+from dima.data.images import Images
 from dima.errors import DataError, SettingError, ShapeError
 from dima.image.judge import NETWORKS, Judge, load
 from dima.model.evaluate.image_figures import (
@@ -29,7 +30,15 @@ from dima.model.evaluate.image_figures import (
 )
 from dima.typing import Array, ArrayLike, Float32
 
-__all__ = ["COLUMNS", "Figure", "compare_images", "evaluate_images", "shipped_judges", "summary"]
+__all__ = [
+    "COLUMNS",
+    "Figure",
+    "both_labels",
+    "compare_images",
+    "evaluate_images",
+    "shipped_judges",
+    "summary",
+]
 
 COLUMNS = ("figure", "value", "floor", "ratio", "extractor")  # of the rows of `summary`
 
@@ -49,6 +58,13 @@ def shipped_judges(data: str) -> dict[str, Judge]:
         ArtifactError: a file of them is damaged.
     """
     return {name: load(name, data) for name in NETWORKS}
+
+
+def both_labels(train: Images, held_out: Images) -> Labels | None:
+    """The labels of two sets, where both have them."""
+    if train.labels is None or held_out.labels is None:
+        return None
+    return train.labels, held_out.labels
 
 
 def compare_images(  # noqa: PLR0913 the switches of one comparison
