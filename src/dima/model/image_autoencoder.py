@@ -158,9 +158,11 @@ class ImageAutoencoder(FittedEstimator, Autoencoder):
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted autoencoder."""
         fit: AutoencoderFit = check.fitted(self)
-        steps, loss = fit.losses[-1].tolist()
         shape = "x".join(map(str, fit.image_shape))
         used = {"autoencoder": fit.settings["model"], "image_shape": shape}
+        if not len(fit.losses):
+            return used  # it was trained elsewhere
+        steps, loss = fit.losses[-1].tolist()
         return used | {"autoencoder_training_steps": int(steps), "autoencoder_loss": loss}
 
     def _holding(self, fit: AutoencoderFit) -> "ImageAutoencoder":

@@ -5,6 +5,7 @@ checkerboard (Odena, Dumoulin and Olah 2016).
 """
 
 import itertools
+from collections.abc import Sequence
 
 import torch.nn.functional as F  # noqa: N812 the name everybody knows
 from torch import Tensor, nn
@@ -20,22 +21,23 @@ class Conv(nn.Module):
     Args:
         shape: (c, h, w) of an image.
         latent_dim: d.
+        widths: channels after each convolution downwards.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latent_dim: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int] = _WIDTHS) -> None:
         super().__init__()
         channels, *size = shape
         sizes = [tuple(size)]
-        for _ in _WIDTHS:
+        for _ in widths:
             sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
-        widths = [channels, *_WIDTHS]
+        through = [channels, *widths]
         self.sizes = sizes[-2::-1]  # what the decoder grows through
-        self.small = (_WIDTHS[-1], *sizes[-1])
+        self.small = (through[-1], *sizes[-1])
         flat = self.small[0] * self.small[1] * self.small[2]
-        self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in itertools.pairwise(widths))
+        self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in itertools.pairwise(through))
         self.to_code = nn.Linear(flat, latent_dim)
         self.from_code = nn.Linear(latent_dim, flat)
-        self.up = nn.ModuleList(nn.Conv2d(i, o, 3, 1, 1) for i, o in itertools.pairwise(widths[::-1]))
+        self.up = nn.ModuleList(nn.Conv2d(i, o, 3, 1, 1) for i, o in itertools.pairwise(through[::-1]))
 
     def encode(self, images: Tensor) -> Tensor:
         """Codes (b, d) of images (b, c, h, w)."""

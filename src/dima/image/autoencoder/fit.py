@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from dima import training
 from dima.blocks import row_blocks
-from dima.errors import BackendError
+from dima.errors import ArtifactError, BackendError
 from dima.image import device as devices
-from dima.image.autoencoder.coder import Coder
+from dima.image.autoencoder.coder import OWN_PIXELS, PIXELS, Coder
 from dima.image.autoencoder.sharpen import sharpen
 from dima.image.train import Engine, Plan, State, from_named, generator, named
 from dima.training.checkpoint import fingerprint
@@ -46,16 +46,24 @@ class AutoencoderFit:
         image_shape: (c, h, w).
         network: the averaged (EMA) parameters, by name.
         losses: (records, 2) training steps done and mean loss since the record before.
+        pixels: the network's convention of pixels, a name of `PIXELS`.
+        widths: channels of its convolutions, where they are not the usual ones.
     """
 
     settings: dict[str, Any]
     image_shape: tuple[int, int, int]
     network: Arrays
     losses: Float64
+    pixels: str = OWN_PIXELS
+    widths: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Read the shape back as it was: JSON knows no tuples."""
+        """Read the shape back as it was, JSON knows no tuples, and refuse an unknown convention."""
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        object.__setattr__(self, "widths", self.widths and tuple(self.widths))
+        if self.pixels not in PIXELS:
+            rule, got = f"one of {', '.join(PIXELS)}", repr(self.pixels)
+            raise ArtifactError(f"ImageAutoencoder: pixels must be {rule}; got {got}. Upgrade dima.")
 
     def encode(self, images: Float32) -> Float32:
         """Codes (b, d) of images (b, c, h, w)."""
@@ -68,7 +76,7 @@ class AutoencoderFit:
     @torch.no_grad()
     def _mapped(self, work: Callable[[Coder, Tensor], Tensor], values: Float32) -> Float32:
         place = _place(self.settings["device"])
-        coder = _coder(self.settings, self.image_shape)
+        coder = _coder(self.settings, self.image_shape, self.pixels, self.widths)
         from_named(coder, self.network).eval().to(place)
         blocks = [
             torch.from_numpy(np.array(values[rows], np.float32)) for rows in row_blocks(len(values), _ROWS)
@@ -153,8 +161,8 @@ def _run(settings_used: dict[str, Any], images: Float32, folder: str | Path | No
     )
 
 
-def _coder(settings_used: dict[str, Any], shape: Any) -> Coder:
-    return Coder(settings_used["model"], shape, settings_used["latent_dim"])
+def _coder(settings_used: dict[str, Any], shape: Any, *how: Any) -> Coder:
+    return Coder(settings_used["model"], shape, settings_used["latent_dim"], *how)
 
 
 def _place(name: str) -> torch.device:
