@@ -2,7 +2,10 @@
 
 import gc
 import ipaddress
+import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +16,18 @@ import pytest
 # Derandomised: the same examples on every machine. No deadline: a shared machine is no clock.
 hypothesis.settings.register_profile("dima", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("dima")
+
+
+# What JAX compiles is kept until the run ends: many tests, and the processes they start, compile the same.
+COMPILED = tempfile.mkdtemp(prefix="dima-compiled-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+def pytest_unconfigure() -> None:
+    """Take the compiled programs away."""
+    shutil.rmtree(COMPILED, ignore_errors=True)
 
 
 # A full collection walks all that JAX has compiled so far: thousands of tests need not each pay for one.
