@@ -11,9 +11,14 @@ apply = jax.jit(denoiser.apply)
 LEVELS = jnp.linspace(-20, 20, 6)
 
 
-def drawn(t_embed_dim=8):
+@pytest.fixture(params=denoiser.BLOCKS)
+def block(request):
+    return request.param
+
+
+def drawn(t_embed_dim=8, block="single"):
     """Parameters as training may leave them: nothing is zero."""
-    shapes = jax.eval_shape(lambda key: init(key, 3, 16, t_embed_dim, 2), jax.random.key(0))
+    shapes = jax.eval_shape(lambda key: init(key, 3, 16, t_embed_dim, 2, block), jax.random.key(0))
     random = np.random.default_rng(1)
     return {
         name: jnp.asarray(random.normal(0, 0.4, value.shape), jnp.float32) for name, value in shapes.items()
@@ -24,21 +29,21 @@ def states():
     return jnp.asarray(np.random.default_rng(2).standard_normal((12, 3)), jnp.float32)
 
 
-def test_zero_before_training():
-    parameters = init(jax.random.key(0), 3, 16, 8, 2)
+def test_zero_before_training(block):
+    parameters = init(jax.random.key(0), 3, 16, 8, 2, block)
     assert_close(apply(parameters, 100 * states(), LEVELS), np.zeros((12, 3)))
 
 
-def test_finite_at_every_level_and_far_away():
-    answer = apply(drawn(), 1e3 * states(), LEVELS)
+def test_finite_at_every_level_and_far_away(block):
+    answer = apply(drawn(block=block), 1e3 * states(), LEVELS)
     assert answer.shape == (12, 3)
     assert answer.dtype == jnp.float32
     assert np.isfinite(answer).all()
 
 
-def test_a_level_shared_equals_the_level_repeated():
-    shared = apply(drawn(), states(), LEVELS)
-    assert_close(shared, apply(drawn(), states(), jnp.repeat(LEVELS, 2)), atol=1e-5)
+def test_a_level_shared_equals_the_level_repeated(block):
+    shared = apply(drawn(block=block), states(), LEVELS)
+    assert_close(shared, apply(drawn(block=block), states(), jnp.repeat(LEVELS, 2)), atol=1e-5)
 
 
 def test_one_level_for_all():
@@ -47,9 +52,9 @@ def test_one_level_for_all():
     assert_close(apply(drawn(), states(), level), repeated, atol=1e-5)
 
 
-def test_a_state_is_answered_alone():
-    whole = apply(drawn(), states(), LEVELS[:1])
-    assert_close(apply(drawn(), states()[7:8], LEVELS[:1]), whole[7:8], atol=1e-5)
+def test_a_state_is_answered_alone(block):
+    whole = apply(drawn(block=block), states(), LEVELS[:1])
+    assert_close(apply(drawn(block=block), states()[7:8], LEVELS[:1]), whole[7:8], atol=1e-5)
 
 
 def test_levels_are_told_apart():
@@ -69,3 +74,19 @@ def test_draws_are_a_function_of_the_key():
     one, same, other = (init(jax.random.key(seed), 3, 16, 8, 2) for seed in (0, 0, 1))
     assert all((one[name] == same[name]).all() for name in one)
     assert any((one[name] != other[name]).any() for name in one)
+
+
+def test_a_double_block_is_two_products_about_a_norm():
+    p = {name: np.asarray(value, np.float64) for name, value in drawn(block="double").items()}
+    x, level = np.asarray(states(), np.float64), 0.3
+    silu = lambda v: v / (1 + np.exp(-v))  # noqa: E731 used here alone
+    linear = lambda name, v: v @ p[f"{name}/w"] + p[f"{name}/b"]  # noqa: E731 used here alone
+    rates = np.geomspace(0.25, 16.0, 4)
+    waves = np.concatenate([np.sin(level / 4 * rates), np.cos(level / 4 * rates)])
+    film = linear("film", silu(linear("level2", silu(linear("level1", waves))))).reshape(2, 2, 16)
+    h = linear("in", x)
+    for i, (gamma, beta) in enumerate(film):
+        normed = (h - h.mean(axis=1, keepdims=True)) / np.sqrt(h.var(axis=1, keepdims=True) + 1e-5)
+        h = h + linear(f"block{i}", silu(linear(f"inner{i}", silu((1 + gamma) * normed + beta))))
+    answer = apply(drawn(block="double"), states(), jnp.asarray([level]))
+    assert_close(answer, linear("out", h), atol=1e-3, rtol=1e-3)

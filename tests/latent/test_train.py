@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from close import assert_close
 from dima.errors import ArtifactError
@@ -23,8 +24,8 @@ def points(n=1000):
     return jnp.asarray((pairs - pairs.mean(axis=0)) / pairs.std(axis=0), jnp.float32)
 
 
-def plan_of(target="v", n_iter=STEPS):
-    return train.Plan(n_iter, 256, 3e-3, 0.999, target)
+def plan_of(target="v", n_iter=STEPS, **changes):
+    return train.Plan(n_iter, 256, 3e-3, 0.999, target, **changes)
 
 
 def engine(plan, held_out=None, seed=1):
@@ -151,3 +152,26 @@ def test_the_average_follows_the_parameters(trained):
 def test_no_steps():
     plan = plan_of(n_iter=0)
     assert run(plan, begin(plan)) == []
+
+
+def test_levels_of_a_lognormal_are_its_quantiles_within_the_schedule():
+    u = np.linspace(0.001, 0.999, 50)
+    found = train.LEVELS["lognormal"](jnp.asarray(u), jnp.asarray([2.0, -1.0]))
+    assert_close(found, np.clip(stats.norm(0.5, 1.2).ppf(u), -1.0, 2.0), atol=1e-5)
+    even = train.LEVELS["schedule"](jnp.asarray([0.0, 0.5, 1.0]), jnp.asarray([3.0, 1.0, -5.0]))
+    assert_close(even, [3.0, 1.0, -5.0], atol=1e-6)
+
+
+def test_the_levels_asked_for_are_those_trained(trained):
+    # The same network, asked at levels where noise hides less, has another loss.
+    draws = train._draw(plan_of(), (1000, 2), jax.random.key(0))
+    losses = [
+        float(train._loss(trained[-1][0].ema, plan_of(levels=name), points(), jnp.asarray(LEVELS), draws))
+        for name in train.LEVELS
+    ]
+    assert abs(losses[0] - losses[1]) > 0.01
+
+
+def test_records_come_as_often_as_asked():
+    plan = plan_of(n_iter=10, record_every=4)
+    assert [record.step for _, record in run(plan, begin(plan))] == [4, 8, 10]

@@ -21,7 +21,7 @@ from dima import check, settings
 from dima.blocks import row_blocks
 from dima.errors import DataError
 from dima.fitted import Fitted, FittedEstimator
-from dima.latent import border, denoiser, likelihood
+from dima.latent import border, denoiser, likelihood, train
 from dima.latent.ddpm_fit import DDPMFit, fit_ddpm, path_of
 from dima.noise import sampling
 from dima.noise import schedule as schedules
@@ -53,6 +53,9 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         T: Annotated[int, Meta(ge=1, description="noising steps of the chain")] = 200,
         *,
         hidden_dim: Annotated[int, Meta(ge=1, description="width of the network")] = 128,
+        block: Annotated[
+            str, OneOf(*denoiser.BLOCKS), Meta(description="residual block: single is faster, double finer")
+        ] = "single",
         t_embed_dim: Annotated[int, Meta(ge=2, description="width of the noise-level embedding")] = 64,
         n_iter: Annotated[int, Meta(ge=0, description="training steps")] = 10_000,
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
@@ -68,6 +71,9 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         ]
         | None = None,
         target: Annotated[str, OneOf(*TARGETS), Meta(description="what the network predicts")] = "v",
+        levels: Annotated[
+            str, OneOf(*train.LEVELS), Meta(description="where training draws its noise levels")
+        ] = "schedule",
         weight: Annotated[
             str, OneOf(*WEIGHTS), Meta(description="weight of noise levels in the loss")
         ] = "uniform",

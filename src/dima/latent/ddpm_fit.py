@@ -119,10 +119,10 @@ def _engine(settings_used: dict[str, Any], path: schedules.Path, data: jax.Array
     first, key = jax.random.split(jax.random.key(settings_used["seed"]))
     kept, held_out = (data, data) if settings_used["patience"] is None else train.split(data, key)
     n_iter, batch = settings_used["n_iter"], min(settings_used["batch_size"], len(kept))
-    names = ("learning_rate", "ema_decay", "target", "weight", "record_every")
+    names = ("learning_rate", "ema_decay", "target", "weight", "record_every", "levels")
     plan = train.Plan(n_iter, batch, *(settings_used[name] for name in names))
     sizes = settings_used["hidden_dim"], settings_used["t_embed_dim"], _BLOCKS
-    network = denoiser.init(first, data.shape[1], *sizes)
+    network = denoiser.init(first, data.shape[1], *sizes, settings_used["block"])
     return train.Engine(plan, network, kept, held_out, jnp.asarray(path.log_snr[1:], jnp.float32), key)
 
 

@@ -1,11 +1,13 @@
 """The vector denoiser: a residual MLP whose blocks are scaled and shifted by the noise level.
 
-    h = W x;   h <- h + W silu((1 + gamma) h + beta),   (gamma, beta) = FiLM(lambda)
+    single:  h <- h + W silu((1 + gamma) h + beta),                     (gamma, beta) = FiLM(lambda)
+    double:  h <- h + W2 silu(W1 silu((1 + gamma) norm(h) + beta))
 
-One product a block (pre-activation residuals, He et al. 2016) and no layer norm: at width 128 it
-trains in half the time of two products with norms, and samples of digits' latents are as good.
-Pure functions over a flat dictionary of arrays; every block starts as the identity and the head at
-zero. Sources: FiLM, Perez et al. 2018; conditioning on log-SNR, Karras et al. 2022, table 1.
+A single block (pre-activation residuals, He et al. 2016) trains in half the time; a double one, whose norm
+has no parameters, comes closer to the data where there is time for it. Which it is stands in the names
+of the parameters. Pure functions over a flat dictionary of arrays; every block starts as the identity and
+the head at zero. Sources: FiLM, Perez et al. 2018; conditioning on log-SNR, Karras et al. 2022, table 1;
+blocks as in Peebles and Xie 2023, section 3.2, without attention.
 """
 
 import functools
@@ -13,24 +15,28 @@ import functools
 import jax
 import jax.numpy as jnp
 
-__all__ = ["Parameters", "apply", "init"]
+__all__ = ["BLOCKS", "Parameters", "apply", "init"]
 
 Parameters = dict[str, jax.Array]
 
+BLOCKS = ("single", "double")
 _FREQUENCIES = (0.25, 16.0)  # per unit of lambda / 4: from its whole range to a hundredth of it
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))
-def init(key: jax.Array, d: int, hidden_dim: int, t_embed_dim: int, blocks: int) -> Parameters:
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
+def init(
+    key: jax.Array, d: int, hidden_dim: int, t_embed_dim: int, n_blocks: int, block: str = "single"
+) -> Parameters:
     """Draw the parameters for points of `d` coordinates."""
     shapes = {
         "in": (d, hidden_dim),
         "level1": (t_embed_dim, t_embed_dim),
         "level2": (t_embed_dim, t_embed_dim),
-        "film": (t_embed_dim, 2 * blocks * hidden_dim),
+        "film": (t_embed_dim, 2 * n_blocks * hidden_dim),
     }
-    for i in range(blocks):
-        shapes[f"block{i}"] = (hidden_dim, hidden_dim)
+    for i in range(n_blocks):
+        inner = {f"inner{i}": (hidden_dim, hidden_dim)} if block == "double" else {}
+        shapes |= inner | {f"block{i}": (hidden_dim, hidden_dim)}
     shapes["out"] = (hidden_dim, d)
     zero = {"out", "film"} | {name for name in shapes if name.startswith("block")}
     parameters: Parameters = {}
@@ -57,10 +63,19 @@ def apply(parameters: Parameters, x: jax.Array, log_snr: jax.Array) -> jax.Array
     films = _linear(parameters, "film", level).reshape(len(log_snr), 1, -1, 2, h.shape[-1])
     for i in range(films.shape[2]):
         gamma, beta = films[:, :, i, 0], films[:, :, i, 1]
-        inner = h.reshape(len(log_snr), -1, h.shape[-1])
+        is_double = f"inner{i}/w" in parameters
+        inner = (_normalised(h) if is_double else h).reshape(len(log_snr), -1, h.shape[-1])
         inner = jax.nn.silu((1 + gamma) * inner + beta).reshape(h.shape)
+        if is_double:
+            inner = jax.nn.silu(_linear(parameters, f"inner{i}", inner))
         h = h + _linear(parameters, f"block{i}", inner)
     return _linear(parameters, "out", h)
+
+
+def _normalised(h: jax.Array) -> jax.Array:
+    """Each row with mean 0 and variance 1."""
+    h = h - h.mean(axis=-1, keepdims=True)
+    return h * jax.lax.rsqrt(jnp.square(h).mean(axis=-1, keepdims=True) + 1e-5)
 
 
 def _linear(parameters: Parameters, name: str, x: jax.Array) -> jax.Array:

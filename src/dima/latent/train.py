@@ -8,13 +8,14 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.scipy.special import ndtri
 
 from dima.blocks import rows_within
 from dima.latent.border import from_named, named
@@ -24,13 +25,31 @@ from dima.noise.schedule import signal_and_noise
 from dima.progress import StepRecord
 from dima.typing import Arrays
 
-__all__ = ["Engine", "Plan", "State", "held_out_loss", "split"]
+__all__ = ["LEVELS", "Engine", "Plan", "State", "held_out_loss", "split"]
 
 _WARM_UP = 100  # steps in which the learning rate rises
+_LOGNORMAL = (0.5, 1.2)  # mean and spread of log(alpha / sigma)
 _SHARE = 4  # points that share a level where the batch size allows
 _CHECKS = 32  # batches of a held-out check
 _CHUNK = 500  # steps of one compiled scan, and between two records unless asked otherwise, at the most
 _RECORDS = 20  # records of a run at the least, where it has as many steps
+
+
+def _along_schedule(u: jax.Array, levels: jax.Array) -> jax.Array:
+    return jnp.interp(u * (len(levels) - 1), jnp.arange(len(levels)), levels)
+
+
+def _lognormal(u: jax.Array, levels: jax.Array) -> jax.Array:
+    center, spread = _LOGNORMAL
+    return jnp.clip(center + spread * ndtri(u), levels[-1], levels[0])
+
+
+# How shares u of training fall on log-SNR: evenly along the schedule, or with log(sigma / alpha) normal,
+# which spends them where data are told from noise (Karras et al. 2022, table 1).
+LEVELS: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "schedule": _along_schedule,
+    "lognormal": _lognormal,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +63,7 @@ class Plan:
     target: str
     weight: str = "uniform"
     record_every: int | None = None
+    levels: str = "schedule"
 
     @property
     def every(self) -> int:
@@ -188,13 +208,13 @@ def _chunk(
 
 
 def _loss(parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array, draws: _Draws) -> jax.Array:
-    """Mean squared error of the target at stratified levels, uniform along the schedule."""
+    """Mean squared error of the target at stratified levels."""
     x0, noise = data[draws.rows], draws.noise
     # One level in each of as many equal strata: the law of uniform draws with less variance. Points
     # that share a level share its embedding, a third of the work.
     count = plan.batch_size // plan.share
     u = (jnp.arange(count) + draws.shift) / count
-    log_snr = jnp.interp(u * (len(levels) - 1), jnp.arange(len(levels)), levels)
+    log_snr = LEVELS[plan.levels](u, levels)
     alpha, sigma = signal_and_noise(jnp.repeat(log_snr, plan.share)[:, None])
     answer = apply(parameters, alpha * x0 + sigma * noise, log_snr)
     wanted = targets.predicted(plan.target, x0, noise, alpha, sigma)
