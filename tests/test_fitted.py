@@ -29,6 +29,7 @@ class Outer:
     perhaps: Float64 | None
     maybe: Inner | None
     error: float | None
+    later: str = "usual"
 
 
 def outer(**changes):
@@ -58,6 +59,16 @@ def test_round_trip(changes):
 def test_a_missing_array_is_missed(name):
     plain, arrays = fitted.to_arrays(outer())
     del arrays[name]
+    with pytest.raises(KeyError):
+        fitted.from_arrays(Outer, plain, arrays)
+
+
+def test_what_was_saved_before_a_field_was_there_has_its_default():
+    plain, arrays = fitted.to_arrays(outer(later="mine"))
+    assert fitted.from_arrays(Outer, plain, arrays).later == "mine"
+    del plain["later"]
+    assert fitted.from_arrays(Outer, plain, arrays).later == "usual"
+    del plain["settings"]
     with pytest.raises(KeyError):
         fitted.from_arrays(Outer, plain, arrays)
 

@@ -144,7 +144,7 @@ def test_refusal_in_a_process_of_its_own(tmp_path):
     tokens = ["encode", tmp_path / "none", tmp_path / "none.npy", "-o", tmp_path / "Z.npy"]
     done = subprocess.run([*CALL, *tokens], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"table: {tmp_path / 'none.npy'} must be a file that exists")
+    assert done.stderr.startswith(f"load: {tmp_path / 'none'} must be a saved model; got nothing there")
     assert done.stderr.count("\n") == 1
 
 

@@ -57,7 +57,10 @@ Verb = Callable[..., Any]
 Settings = dict[str, Any] | None  # what was given of the flags `of` makes, by name
 Whole = Annotated[int | None, Parameter(converter=whole)]
 Count = Annotated[int, Parameter(converter=whole, validator=Number(gte=1))]
-Data = Annotated[str, Parameter(help=".npy, .npz (file.npz:key), .csv, .tsv or .parquet, one row per sample")]
+Data = Annotated[
+    str,
+    Parameter(help=".npy, .npz (file.npz:key), .csv, .tsv or .parquet, a row per sample; or a set of images"),
+]
 Model = Annotated[Path, Parameter(help="a saved model: its folder, or a single .msgpack file")]
 Folder = Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write")]
 Output = Annotated[

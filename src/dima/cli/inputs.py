@@ -1,20 +1,22 @@
 """What verbs share: a table read, a model opened for what it is asked, a result written and told."""
 
+import contextlib
 import itertools
 from pathlib import Path
 from typing import Any
 
 from dima.cli import output
 from dima.cli.flags import Common
-from dima.data import read
+from dima.data import images, read
 from dima.data.table import Table
 from dima.errors import ArtifactError, ShapeError
 from dima.model import persist
 from dima.model.latent_model import LatentModel
 from dima.typing import Array
 
-__all__ = ["finish", "method", "rows_for", "table", "whole"]
+__all__ = ["finish", "method", "rows", "rows_for", "table", "whole"]
 
+_TABLES = (".csv", ".tsv", ".parquet")  # never images
 # What a verb calls, first found first: a part alone serves the verbs it can.
 _METHODS = {"encode": ["transform"], "decode": ["inverse_transform", "predict"]}
 
@@ -46,10 +48,22 @@ def method(model: Any, verb: str) -> Any:
     Raises:
         ArtifactError: it cannot do that.
     """
-    for name in _METHODS.get(verb, [verb]):
+    for name in [*_METHODS.get(verb, []), verb]:
         if hasattr(model, name):
             return getattr(model, name)
     raise ArtifactError(f"dima {verb}: the model must be able to {verb}; got a {type(model).__name__}.")
+
+
+def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array:
+    """Read what a model takes: the rows of a table, or images (n, c, h, w) for a model of images.
+
+    Raises:
+        ShapeError: the columns have other names than those of the model.
+    """
+    if hasattr(model, "image_shape_") and Path(data).suffix.lower() not in _TABLES:
+        with contextlib.suppress(ShapeError):  # an array of rows is a table for this model too
+            return images.load(data, "test").images
+    return rows_for(model, table(data, drop_text, common), data)
 
 
 def rows_for(model: Any, found: Table, data: str) -> Array:
@@ -71,6 +85,7 @@ def finish(
     to: Path, values: Array, common: Common, columns: list[str] | None = None, **figures: float
 ) -> None:
     """Write the result, with column names where they are known, and tell its size and figures."""
+    values = values.reshape(len(values), -1)  # images are written as rows
     read.save_table(to, values, columns)
     if common.as_json:
         output.json({"output": to, "shape": values.shape, "dtype": str(values.dtype)} | figures)

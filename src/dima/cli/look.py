@@ -39,12 +39,12 @@ def evaluate(
     Examples:
         dima evaluate model held_out.npy
     """
-    found, opened = inputs.table(data, drop_text, common), inputs.whole(model, "evaluate")
+    opened = inputs.whole(model, "evaluate")
     chosen: dict[str, Any] = {} if n_samples is None else {"n_samples": n_samples}
     if train is not None:
-        chosen["train"] = inputs.rows_for(opened, inputs.table(train, drop_text, common), train)
+        chosen["train"] = inputs.rows(opened, train, drop_text, common)
     with common.bars():
-        measured = measure(opened, inputs.rows_for(opened, found, data), **chosen, **common.seeded())
+        measured = measure(opened, inputs.rows(opened, data, drop_text, common), **chosen, **common.seeded())
     if common.as_json:
         output.json(dataclasses.asdict(measured))
         return

@@ -28,8 +28,8 @@ def encode(
         dima encode model X.npy -o Z.npy
     """
     targets.file(to, data)
-    found, opened = inputs.table(data, drop_text, common), persist.load(model)
-    Z = inputs.method(opened, "encode")(inputs.rows_for(opened, found, data))
+    opened = persist.load(model)
+    Z = inputs.method(opened, "encode")(inputs.rows(opened, data, drop_text, common))
     inputs.finish(to, Z, common, [f"z{axis}" for axis in range(1, Z.shape[1] + 1)])
 
 
@@ -75,8 +75,8 @@ def reconstruct(
         dima reconstruct model X.npy -o X_hat.npy
     """
     targets.file(to, data)
-    found, opened = inputs.table(data, drop_text, common), inputs.whole(model, "reconstruct")
-    X = inputs.rows_for(opened, found, data)
+    opened = inputs.whole(model, "reconstruct")
+    X = opened.rows(inputs.rows(opened, data, drop_text, common))
     X_hat = opened.inverse_transform(opened.transform(X))
     error = error_over_variance(X, X_hat, opened.fit_.mean_X)
     inputs.finish(to, X_hat, common, opened.columns_, error_over_variance=float(error))

@@ -13,6 +13,7 @@ from dima.errors import ArtifactError
 from dima.manifold.dmap import DMAP
 from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.persist import save
+from model.foreign_models import Flat, checkpoint
 
 IMAGES = load_images("fashion-mnist-1000").images[:64]
 
@@ -75,3 +76,12 @@ def test_the_newest_run_is_told_by_the_time_in_its_name(tmp_path):
         (tmp_path / "runs" / name).mkdir(parents=True)
     assert places.newest_run(tmp_path, "a-") == "a-b-20260102-000000"
     assert places.run_name("a").startswith("a-2")
+
+
+def test_a_checkpoint_of_others_is_converted_once(tmp_path, monkeypatch):
+    path = checkpoint(tmp_path / "theirs.pt", Flat(latent_dim=2), "mlp")
+    opened, found = places.open_autoencoder(path, None, tmp_path / "results")
+    assert (opened.encode(IMAGES).shape, found) == ((64, 2), path)
+    monkeypatch.setattr(places.foreign, "_from_bytes", lambda *given: pytest.fail("converted again"))
+    again, _ = places.open_autoencoder(path, None, tmp_path / "results")
+    np.testing.assert_array_equal(again.encode(IMAGES), opened.encode(IMAGES))

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from matplotlib.image import imread
 
@@ -60,3 +61,30 @@ def test_latents_are_drawn_in_the_plane(outputs, dima, tmp_path, method):
     assert ran.code == 0
     assert f"60 images in the latent space of mlp-d3, by {method}" in ran.out
     assert imread(tmp_path / "map.png").std() > 0.01
+
+
+def test_the_verbs_of_tables_serve_a_model_of_images(outputs, run, dima, tmp_path):
+    images = load_images("fashion-mnist-1000", "test").images
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "rows.npy", images.reshape(len(images), -1))
+    latest, codes = str(run / "latest"), []
+    for name in ("images", "rows"):
+        ran = dima("encode", latest, str(tmp_path / f"{name}.npy"), "-o", str(tmp_path / "Z.npy"))
+        assert ran.code == 0
+        codes.append(np.load(tmp_path / "Z.npy"))
+    np.testing.assert_array_equal(*codes)
+    assert codes[0].shape == (200, 3)
+    out = str(tmp_path / "X.npy")
+    assert dima("decode", latest, str(tmp_path / "Z.npy"), "-o", out).code == 0
+    assert np.load(out).shape == (200, 784)
+    assert (
+        dima("reconstruct", latest, "fashion-mnist-1000", "-o", out, "--json").json["error_over_variance"] > 0
+    )
+    assert dima("sample", latest, "-n", "5", "-o", out).code == 0
+    assert np.load(out).shape == (5, 784)
+    measured = dima("evaluate", latest, "fashion-mnist-1000", "--n-samples", "50", "--json").json
+    assert measured["n_held_out"] == 200
+    assert dima("info", latest, "--json").json["image_shape"] == "1x28x28"
+    alone = str(outputs / "autoencoders" / "mlp-d3")
+    assert dima("encode", alone, "fashion-mnist-1000", "-o", str(tmp_path / "codes.npy")).code == 0
+    assert np.load(tmp_path / "codes.npy").shape == (200, 3)

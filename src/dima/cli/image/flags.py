@@ -23,7 +23,9 @@ CacheDir = Annotated[
     Path | None,
     Parameter(help="where downloads are kept; $SCRATCH or $SLURM_TMPDIR, else here, below hf_cache"),
 ]
-AeCkpt = Annotated[Path | None, Parameter(help="a saved autoencoder; the newest found if not given")]
+AeCkpt = Annotated[
+    Path | None, Parameter(help="a saved autoencoder, or a .pt of others; the newest found if not given")
+]
 AutoResume = Annotated[bool, switch("go on with the newest run of these settings, if one was cut short")]
 Device = Annotated[str | None, Parameter(help="cuda, mps or cpu; the first that is there if not given")]
 OutDir = Annotated[

@@ -12,7 +12,7 @@ from typing import Any
 from dima import store
 from dima.cli import targets
 from dima.errors import ArtifactError
-from dima.model import persist
+from dima.model import foreign, persist
 from dima.model.autoencoder import Autoencoder
 from dima.model.latent_model import LatentModel
 
@@ -106,11 +106,16 @@ def newest_run(outdir: Path, stem: str) -> str | None:
 def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> tuple[Any, Path]:
     """The autoencoder at a path, or the newest in a folder or below the results: conv first, then mlp.
 
+    A torch checkpoint of others (.pt, .pth) is converted once, below the results.
+
     Raises:
         ArtifactError: there is none, or what is there is something else.
     """
     path = ckpt or _newest(ckpt_dir or outdir)
-    opened = persist.load(path)
+    is_foreign = path.suffix.lower() in foreign.SUFFIXES
+    opened = persist.load(
+        foreign.converted(path, outdir / AUTOENCODERS / "converted") if is_foreign else path
+    )
     if isinstance(opened, LatentModel):
         opened = opened.fit_.autoencoder
     if not isinstance(opened, Autoencoder):

@@ -66,7 +66,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     targets.file(to, kinds=(".png",))
     model = open_model(ckpt)
     if ae_ckpt is not None:
-        model = model.with_autoencoder(places.open_autoencoder(ae_ckpt, None, Path())[0])
+        model = model.with_autoencoder(places.open_autoencoder(ae_ckpt, None, places.output_folder())[0])
     with common.bars():
         drawn = model.sample(num_images, guidance=guidance, **(chosen or {}), **common.seeded())
     save_grid(to, drawn)
