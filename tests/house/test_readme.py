@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from dima.cli import run
+from dima.cli import VERBS, run
 from dima.latent.ddpm import DDPM
 from house.rules import ROOT
 
@@ -36,7 +36,8 @@ def _verbs(text):
             words = shlex.split(command, comments=True)
             if words[:1] == ["dima"] and len(words) > 1 and not words[1].startswith("-"):
                 flags = {word.split("=")[0] for word in words if word.startswith("--")}
-                verbs.setdefault(words[1], set()).update(flags)
+                pair = " ".join(words[1:3])
+                verbs.setdefault(pair if pair in VERBS else words[1], set()).update(flags)
     return verbs
 
 
@@ -55,7 +56,7 @@ def test_python_blocks_run_in_order(name, tmp_path, monkeypatch):
 def test_commands_exist_with_their_flags(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
     for verb, flags in _verbs(_page(name)).items():
-        code, shown = run([verb, "--help"]), capsys.readouterr()
+        code, shown = run([*verb.split(), "--help"]), capsys.readouterr()
         assert code == 0, f"{name}: dima {verb} --help: {shown.err or shown.out}"
         unknown = {flag for flag in flags if flag not in shown.out}
         assert not unknown, f"{name}: `dima {verb}` does not know {sorted(unknown)}"
@@ -72,5 +73,11 @@ def test_blocks_keep_their_line_numbers():
 
 
 def test_verbs_are_read_through_operators_and_continuations():
-    page = "```sh\nls && dima demo\ndima fit a.npy \\\n  --dmap.alpha=1 # why\ndima --help\n```\n"
-    assert _verbs(page) == {"demo": set(), "fit": {"--dmap.alpha"}}
+    lines = [
+        "ls && dima demo; dima image map --data x",
+        "dima fit a.npy \\",
+        "  --dmap.alpha=1 # why",
+        "dima --help",
+    ]
+    page = "\n".join(["```sh", *lines, "```", ""])
+    assert _verbs(page) == {"demo": set(), "image map": {"--data"}, "fit": {"--dmap.alpha"}}
