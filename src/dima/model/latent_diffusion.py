@@ -41,8 +41,8 @@ class LatentDiffusion(LatentModel):
 
     image_shape_: Shape
 
-    # The published chain of 1000 linear betas, 1e-4 to 2e-2, and a larger network than tables need. On codes of
-    # MNIST (16 numbers, batches of 512) the FID of samples falls from 7.2 to 5.3 floors by blocks and levels.
+    # The published chain of 1000 linear betas, 1e-4 to 2e-2, and a larger network than tables need. On codes
+    # of MNIST (16 numbers, batches of 512) the FID of samples falls from 7.2 to 5.3 floors by blocks and levels.
     prior_settings = MappingProxyType(
         {
             "T": 1000,
