@@ -99,7 +99,8 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
     targets.folder(tree.checkpoints, "dima image fit-latent")
 
     def after_epoch(so_far: LatentDiffusion, epoch: int) -> None:
-        persist.save(so_far, tree.checkpoints / f"epoch_{epoch:06d}")
+        for name in (f"epoch_{epoch:06d}", "latest"):
+            persist.save(so_far, tree.checkpoints / name)
         if generate_images:
             pictures = targets.folder(tree.samples, "dima image fit-latent") / f"epoch_{epoch:06d}.png"
             save_grid(pictures, so_far.sample(samples_per_epoch, seed=seed))
