@@ -2,17 +2,9 @@
 
 import pytest
 
-from cli.shell import Shell
 from dima.cli import run
 
 QUICK = ["--data", "fashion-mnist-1000", "-q"]
-
-
-@pytest.fixture
-def dima(capsys, monkeypatch):
-    """Calls the command line; pages are wide, so that a flag stands on one line."""
-    monkeypatch.setenv("COLUMNS", "250")
-    return Shell(capsys)
 
 
 @pytest.fixture(scope="session")

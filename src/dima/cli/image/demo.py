@@ -10,7 +10,7 @@ from dima.cli.image.pictures import save_grid
 from dima.data import images
 from dima.figures.report import save_report
 from dima.model import persist
-from dima.model.evaluate.images import COLUMNS, evaluate_images, shipped_judges, summary
+from dima.model.evaluate.images import COLUMNS, both_labels, evaluate_images, shipped_judges, summary
 from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.latent_diffusion import LatentDiffusion
 from dima.model.report.images import image_report
@@ -41,9 +41,7 @@ def demo_images(folder: Path, common: Common) -> None:
             train.images,
             held_out.images,
             judges=shipped_judges("fashion-mnist"),
-            labels=None
-            if train.labels is None or held_out.labels is None
-            else (train.labels, held_out.labels),
+            labels=both_labels(train, held_out),
             seed=seed,
         )
         save_grid(folder / "generated.png", model.sample(_SAMPLES, seed=seed))
