@@ -10,7 +10,7 @@ from dima import check
 from dima.errors import DataError, ShapeError
 from dima.typing import Array
 
-__all__ = ["class_labels", "rows", "to_numpy"]
+__all__ = ["class_labels", "like", "rows", "to_numpy"]
 
 
 def rows(owner: str, name: str, values: Any, width: int | str = "d") -> Tensor:
@@ -51,3 +51,11 @@ def class_labels(owner: str, labels: Any, n: int, name: str = "labels") -> tuple
 def to_numpy(values: Any) -> Array:
     """Anything NumPy reads as an array, or a tensor anywhere, as an array without gradient."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def like(values: Any, array: Array) -> Any:
+    """The array as what `values` are: a tensor of their type and place, or an array of their type."""
+    if isinstance(values, Tensor):
+        return torch.from_numpy(array).to(values)
+    dtype = getattr(values, "dtype", None)
+    return array.astype(dtype) if dtype in (np.float32, np.float64) else array

@@ -1,0 +1,98 @@
+"""Held to Gaussian classes, whose best cuts are known."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from close import assert_close
+from dima.errors import DataError, ShapeError
+from dima.explain.directions import binary_direction, class_directions, linear_probe
+
+CENTERS = np.array([[3.0, 0.0, 0.0], [-1.5, 2.5, 0.0], [-1.5, -2.5, 0.0]])
+RANDOM = np.random.default_rng(0)
+LABELS = RANDOM.integers(3, size=1500) * 2 + 1
+Z = CENTERS[LABELS // 2] + RANDOM.standard_normal((1500, 3))
+STANDARD = (Z - Z.mean(axis=0)) / np.sqrt(Z.var(axis=0))
+
+
+def test_directions_are_unit_and_point_to_their_class():
+    found = class_directions(Z, LABELS)
+    assert list(found) == [1, 3, 5]
+    for label, direction in found.items():
+        assert_close(np.linalg.norm(direction), 1.0, atol=1e-6)
+        along = STANDARD @ direction
+        assert along[label == LABELS].mean() > 1.0 > 0.0 > along[label != LABELS].mean()
+        assert abs(direction[2]) < 0.15  # no class differs along it
+
+
+def test_two_classes_are_opposite_and_agree_with_discriminant_analysis():
+    of_two = LABELS < 5
+    z, labels = Z[of_two], LABELS[of_two]
+    found = class_directions(z, labels)
+    assert_close(found[1], -found[3], atol=1e-12)
+    standard = (z - z.mean(axis=0)) / np.sqrt(z.var(axis=0))
+    rival = LinearDiscriminantAnalysis().fit(standard, labels).coef_[0]
+    assert found[3] @ rival / np.linalg.norm(rival) > 0.98
+    assert_close(binary_direction(z, labels, 3), found[3], atol=1e-3)
+
+
+def test_one_class_against_the_rest():
+    direction = binary_direction(Z, LABELS, 1)
+    assert direction[0] > 0.95
+    assert_close(binary_direction(Z, LABELS == 1, 0), -direction, atol=1e-3)
+
+
+def test_units_of_the_columns_do_not_matter():
+    scaled = class_directions(Z * [1.0, 100.0, 1e-3] + 5.0, LABELS)
+    assert_close(scaled[3], class_directions(Z, LABELS)[3], atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_tensor_comes_back_as_one(dtype):
+    found = class_directions(torch.tensor(Z, dtype=dtype), torch.tensor(LABELS))
+    assert found[1].dtype == dtype
+    assert_close(found[1], class_directions(Z, LABELS)[1], atol=1e-4)
+    assert binary_direction(torch.tensor(Z, dtype=dtype), LABELS, 1).dtype == dtype
+    assert class_directions(Z.astype(np.float32), LABELS)[1].dtype == np.float32
+
+
+def test_the_probe_is_as_good_as_the_best_cut():
+    accuracy = linear_probe(Z[:1000], LABELS[:1000], Z[1000:], LABELS[1000:])
+    best = ((Z[1000:, None] - CENTERS) ** 2).sum(axis=2).argmin(axis=1) * 2 + 1 == LABELS[1000:]
+    assert accuracy == pytest.approx(best.mean(), abs=0.01)
+    shuffled = np.random.default_rng(1).permutation(LABELS)
+    assert linear_probe(Z[:1000], shuffled[:1000], Z[1000:], shuffled[1000:]) < 0.45
+    # Scaled by the training rows, so test rows by themselves are judged where they stand.
+    alone = [
+        linear_probe(Z[:1000], LABELS[:1000], Z[i : i + 1], LABELS[i : i + 1]) for i in range(1000, 1020)
+    ]
+    assert np.mean(alone) == linear_probe(Z[:1000], LABELS[:1000], Z[1000:1020], LABELS[1000:1020])
+
+
+@pytest.mark.parametrize(
+    ("z", "labels", "kind", "message"),
+    [
+        (Z, np.ones(1500), DataError, "labels must hold two classes or more; got the class 1 alone"),
+        (Z, LABELS[1:], ShapeError, r"labels must be one label for each of 1500 rows; got shape \(1499,\)"),
+        (Z * np.nan, LABELS, DataError, "z must be finite"),
+        (Z[0], LABELS, ShapeError, r"z must have shape \(n, d\)"),
+        (Z, LABELS + 0.5, DataError, "labels must be whole numbers"),
+    ],
+)
+def test_what_is_refused(z, labels, kind, message):
+    with pytest.raises(kind, match=f"class_directions: {message}"):
+        class_directions(z, labels)
+    with pytest.raises(kind, match=f"binary_direction: {message}"):
+        binary_direction(z, labels, 1)
+    with pytest.raises(kind, match=f"linear_probe: {message}"):
+        linear_probe(z, labels, Z, LABELS)
+
+
+def test_what_else_is_refused():
+    with pytest.raises(DataError, match="positive must be one of the labels, 1, 3, 5; got 2"):
+        binary_direction(Z, LABELS, 2)
+    with pytest.raises(ShapeError, match=r"z_test must have shape \(n, 3\)"):
+        linear_probe(Z, LABELS, Z[:, :2], LABELS)
+    with pytest.raises(ShapeError, match=r"labels_test must have shape \(1500,\)"):
+        linear_probe(Z, LABELS, Z, LABELS[1:])
