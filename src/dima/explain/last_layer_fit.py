@@ -34,7 +34,7 @@ __all__ = [
 
 _MOST_STEPS = 300
 _RATE = 0.5  # of every step but the first: whole ones can go to and fro
-_SLOWING = 10.0  # steps over which the rate halves: a weight few rows speak of would go on to and fro
+_SLOWING = 20.0  # over the step is the rate later on: a weight few rows speak of would go on to and fro
 _MOST_PRODUCTS = 20  # of the joint curvature with a direction, in one step
 _EXACT = 1e-4  # squared residual of a step that will do, relative
 _STILL = (
