@@ -7,7 +7,7 @@ import torch
 
 from dima.errors import BackendError
 
-__all__ = ["DEVICES", "bf16_is_faster", "choose"]
+__all__ = ["DEVICES", "bf16_is_faster", "choose", "place"]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 _STEPS = 3  # timed in each precision, after one that is not
@@ -30,6 +30,14 @@ def choose(name: str = "auto", owner: str = "image") -> tuple[torch.device, str]
         rule, fix = f"one of those here, {', '.join(found)}", 'Pass "auto".'
         raise BackendError(f"{owner}: device must be {rule}; got {name!r}. {fix}")
     return torch.device(name), f"{owner}: runs on {name}: asked for."
+
+
+def place(name: str) -> torch.device:
+    """The device of training where it is there, else the best there is: a saved model opens anywhere."""
+    try:
+        return choose(name)[0]
+    except BackendError:
+        return choose()[0]
 
 
 def bf16_is_faster(work: Callable[[], object], device: torch.device) -> bool:

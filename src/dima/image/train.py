@@ -143,9 +143,10 @@ class Engine:
         from_named(state.average, below(arrays, "average"))
         moments = below(arrays, "optimiser")
         for name, parameter in state.network.named_parameters():
-            own = {key: torch.from_numpy(array.copy()) for key, array in below(moments, name).items()}
-            for key, tensor in own.items():
-                state.optimiser.state[parameter][key] = tensor if key == "step" else tensor.to(self._device)
+            for key, array in below(moments, name).items():
+                # Laid out in memory as the parameter is: the fused optimiser walks both as they lie.
+                place = torch.zeros(()) if key == "step" else torch.zeros_like(parameter)
+                state.optimiser.state[parameter][key] = place.copy_(torch.from_numpy(array.copy()))
         return state
 
     @torch.no_grad()
@@ -164,7 +165,8 @@ class Engine:
         return self.data[0].device
 
     def _state(self, bf16: bool) -> State:
-        network, average = self.build(), self.build()
+        # With channels last a convolution reads a pixel's channels side by side.
+        network, average = (self.build().to(memory_format=torch.channels_last) for _ in range(2))  # type: ignore[call-overload]  # torch says nothing
         rate = self.plan.learning_rate
         optimiser = torch.optim.AdamW(
             network.parameters(), rate, self.plan.betas, weight_decay=0.0, fused=True

@@ -45,6 +45,10 @@ class Autoencoder(BaseEstimator, abc.ABC):  # type: ignore[misc]  # untyped base
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The part that `to_arrays` described."""
 
+    def encode_images(self, images: Array) -> Array:
+        """Codes (b, d) of images (b, c, h, w), whether it takes images or only rows."""
+        return self.encode(images if self.takes_images else images.reshape(len(images), -1))
+
     def is_fitted(self) -> bool:
         """Whether `fit` was called, told as scikit-learn does: by attributes that end in "_"."""
         return any(name.endswith("_") and not name.startswith("_") for name in vars(self))

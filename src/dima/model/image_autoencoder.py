@@ -20,7 +20,7 @@ from dima.model.stages import measured
 from dima.settings import OneOf
 from dima.typing import Array, ArrayLike, Float32, Float64
 
-__all__ = ["ImageAutoencoder"]
+__all__ = ["ImageAutoencoder", "images_like", "training_images"]
 
 Shape = tuple[int, int, int]
 
@@ -98,9 +98,7 @@ class ImageAutoencoder(FittedEstimator, Autoencoder):
             NumericsError: the loss became infinite.
         """
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
-        shape = _shape(X)
-        rows = check.points(self, np.reshape(np.asarray(X), (-1, math.prod(shape))), reset=True, min_rows=2)
-        images = _in_range(rows).reshape(-1, *shape)
+        images = training_images(self, X)
 
         def show(fit: AutoencoderFit, epoch: int) -> None:
             if watch is not None:
@@ -118,12 +116,7 @@ class ImageAutoencoder(FittedEstimator, Autoencoder):
             ShapeError: images of another size than in `fit`.
         """
         fit: AutoencoderFit = check.fitted(self)
-        rows = np.asarray(X)
-        if rows.ndim == 4 and rows.shape[1:] != fit.image_shape:
-            rule, fix = f"of shape {fit.image_shape}", "Bring them to that size and number of channels."
-            raise ShapeError(f"ImageAutoencoder: images must be {rule}; got {rows.shape[1:]}. {fix}")
-        rows = check.points(self, rows.reshape(len(rows), -1) if rows.ndim == 4 else rows, reset=False)
-        return fit.encode(_in_range(rows).reshape(-1, *fit.image_shape))
+        return fit.encode(images_like(self, X, fit.image_shape))
 
     def decode(self, codes: ArrayLike) -> Float32:
         """Rows (b, D) of `codes` (b, d), pixels in [-1, 1].
@@ -173,21 +166,53 @@ class ImageAutoencoder(FittedEstimator, Autoencoder):
         return held
 
 
-def _shape(X: ArrayLike) -> Shape:
-    """(c, h, w) of images, or of the square grey images that rows stand for."""
+def _shape(owner: str, X: ArrayLike) -> Shape:
+    """(c, h, w) of images (n, c, h, w), or of the square grey images that rows (n, h h) stand for.
+
+    Raises:
+        ShapeError: they are neither.
+    """
     shape = np.shape(X)
     if len(shape) == 4:
         return shape[1], shape[2], shape[3]
     side = math.isqrt(shape[1]) if len(shape) == 2 else 0
     if side == 0 or side * side != shape[1]:
         rule, fix = "(n, c, h, w), or (n, h h) of square grey ones", "Pass them with their four axes."
-        raise ShapeError(f"ImageAutoencoder: images must be {rule}; got shape {shape}. {fix}")
+        raise ShapeError(f"{owner}: images must be {rule}; got shape {shape}. {fix}")
     return 1, side, side
 
 
-def _in_range(rows: Array) -> Array:
+def training_images(estimator: Any, X: ArrayLike) -> Array:
+    """Images (n, c, h, w) that an estimator is fitted to, given as such or as rows; it remembers their width.
+
+    Raises:
+        ShapeError: they are neither images nor rows of square ones.
+        DataError: a pixel lies outside [-1, 1].
+    """
+    shape = _shape(type(estimator).__name__, X)
+    rows = np.reshape(np.asarray(X), (-1, math.prod(shape)))
+    rows = check.points(estimator, rows, reset=True, min_rows=2)
+    return _in_range(estimator, rows).reshape(-1, *shape)
+
+
+def images_like(estimator: Any, X: ArrayLike, shape: Shape) -> Array:
+    """Images (b, c, h, w) of the shape an estimator was fitted to, given as such or as rows (b, D).
+
+    Raises:
+        ShapeError: they are of another size.
+        DataError: a pixel lies outside [-1, 1].
+    """
+    rows = np.asarray(X)
+    if rows.ndim == 4 and rows.shape[1:] != shape:
+        rule, fix = f"of shape {shape}", "Bring them to that size and number of channels."
+        raise ShapeError(f"{type(estimator).__name__}: images must be {rule}; got {rows.shape[1:]}. {fix}")
+    rows = check.points(estimator, rows.reshape(len(rows), -1) if rows.ndim == 4 else rows, reset=False)
+    return _in_range(estimator, rows).reshape(-1, *shape)
+
+
+def _in_range(estimator: Any, rows: Array) -> Array:
     low, high = float(rows.min()), float(rows.max())
     if low < -1.001 or high > 1.001:
-        fix = "Divide bytes by 127.5 and subtract 1."
-        raise DataError(f"ImageAutoencoder: pixels must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+        owner, fix = type(estimator).__name__, "Divide bytes by 127.5 and subtract 1."
+        raise DataError(f"{owner}: pixels must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
     return rows

@@ -9,8 +9,7 @@ import numpy as np
 
 from dima import check
 from dima.errors import ShapeError
-from dima.model import kinds
-from dima.model.autoencoder import Autoencoder
+from dima.model import parts
 from dima.model.latent_model import LatentModel
 from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
 
@@ -96,7 +95,7 @@ class LatentDiffusion(LatentModel):
         """
         fit = check.fitted(self)
         probe = np.zeros((1, *self.image_shape_), np.float32)
-        width = autoencoder.encode(probe if autoencoder.takes_images else probe.reshape(1, -1)).shape[1]
+        width = autoencoder.encode_images(probe).shape[1]
         if width != self.d_:
             rule, fix = f"codes of {self.d_} numbers, as the prior does", "Name the one it was fitted with."
             raise ShapeError(f"LatentDiffusion: the autoencoder must make {rule}; got {width}. {fix}")
@@ -140,11 +139,8 @@ class LatentDiffusion(LatentModel):
         return rows.reshape(-1, *self.image_shape_).astype(np.float32)
 
     def _fit_autoencoder(self, X: Array) -> Any:
-        given = self.autoencoder
-        if isinstance(given, Autoencoder) and given.is_fitted():
-            return given
-        fresh = kinds.make_autoencoder(type(self).__name__, given)
-        return fresh.fit(X.reshape(-1, *self.image_shape_) if fresh.takes_images else X)
+        images = X.reshape(-1, *self.image_shape_)
+        return parts.fitted_autoencoder(type(self).__name__, self.autoencoder, images)
 
 
 def _shape(X: ArrayLike) -> Shape:

@@ -18,7 +18,7 @@ from dima import check, fitted, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.metrics.reconstruction import error_over_variance
-from dima.model import kinds
+from dima.model import kinds, parts
 from dima.model.stages import Stage, collected, measured
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike, Arrays, Float64
@@ -134,7 +134,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _fit_autoencoder(self, X: Array) -> Any:
         """The autoencoder of the model, fitted to rows `X`."""
-        return kinds.make_autoencoder(type(self).__name__, self.autoencoder).fit(X)
+        return parts.make_autoencoder(type(self).__name__, self.autoencoder).fit(X)
 
     def _so_far(self, fit: LatentModelFit, prior: Any) -> Self:
         """A fitted model around a prior that is still in training."""
@@ -257,15 +257,15 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         roles = {"autoencoder": kinds.AUTOENCODERS, "prior": kinds.PRIORS}
         for name, role in roles.items():
             if (part := getattr(fit, name)) is not None:
-                saved[name], own = kinds.part_arrays(part, role)
+                saved[name], own = parts.part_arrays(part, role)
                 arrays |= fitted.under(name, own)
         return saved, arrays | {"mean_X": fit.mean_X}
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The model that `to_arrays` described."""
-        autoencoder = kinds.open_part(saved, arrays, "autoencoder", kinds.AUTOENCODERS)
-        prior = kinds.open_part(saved, arrays, "prior", kinds.PRIORS)
+        autoencoder = parts.open_part(saved, arrays, "autoencoder", kinds.AUTOENCODERS)
+        prior = parts.open_part(saved, arrays, "prior", kinds.PRIORS)
         scale = fitted.from_arrays(Standardizer, {}, fitted.below(arrays, "scale"))
         own = settings.check(cls.__name__, cls, settings.accept(cls.__name__, cls, saved["settings"]))
         # The parts as they were given are the parts as they were fitted: a refit repeats the first.

@@ -10,9 +10,9 @@ from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model.kinds import make_part
 from dima.model.latent_model import LatentModel, PartSeed
 from dima.model.manifold_map import ManifoldMap
+from dima.model.parts import make_part
 from dima.typing import Array, Float64
 
 __all__ = ["ManifoldAutoencoder"]

@@ -12,7 +12,7 @@ import numpy as np
 from dima.errors import ArtifactError, BackendError, DimaError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model import kinds
+from dima.model import kinds, parts
 from dima.model.latent_diffusion import LatentDiffusion
 from dima.model.latent_model import LatentModel
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
@@ -23,6 +23,13 @@ from dima.store import save_single as save_artifact_single
 
 __all__ = ["KINDS", "download", "load", "save", "save_single", "upload"]
 
+
+def _diffusion_autoencoder() -> Any:
+    with parts.needing_torch("DiffusionAutoencoder"):
+        from dima.model.diffusion_autoencoder import DiffusionAutoencoder
+    return DiffusionAutoencoder
+
+
 # Models, and the parts that are of use alone.
 KINDS: dict[str, Callable[[], Any]] = {
     "latent-model": lambda: LatentModel,
@@ -31,7 +38,10 @@ KINDS: dict[str, Callable[[], Any]] = {
     "gplm": lambda: GPLM,
     **kinds.PRIORS,
     "latent-diffusion": lambda: LatentDiffusion,
+    # Last: they are looked at only for what is none of those above.
     "image-autoencoder": kinds.AUTOENCODERS["image-autoencoder"],
+    "diffusion-coder": kinds.AUTOENCODERS["diffusion-coder"],
+    "diffusion-autoencoder": _diffusion_autoencoder,
 }
 
 

@@ -98,7 +98,7 @@ def latent_map(  # noqa: PLR0913 each argument is a flag
     autoencoder, path = places.open_autoencoder(ae_ckpt, None, places.output_folder())
     found = images.load(data, "test", cache_dir=places.cache_folder(cache_dir))
     few = found.images[:n]
-    codes = autoencoder.encode(few if autoencoder.takes_images else few.reshape(len(few), -1))
+    codes = autoencoder.encode_images(few)
     points = to_plane(Standardizer.of(codes).apply(codes), method, common.seed or 0)
     names = found.names()
     title = f"{len(few)} images in the latent space of {path.name}, by {method}"

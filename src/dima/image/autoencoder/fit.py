@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from dima import training
 from dima.blocks import row_blocks
-from dima.errors import ArtifactError, BackendError
+from dima.errors import ArtifactError
 from dima.image import device as devices
 from dima.image.autoencoder.coder import OWN_PIXELS, PIXELS, Coder
 from dima.image.autoencoder.sharpen import sharpen
-from dima.image.train import Engine, Plan, State, from_named, generator, named
-from dima.training.checkpoint import fingerprint
+from dima.image.run import by_epoch, holding_out, run_of
+from dima.image.train import Engine, Plan, State, from_named, named
 from dima.typing import Arrays, Float32, Float64
 
 __all__ = ["LOSSES", "AutoencoderFit", "fit_autoencoder"]
@@ -32,9 +32,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "pseudo-huber": lambda logits, y: _pseudo_huber(logits.sigmoid() - y).sum(),
 }
 _HUBER = 0.1  # pixel error at which the loss turns from a square to a slope
-_HELD_OUT = 20  # one row in so many is kept from training for early stopping
 _ROWS = 1024  # images encoded or decoded at a time
-_NOT_OF_THE_RUN = {"device"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +73,7 @@ class AutoencoderFit:
 
     @torch.no_grad()
     def _mapped(self, work: Callable[[Coder, Tensor], Tensor], values: Float32) -> Float32:
-        place = _place(self.settings["device"])
+        place = devices.place(self.settings["device"])
         coder = _coder(self.settings, self.image_shape, self.pixels, self.widths)
         from_named(coder, self.network).eval().to(place)
         blocks = [
@@ -108,18 +106,18 @@ def fit_autoencoder(
     def fit_of(state: State, history: Float64) -> AutoencoderFit:
         return AutoencoderFit(settings_used, shape, named(state.average), history)
 
-    def after_record(now: training.TrainingState[State]) -> None:
-        epoch, within = divmod(now.step, engine.epoch_steps)
-        if within == 0:
-            watch(fit_of(now.state, now.table), epoch)
+    def show(state: State, history: Float64, epoch: int) -> None:
+        watch(fit_of(state, history), epoch)
 
-    run = dataclasses.replace(_run(settings_used, images, folder), watch=after_record)
+    run = run_of("ImageAutoencoder", settings_used, {"images": images}, folder)
+    run = dataclasses.replace(run, watch=by_epoch(engine, show))
     trained = training.train(engine, run)
     fit = fit_of(trained.state, trained.history)
     if not settings_used["sharpen"]:
         return fit
     data, coder = engine.data[0], trained.state.average
-    run = _run(settings_used, images, None if folder is None else Path(folder) / "sharpen")
+    folder = None if folder is None else Path(folder) / "sharpen"
+    run = run_of("ImageAutoencoder", settings_used, {"images": images}, folder)
     return dataclasses.replace(fit, network=sharpen(coder, data, settings_used["seed"], run))
 
 
@@ -143,34 +141,11 @@ def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device)
         return error(logits.float(), (rows + 1) / 2) / len(rows)
 
     data = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(place)
-    if settings_used["patience"] is None:
-        return Engine(plan, build, loss, (data,))
-    order = torch.randperm(len(data), generator=generator(plan.seed, 0, "held out"))
-    apart = order[: max(1, len(data) // _HELD_OUT)]
-    kept = order[len(apart) :] if len(data) > 1 else order
-    return Engine(plan, build, loss, (data[kept],), (data[apart],))
-
-
-def _run(settings_used: dict[str, Any], images: Float32, folder: str | Path | None) -> training.Run:
-    identity = {name: value for name, value in settings_used.items() if name not in _NOT_OF_THE_RUN}
-    return training.Run(
-        "ImageAutoencoder",
-        patience=settings_used["patience"],
-        folder=None if folder is None else Path(folder),
-        identity=identity if folder is None else identity | {"images": fingerprint(images)},
-    )
+    return holding_out(Engine(plan, build, loss, (data,)), settings_used["patience"])
 
 
 def _coder(settings_used: dict[str, Any], shape: Any, *how: Any) -> Coder:
     return Coder(settings_used["model"], shape, settings_used["latent_dim"], *how)
-
-
-def _place(name: str) -> torch.device:
-    """The device of training where it is there, else the best there is: a saved model opens anywhere."""
-    try:
-        return devices.choose(name)[0]
-    except BackendError:
-        return devices.choose()[0]
 
 
 def _pseudo_huber(error: Tensor) -> Tensor:

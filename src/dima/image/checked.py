@@ -1,0 +1,38 @@
+"""Tensors at the public doors of this room: images of a shape and range, latents of a width."""
+
+from torch import Tensor
+
+from dima.errors import DataError, ShapeError
+
+__all__ = ["images", "latents"]
+
+_LOOSE = 1e-3  # pixels may pass the ends of their range by rounding
+
+
+def images(owner: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Images (b, c, h, w) of a shape (c, h, w), in [-1, 1].
+
+    Raises:
+        ShapeError: they are of another shape.
+        DataError: a pixel lies outside [-1, 1], or is none.
+    """
+    if given.ndim != 4 or given.shape[1:] != shape:
+        rule = f"of shape (b, {', '.join(map(str, shape))})"
+        raise ShapeError(f"{owner}: images must be {rule}; got {tuple(given.shape)}.")
+    low, high = (float(given.min()), float(given.max())) if len(given) else (0.0, 0.0)
+    if not max(-low, high) <= 1 + _LOOSE:  # nor NaN
+        fix = "Divide bytes by 127.5 and subtract 1."
+        raise DataError(f"{owner}: pixels must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+    return given
+
+
+def latents(owner: str, given: Tensor, n: int, width: int) -> Tensor:
+    """Latents, one an image, of a width.
+
+    Raises:
+        ShapeError: they are of another shape.
+    """
+    if tuple(given.shape) != (n, width):
+        fix = "Pass those of the encoder it was trained with."
+        raise ShapeError(f"{owner}: latents must be of shape {(n, width)}; got {tuple(given.shape)}. {fix}")
+    return given

@@ -1,0 +1,66 @@
+"""`SimpleAutoencoder`: images to feature vectors and back, torch in and out."""
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from dima.errors import SettingError
+from dima.image.autoencoder.coder import Coder
+from dima.image.saved import open_network, save_network
+from dima.image.train import from_named, named
+
+__all__ = ["SimpleAutoencoder"]
+
+_KIND = "image-autoencoder"
+
+
+class SimpleAutoencoder(nn.Module):
+    """The convolutional autoencoder of `dima image fit-autoencoder --model conv`, as a torch module.
+
+    Args:
+        latent_dim: numbers in a feature vector.
+        image_shape: (c, h, w).
+
+    Example:
+        >>> import torch
+        >>> autoencoder = SimpleAutoencoder(latent_dim=8)
+        >>> autoencoder.decode(autoencoder.encode(torch.zeros(2, 1, 28, 28))).shape
+        torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(self, latent_dim: int = 256, image_shape: tuple[int, int, int] = (1, 28, 28)) -> None:
+        super().__init__()
+        self.latent_dim, self.image_shape = latent_dim, image_shape
+        self.coder = Coder("conv", image_shape, latent_dim)
+        self.eval()
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Feature vectors (b, latent_dim) of images (b, c, h, w) in [-1, 1]."""
+        return self.coder.encode(images)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Images (b, c, h, w) in [-1, 1] of feature vectors (b, latent_dim)."""
+        return self.coder.decode(latent)
+
+    def save_checkpoint(self, path: str | Path) -> Path:
+        """Write it as a folder that `load_checkpoint` and `dima.load` open."""
+        used = {"model": "conv", "latent_dim": self.latent_dim}
+        return save_network(path, _KIND, used, self.image_shape, named(self.coder))
+
+    def load_checkpoint(self, path: str | Path) -> "SimpleAutoencoder":
+        """Take over the parameters of a saved convolutional autoencoder.
+
+        Raises:
+            ArtifactError: there is none.
+            SettingError: it is of another size.
+        """
+        plain, network = open_network(path, _KIND)
+        used = plain["settings"]
+        found = used["model"], used["latent_dim"], tuple(plain["image_shape"])
+        wanted = "conv", self.latent_dim, self.image_shape
+        if found != wanted:
+            rule, fix = "{} of latent_dim {} for images {}", "Make the autoencoder with its sizes."
+            message = f"{path} must be a {rule.format(*wanted)}; got a {rule.format(*found)}. {fix}"
+            raise SettingError(f"SimpleAutoencoder: {message}")
+        from_named(self.coder, network)
+        return self

@@ -1,0 +1,87 @@
+"""`DiffusionAutoencoder`: images encoded to feature vectors, denoised under them, and steered."""
+
+from typing import Any
+
+import numpy as np
+
+from dima import check
+from dima.errors import SettingError
+from dima.model import parts
+from dima.model.diffusion_coder import DiffusionCoder
+from dima.model.latent_diffusion import LatentDiffusion
+from dima.model.latent_model import LatentModelFit, PartSeed
+from dima.typing import Array, ArrayLike, Float32
+
+__all__ = ["DiffusionAutoencoder"]
+
+
+class DiffusionAutoencoder(LatentDiffusion):
+    """A `LatentDiffusion` whose decoder denoises: what the feature vector leaves open lies in the noise.
+
+    Args:
+        autoencoder: a `DiffusionCoder`, fitted or not.
+        prior: "ddpm", settings for one beside those of `prior_settings`, a `DDPM`, or None for no prior.
+        seed: seed of every part that is not given one of its own.
+
+    Example:
+        >>> from dima.data.images import load
+        >>> images = load("fashion-mnist-1000").images[:128]
+        >>> coder = DiffusionCoder(latent_dim=4, widths=(8, 16), epochs=1, steps=2)
+        >>> model = DiffusionAutoencoder(coder, prior={"n_iter": 20, "hidden_dim": 16}).fit(images)
+        >>> model.sample(2).shape, model.edit(images[:1], np.ones(4), 0.5).shape
+        ((2, 1, 28, 28), (1, 1, 28, 28))
+    """
+
+    def __init__(self, autoencoder: Any = None, prior: Any = "ddpm", seed: PartSeed = 0) -> None:
+        super().__init__(autoencoder, prior, seed)
+
+    def encode_noise(self, images: ArrayLike) -> Float32:
+        """The noise (b, c, h, w) from which `decode` makes images (b, c, h, w) again, under their latents."""
+        coder: DiffusionCoder = check.fitted(self).autoencoder
+        return coder.encode_noise(self.rows(images))
+
+    def decode(self, Z: ArrayLike, noise: ArrayLike | None = None) -> Float32:
+        """Images (b, c, h, w) of latents `Z` (b, d) and their noise (b, c, h, w); without, of new noise."""
+        if noise is None:
+            return super().decode(Z)
+        fit: LatentModelFit = check.fitted(self)
+        checked = check.array("DiffusionAutoencoder", "Z", Z, ("b", self.d_))
+        return self._images(fit.autoencoder.decode(fit.scale.restore(checked), noise))
+
+    def reconstruct(self, images: ArrayLike) -> Float32:
+        """Images (b, c, h, w) from their latents and their noise, which is nearly all there is of them."""
+        return self.decode(self.encode(images), self.encode_noise(images))
+
+    def edit(self, images: ArrayLike, direction: ArrayLike, strength: float | ArrayLike) -> Float32:
+        """Images (b, c, h, w) with their latents moved and their noise kept, so that the rest stays.
+
+        Args:
+            images: (b, c, h, w) in [-1, 1].
+            direction: (d,) or (b, d) in latent space, such as one of `dima.explain.directions`.
+            strength: how far, in lengths of the direction; a number, or one an image (b,).
+
+        Raises:
+            ShapeError: a direction of another width, or strengths that are not as many as the images.
+            DataError: a direction or strength that is not finite.
+        """
+        owner = "DiffusionAutoencoder.edit"
+        Z = self.encode(images)
+        wanted = (self.d_,) if np.ndim(direction) == 1 else Z.shape
+        along = check.array(owner, "direction", direction, wanted)
+        far = check.array(owner, "strength", strength, (len(Z),) if np.ndim(strength) else ())
+        return self.decode(Z + far[..., None] * along, self.encode_noise(images))
+
+    def condition_used(self, images: ArrayLike, seed: int = 0) -> float:
+        """Loss under latents of other images over loss under their own: 1 where the latent is ignored."""
+        coder: DiffusionCoder = check.fitted(self).autoencoder
+        return coder.condition_used(self.rows(images), seed)
+
+    def _fit_autoencoder(self, X: Array) -> DiffusionCoder:
+        given = DiffusionCoder(seed=self.seed) if self.autoencoder is None else self.autoencoder
+        if not isinstance(given, DiffusionCoder):
+            rule, fix = "a DiffusionCoder", "For other autoencoders there is LatentDiffusion."
+            raise SettingError(
+                f"DiffusionAutoencoder: autoencoder must be {rule}; got {type(given).__name__}. {fix}"
+            )
+        images = X.reshape(-1, *self.image_shape_)
+        return parts.fitted_autoencoder(type(self).__name__, given, images)

@@ -1,0 +1,258 @@
+"""`DiffusionCoder`: a denoiser of images under a feature vector, as the autoencoder of a latent model."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from msgspec import Meta
+
+from dima import check, fitted, settings
+from dima.errors import SettingError
+from dima.fitted import Fitted, FittedEstimator
+from dima.image import device as devices
+from dima.image.diffusion_fit import DiffusionFit, fit_diffusion
+from dima.image.diffusion_model import MODES
+from dima.image.train import PRECISIONS
+from dima.image.unet import LAYOUTS
+from dima.model import parts
+from dima.model.autoencoder import Autoencoder
+from dima.model.image_autoencoder import ImageAutoencoder, images_like, training_images
+from dima.model.stages import measured
+from dima.noise.schedule import SCHEDULES
+from dima.settings import OneOf
+from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
+
+__all__ = ["DiffusionCoder"]
+
+_KEEP_VARIANCE = [name for name in SCHEDULES if name not in ("flow", "karras")]
+
+
+class DiffusionCoder(FittedEstimator, Autoencoder):
+    """Encodes images to feature vectors, and denoises noise to images under them.
+
+    A jointly trained one has an encoder of its own. A frozen one takes the latents of another autoencoder,
+    which is fitted first unless it is fitted already, or any latents that are handed to `fit`.
+    Source: Preechakul et al. 2022 (diffusion autoencoders).
+
+    Example:
+        >>> from dima.data.images import load
+        >>> images = load("fashion-mnist-1000").images[:256]
+        >>> coder = DiffusionCoder(latent_dim=4, widths=(8, 16), block_depth=1, epochs=1).fit(images)
+        >>> coder.encode(images[:3]).shape, coder.decode(np.zeros((2, 4))).shape
+        ((3, 4), (2, 784))
+    """
+
+    takes_images = True
+    Fit = DiffusionFit
+    fit_: DiffusionFit
+
+    def __init__(  # noqa: PLR0913 the signature declares the settings
+        self,
+        mode: Annotated[
+            str, OneOf(*MODES), Meta(description="encoder: trained jointly, or a frozen autoencoder's")
+        ] = "joint",
+        *,
+        latent_dim: Annotated[int, Meta(ge=1, description="numbers in a feature vector")] = 16,
+        widths: Annotated[
+            tuple[int, ...], Meta(min_length=2, description="channels of the U-Net's levels and bottleneck")
+        ] = (32, 64, 128),
+        block_depth: Annotated[int, Meta(ge=1, description="residual blocks of a level")] = 1,
+        time_embedding_dim: Annotated[
+            int, Meta(ge=2, multiple_of=2, description="width of the noise level's embedding")
+        ] = 32,
+        feature_embedding_dim: Annotated[
+            int, Meta(ge=1, description="width of the feature vector's embedding")
+        ] = 64,
+        layout: Annotated[
+            str, OneOf(*LAYOUTS), Meta(description="patch folds 2 x 2 pixels first, several times faster")
+        ] = "patch",
+        schedule: Annotated[
+            str, OneOf(*_KEEP_VARIANCE), Meta(description="how noise grows with diffusion time")
+        ] = "cosine",
+        epochs: Annotated[int, Meta(ge=1, description="passes over the images")] = 5,
+        ae_epochs: Annotated[
+            int, Meta(ge=1, description="passes of the autoencoder that a frozen one fits first")
+        ] = 5,
+        batch_size: Annotated[int, Meta(ge=2, description="images in a training step")] = 128,
+        learning_rate: Annotated[float, Meta(gt=0, description="peak step size of AdamW")] = 2e-3,
+        latent_noise: Annotated[
+            float, Meta(ge=0, description="noise on feature vectors in training, in their spreads")
+        ] = 0.05,
+        drop: Annotated[
+            float, Meta(ge=0, lt=1, description="share of training images whose feature vector is dropped")
+        ] = 0.1,
+        ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
+        steps: Annotated[int, Meta(ge=1, le=1000, description="steps of decoding, by dpmpp_2m")] = 16,
+        patience: Annotated[
+            int, Meta(ge=1, description="stop when a held-out twentieth is no better for so many records")
+        ]
+        | None = None,
+        precision: Annotated[
+            str, OneOf(*PRECISIONS), Meta(description="arithmetic of training; auto is the faster, measured")
+        ] = "float32",
+        device: Annotated[
+            str, OneOf(*devices.DEVICES), Meta(description="where it runs; auto is cuda, then mps, then cpu")
+        ] = "auto",
+        seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, order and noise")] = 0,
+        autoencoder: Any = None,
+    ) -> None:
+        self._store(locals())
+        self.autoencoder = autoencoder
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: None = None,
+        latents: ArrayLike | None = None,
+        checkpoint: str | Path | None = None,
+        watch: "Callable[[DiffusionCoder, int], None] | None" = None,
+    ) -> Self:
+        """Train on images (n, c, h, w) in [-1, 1], or on rows (n, h h) of square grey ones.
+
+        Args:
+            X: images or rows.
+            y: ignored.
+            latents: (n, d) feature vectors of your own for mode="frozen"; d becomes `latent_dim`.
+            checkpoint: run folder that is kept up to date while training, and gone on from where it holds
+                a run: one that was killed and is resumed gives the numbers of one that was not.
+            watch: is shown the model so far and the number of the epoch, after each.
+
+        Raises:
+            SettingError: a setting is out of range or contradicts another.
+            ShapeError: they are neither images nor rows of square ones, or not as many as the latents.
+            DataError: a pixel lies outside [-1, 1].
+            BackendError: the device is not there.
+            NumericsError: the loss became infinite.
+        """
+        owner, declared = type(self).__name__, settings.declared(type(self))
+        used = settings.check(owner, type(self), {name: getattr(self, name) for name in declared})
+        if used["mode"] == "joint" and not (latents is None and self.autoencoder is None):
+            fix = 'Pass mode="frozen".'
+            raise SettingError(
+                f"{owner}: mode must be frozen with an autoencoder or latents; got joint. {fix}"
+            )
+        images = training_images(self, X)
+        self.autoencoder_ = None
+        if used["mode"] == "frozen" and latents is None:
+            self.autoencoder_ = self._fit_autoencoder(used, images)
+            latents = self.autoencoder_.encode_images(images)
+        if latents is not None:
+            latents = check.array(owner, "latents", latents, (len(images), "d"))
+            used["latent_dim"] = latents.shape[1]
+
+        def show(fit: DiffusionFit, epoch: int) -> None:
+            if watch is not None:
+                watch(self._holding(fit), epoch)
+
+        with measured("denoiser"):
+            self.fit_ = fit_diffusion(used, images, latents, checkpoint, show)
+        return self
+
+    def encode(self, X: ArrayLike) -> Float32:
+        """Feature vectors (b, d) of images (b, c, h, w) or rows (b, D).
+
+        Raises:
+            NotFittedError: before `fit`.
+            SettingError: it was fitted to latents of your own, which only you can make.
+            ShapeError: images of another size than in `fit`.
+        """
+        fit: DiffusionFit = check.fitted(self)
+        images = images_like(self, X, fit.image_shape)
+        if self.autoencoder_ is not None:
+            codes: Float32 = self.autoencoder_.encode_images(images)
+            return codes
+        return fit.encode(images)
+
+    def decode(self, codes: ArrayLike, noise: ArrayLike | None = None) -> Float32:
+        """Rows (b, D) of feature vectors `codes` (b, d), pixels in [-1, 1].
+
+        Args:
+            codes: feature vectors.
+            noise: (b, c, h, w) of `encode_noise`; if not given, draws that depend on the seed and on
+                the number of the row.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d, or noise of another shape.
+        """
+        fit: DiffusionFit = check.fitted(self)
+        owner = type(self).__name__
+        checked = check.array(owner, "codes", codes, ("b", fit.settings["latent_dim"]))
+        if noise is not None:
+            noise = check.array(owner, "noise", noise, (len(checked), *fit.image_shape))
+        return fit.decode(checked, noise).reshape(len(checked), -1)
+
+    def encode_noise(self, X: ArrayLike) -> Float32:
+        """The noise (b, c, h, w) from which `decode` makes images `X` again, under their codes."""
+        fit: DiffusionFit = check.fitted(self)
+        return fit.encode_noise(images_like(self, X, fit.image_shape), self.encode(X))
+
+    def sample(self, n: int, steps: int = 50, seed: int = 0) -> Float32:
+        """`n` images (n, c, h, w) without condition, which it learns from those whose vector is dropped."""
+        fit: DiffusionFit = check.fitted(self)
+        return fit.sample(n, steps, seed)
+
+    def condition_used(self, X: ArrayLike, seed: int = 0) -> float:
+        """Loss under the vectors of other images over loss under their own, on images `X` (b, c, h, w).
+
+        At 1 the feature vector is ignored.
+        """
+        fit: DiffusionFit = check.fitted(self)
+        return fit.condition_used(images_like(self, X, fit.image_shape), self.encode(X), seed)
+
+    def to_device(self, device: str, precision: str = "float32") -> Self:
+        """Run the fitted network on "cuda", "mps" or "cpu"; "auto" is the best there is.
+
+        Raises:
+            BackendError: there is no such device.
+        """
+        fit: DiffusionFit = check.fitted(self)
+        devices.choose(device, type(self).__name__)
+        used = settings.check(type(self).__name__, type(self), {"device": device, "precision": precision})
+        self.fit_ = dataclasses.replace(fit, settings=fit.settings | used)
+        self.set_params(**used)
+        return self
+
+    image_shape_ = Fitted[tuple[int, int, int]](lambda fit: fit.image_shape, "(c, h, w) of an image.")
+    losses_ = Fitted[Float64](
+        lambda fit: fit.losses, "(records, 2) training steps done and mean loss since the record before."
+    )
+
+    def facts(self) -> dict[str, Any]:
+        """What there is to know of the fitted coder."""
+        fit: DiffusionFit = check.fitted(self)
+        shape, mode = "x".join(map(str, fit.image_shape)), fit.settings["mode"]
+        steps, loss = fit.losses[-1].tolist() if len(fit.losses) else (0, float("nan"))
+        own = {"autoencoder": f"diffusion ({mode})", "image_shape": shape}
+        return own | {"denoiser_training_steps": int(steps), "denoiser_loss": loss}
+
+    def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
+        """Plain values and arrays that `from_arrays` makes an equal coder of."""
+        saved, arrays = super().to_arrays()
+        saved["autoencoder"] = None
+        if self.autoencoder_ is not None:
+            saved["autoencoder"], own = parts.part_arrays(self.autoencoder_, parts.STANDING)
+            arrays |= fitted.under("autoencoder", own)
+        return saved, arrays
+
+    @classmethod
+    def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
+        """The coder that `to_arrays` described."""
+        self = super().from_arrays(saved, arrays)
+        self.autoencoder = self.autoencoder_ = parts.open_part(saved, arrays, "autoencoder", parts.STANDING)
+        return self
+
+    def _fit_autoencoder(self, used: dict[str, Any], images: Array) -> Autoencoder:
+        """The autoencoder whose latents are taken, fitted."""
+        own = {name: used[name] for name in ("latent_dim", "seed", "device")}
+        usual = ImageAutoencoder("conv", epochs=used["ae_epochs"], **own)
+        given = usual if self.autoencoder is None else self.autoencoder
+        return parts.fitted_autoencoder(type(self).__name__, given, images)
+
+    def _holding(self, fit: DiffusionFit) -> Self:
+        """A coder with these settings and that fitted state."""
+        held = type(self)(**self.get_params(deep=False))
+        held.fit_, held.autoencoder_ = fit, self.autoencoder_
+        check.remember(held, self.n_features_in_, None)
+        return held
