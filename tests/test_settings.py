@@ -160,3 +160,17 @@ def test_two_spellings_of_one_setting_are_refused():
 @given(st.dictionaries(st.sampled_from(NAMES), st.integers()))
 def test_accept_keeps_values_as_given(values):
     assert accept("Estimator", Estimator, values) == values
+
+
+def test_a_list_is_held_to_its_length_and_shown():
+    def declares(
+        widths: Annotated[tuple[int, ...], Meta(min_length=2, description="channels")] = (1, 2),
+    ) -> None:
+        """Declare a list."""
+
+    assert check("Net", declares, {"widths": [3, 4]}) == {"widths": (3, 4)}
+    rule = r"^Net: widths must be a list, each a whole number, at least 2 of them; got \(3,\)\. "
+    with pytest.raises(SettingError, match=rule):
+        check("Net", declares, {"widths": (3,)})
+    with pytest.raises(SettingError, match="got tuple"):
+        check("Net", declares, {"widths": (0.5,) * 20})

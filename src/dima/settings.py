@@ -38,6 +38,7 @@ ALIASES = {
 
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _WORDS = {int: "a whole number", float: "a finite number", bool: "true or false", type(None): "None"}
+_SHOWN = 8  # entries of a list that a message repeats
 Declaration = type | Callable[..., Any]
 
 
@@ -168,7 +169,9 @@ def _plain(value: Any) -> Any:
 
 
 def _fault(owner: str, setting: Setting, got: Any) -> str:
-    value = repr(got) if isinstance(got, str | int | float | bool | None) else type(got).__name__
+    is_list = isinstance(got, tuple | list) and len(got) <= _SHOWN
+    is_short = is_list or isinstance(got, str | int | float | bool | None)
+    value = repr(got) if is_short else type(got).__name__
     name, rule = setting.name, _rule(setting.type)
     return f"{owner}: {name} must be {rule}; got {value}. ({name}: {setting.help}.)"
 
@@ -181,7 +184,11 @@ def _rule(hint: Any) -> str:
             return "one of " + ", ".join(map(repr, names))
         ranges = [(sign, getattr(mark, name, None)) for mark in parts[1:] for name, sign in _SIGNS.items()]
         bounds = [f"{sign} {bound:g}" for sign, bound in ranges if bound is not None]
-        return " ".join([_rule(parts[0]), " and ".join(bounds)]).rstrip()
+        least = next((mark.min_length for mark in _marks(hint, msgspec.Meta) if mark.min_length), None)
+        words = " ".join([_rule(parts[0]), " and ".join(bounds)]).rstrip()
+        return words if least is None else f"{words}, at least {least} of them"
+    if origin is tuple:
+        return f"a list, each {_rule(parts[0])}"
     if origin is typing.Literal:
         return "one of " + ", ".join(map(repr, parts))
     if parts:

@@ -390,3 +390,17 @@ def test_moving_to_the_cpu_changes_nothing(gaussian):
 def test_an_estimator_can_be_cloned(gaussian):
     assert clone(gaussian).get_params() == gaussian.get_params()
     assert not hasattr(clone(gaussian), "fit_")
+
+
+def test_the_clean_estimate_of_gaussian_points_shrinks_them_along_each_axis(gaussian):
+    X, t = correlated(), 60
+    path = schedule.path("cosine", 100, eps=1e-5)
+    alpha, sigma = path.alpha[t], path.sigma[t]
+    center, spread = X.mean(axis=0), X.std(axis=0)
+    covariance = np.cov(((X - center) / spread).T)
+    gain = alpha * covariance @ np.linalg.inv(alpha**2 * covariance + sigma**2 * np.eye(2))
+    exact = center + spread * (alpha * (X - center) / spread @ gain.T)
+    found = gaussian.denoise(X, t)
+    assert np.square(found - exact).mean() < 0.02 * np.square(exact - center).mean()
+    with pytest.raises(SettingError, match="t_start must be below T = 100"):
+        gaussian.denoise(X, 100)

@@ -123,11 +123,18 @@ def takes(**flags: Any) -> Callable[[Verb], Verb]:
 
 
 def _flag(setting: settings.Setting) -> Any:
-    shown = False if setting.default is None else str(setting.default)
+    shown = False if setting.default is None else str(setting.default).strip("()")
     parts = typing.get_args(setting.type)
     reader: Any = whole if int in parts else None
     if type(None) in parts and int in typing.get_args(parts[0]):
         reader = _whole_or_none
     choices = settings.choices(setting.type) or None
-    flag = Parameter(help=setting.help, show_default=shown, converter=reader, choices=choices)
+    is_list = any(typing.get_origin(part) is tuple for part in parts)
+    flag = Parameter(
+        help=setting.help,
+        show_default=shown,
+        converter=reader,
+        choices=choices,
+        consume_multiple=is_list,
+    )
     return Annotated[setting.type, flag]

@@ -49,8 +49,7 @@ def images(
         DataError: there is no image, or no finite pixel.
         SettingError: n_columns is below 1.
     """
-    shape: check.Shape = ("n", "h", "w") if np.ndim(images) != 4 else ("n", "h", "w", 3)
-    pixels = check.array("images", "images", images, shape, finite=False)
+    pixels = check.array("images", "images", images, _shape(images), finite=False)
     if n_columns < 1:
         raise SettingError(f"images: n_columns must be at least 1; got {n_columns}. Pass for example 10.")
     if labels is not None and len(labels) != len(pixels):
@@ -70,7 +69,7 @@ def images(
 
 
 def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
-    """Rows of images (n, h, w) under their labels, one column a sample: originals, reconstructions and so on.
+    """Rows of images (n, h, w) or (n, h, w, 3) under their labels, a column a sample: originals and so on.
 
     The value range is that of the first row, so that rows compare honestly: what goes beyond it is
     clipped, and a faded row looks faded.
@@ -82,20 +81,24 @@ def rows(rows: Mapping[str, ArrayLike], title: str = "") -> Figure:
     if not rows:
         raise DataError("rows: the figure must have at least one row; got none. Pass images.")
     pixels: dict[str, Array] = {}
-    shape: check.Shape = ("n", "h", "w")
+    shape = _shape(next(iter(rows.values())))
     for label, row in rows.items():
         pixels[label] = check.array("rows", repr(label), row, shape, finite=False)
         shape = pixels[label].shape
     first = next(iter(pixels.values()))
     limits = _range("rows", first)
     aside = _LETTER * max(map(len, pixels)) + _MARGIN
-    page = _page((len(pixels), len(first)), first.shape[1:], title, aside=aside)
+    page = _page((len(pixels), len(first)), first.shape[1:3], title, aside=aside)
     for place, (label, row) in enumerate(pixels.items()):
         for column, image in enumerate(row):
             _draw(page, image, (place, column), limits)
         at = (page.left - _MARGIN, page.top + place * page.pitch + page.tall / 2)
         page.plane.text(*at, label, ha="right", va="center", fontsize=TEXT_SIZE, color=INK)
     return page.figure
+
+
+def _shape(images: ArrayLike) -> check.Shape:
+    return ("n", "h", "w", 3) if np.ndim(images) == 4 else ("n", "h", "w")
 
 
 def _range(owner: str, pixels: Array) -> tuple[float, float]:

@@ -75,6 +75,13 @@ class DiffusionFit:
         """The noise (b, c, h, w) of images under codes."""
         return _array(self.model().encode_noise(_tensor(images), _tensor(codes)))
 
+    def renoise(self, images: Array, codes: Array, diffusion_time: float, seed: int) -> Float32:
+        """Images (b, c, h, w) noised to a time and denoised under codes."""
+        model, shape = self.model(), self.image_shape
+        noise = pixel.noise_of(seed, range(len(images)), shape)
+        noisy, _ = model.add_noise(_tensor(images), diffusion_time, noise.to(model.pixel_mean))
+        return _array(model.denoise_with_latent(noisy, _tensor(codes), diffusion_time))
+
     def sample(self, n: int, steps: int, seed: int) -> Float32:
         """Images (n, c, h, w) without condition."""
         return _array(self.model().sample(n, steps=steps, solver="dpmpp_2m", seed=seed))

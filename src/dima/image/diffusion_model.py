@@ -150,7 +150,7 @@ class DiffusionModel(nn.Module):
         if self.encoder is None:
             fix = "Encode with the autoencoder whose latents it was trained on."
             raise SettingError(f"DiffusionModel.encode: mode must be joint; got frozen. {fix}")
-        return self.encoder(self.standard(self._images("encode", images)))  # type: ignore[no-any-return]  # a module's
+        return self.encoder(self.standard(self._images("encode", images)))
 
     @torch.no_grad()
     def add_noise(
@@ -219,7 +219,7 @@ class DiffusionModel(nn.Module):
 
     @torch.no_grad()
     def encode_noise(
-        self, x: Tensor, latent: Tensor | None = None, *, steps: int = 50, iterations: int = 4
+        self, x: Tensor, latent: Tensor | None = None, *, steps: int = 50, iterations: int = 2
     ) -> Tensor:
         """The noise (b, c, h, w) from which `decode`, with as many steps, makes `x` again.
 

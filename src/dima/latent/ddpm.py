@@ -198,6 +198,21 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         noise = float(table.sigma[0]) if add_noise else 0.0
         return fit.walk(table, len(Z), checked["seed"], (start, noise))
 
+    def denoise(self, Z: ArrayLike, t: sampling.Level = 10) -> Array:
+        """The clean estimate of points `Z` (b, d) taken to carry the noise of level `t`, by one evaluation.
+
+        Near the learned distribution a point is its own estimate; away from it the difference points back.
+
+        Raises:
+            SettingError: t is not in 1..T - 1.
+        """
+        fit: DDPMFit = check.fitted(self)
+        level = settings.check("DDPM.denoise", DDPM.denoise, {"t": t})["t"]
+        Z = check.points(self, Z, reset=False)
+        table = sampling.refining_table(path_of(fit.settings), level, "ddim", steps=1)
+        start = fit.scale.apply(Z, np.float32) * np.float32(table.alpha[0])
+        return fit.walk(table, len(Z), 0, (start, 0.0))
+
     def score_samples(self, Z: ArrayLike) -> Float64:
         """Log-density (b,) of points `Z` (b, d) in nats, by the probability flow.
 

@@ -71,6 +71,20 @@ class DiffusionAutoencoder(LatentDiffusion):
         far = check.array(owner, "strength", strength, (len(Z),) if np.ndim(strength) else ())
         return self.decode(Z + far[..., None] * along, self.encode_noise(images))
 
+    def renoise(self, images: ArrayLike, Z: ArrayLike, diffusion_time: float = 0.7, seed: int = 0) -> Float32:
+        """Images (b, c, h, w) noised to a diffusion time in [0, 1] and denoised under latents `Z` (b, d).
+
+        The earlier the time, the more of the image stays, whatever the latents say.
+
+        Raises:
+            SettingError: diffusion_time is outside [0, 1].
+            ShapeError: latents of another width.
+        """
+        fit: LatentModelFit = check.fitted(self)
+        checked = check.array("DiffusionAutoencoder", "Z", Z, ("b", self.d_))
+        codes = fit.scale.restore(checked)
+        return fit.autoencoder.renoise(self.rows(images), codes, diffusion_time, seed)
+
     def condition_used(self, images: ArrayLike, seed: int = 0) -> float:
         """Loss under latents of other images over loss under their own: 1 where the latent is ignored."""
         coder: DiffusionCoder = check.fitted(self).autoencoder

@@ -188,6 +188,15 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
         fit: DiffusionFit = check.fitted(self)
         return fit.encode_noise(images_like(self, X, fit.image_shape), self.encode(X))
 
+    def renoise(self, X: ArrayLike, codes: ArrayLike, diffusion_time: float = 0.7, seed: int = 0) -> Float32:
+        """Images (b, c, h, w) `X` noised to a diffusion time in [0, 1] and denoised under `codes` (b, d)."""
+        fit: DiffusionFit = check.fitted(self)
+        images = images_like(self, X, fit.image_shape)
+        wanted = (len(images), fit.settings["latent_dim"])
+        return fit.renoise(
+            images, check.array("DiffusionCoder", "codes", codes, wanted), diffusion_time, seed
+        )
+
     def sample(self, n: int, steps: int = 50, seed: int = 0) -> Float32:
         """`n` images (n, c, h, w) without condition, which it learns from those whose vector is dropped."""
         fit: DiffusionFit = check.fitted(self)

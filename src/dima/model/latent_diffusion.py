@@ -74,6 +74,14 @@ class LatentDiffusion(LatentModel):
         """Images (b, c, h, w) of latents (b, d)."""
         return self._images(self.inverse_transform(Z))
 
+    def denoise(self, Z: ArrayLike, t: int = 10) -> Array:
+        """The prior's clean estimate of latents `Z` (b, d) taken to carry the noise of level `t`.
+
+        Raises:
+            SettingError: there is no prior, or t is not in 1..T - 1.
+        """
+        return self._prior("denoise").denoise(Z, t)
+
     def sample(self, n: int, *, decode: bool = True, **sampling: Any) -> Array:
         """Draw `n` new images (n, c, h, w), or their latents (n, d) with `decode=False`.
 

@@ -62,9 +62,10 @@ def table(
     return solvers.build(solver, *levels, eta=eta, churn=churn)
 
 
-def refining_table(path: Path, t_start: int, solver: str) -> solvers.SolverTable:
-    """The table of the last `t_start` steps of a path; SettingError if that is not in 1..T - 1."""
+def refining_table(path: Path, t_start: int, solver: str, steps: int | None = None) -> solvers.SolverTable:
+    """The table of the last `t_start` steps of a path, taken in `steps`; SettingError if not in 1..T - 1."""
     if not 0 < t_start < path.T:
         fix = "At T nothing of the points is left."
         raise SettingError(f"noise: t_start must be below T = {path.T}; got {t_start}. {fix}")
-    return solvers.build(solver, path.alpha[t_start::-1], path.sigma[t_start::-1])
+    below = Path(path.alpha[: t_start + 1], path.sigma[: t_start + 1])
+    return solvers.build(solver, *grid.levels(below, t_start if steps is None else steps))

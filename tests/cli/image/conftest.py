@@ -16,3 +16,18 @@ def outputs(tmp_path_factory):
     quick = ["--epochs", "2", "--batch-size", "400", "--hidden-dim", "8", "--T", "20"]
     assert run(["image", "fit-latent", *quick, "--generate-images", *outdir]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def diffae():
+    """A quick `dima image fit-diffae`, less its folder."""
+    small = ["--epochs", "5", "--latent-dim", "3", "--widths", "8", "16", "--batch-size", "200"]
+    return ["image", "fit-diffae", "--data", "fashion-mnist-1000", *small, "--prior-steps", "20"]
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory, diffae):
+    """What it makes."""
+    folder = tmp_path_factory.mktemp("results") / "clothes"
+    assert run([*diffae, "-q", "-o", str(folder)]) == 0
+    return folder

@@ -43,6 +43,10 @@ class Images:
             return self.labels
         return np.array(self.classes)[self.labels]
 
+    def first(self, n: int) -> "Images":
+        """The first `n` of them."""
+        return Images(self.images[:n], None if self.labels is None else self.labels[:n], self.classes)
+
 
 def load(
     name: str | Path,

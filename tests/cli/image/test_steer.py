@@ -1,0 +1,95 @@
+"""`dima image edit`, `reconstruct` and `explain`: pictures from saved models, and broken input."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+DATA = ["--data", "fashion-mnist-1000"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "extra"),
+    [
+        ("edit", ["--towards", "8", "--strengths", "0", "2"]),
+        ("reconstruct", []),
+        ("explain", ["--distance-weight", "0.01"]),
+    ],
+)
+def test_verbs_draw_a_row_for_each_thing_shown(results, dima, tmp_path, verb, extra):
+    to = tmp_path / "picture.png"
+    ran = dima("image", verb, "--ckpt", str(results / "model"), *DATA, "-n", "2", "-o", str(to), *extra)
+    assert ran.code == 0, ran.err
+    assert f"{to}: 2 images" in ran.out
+    assert imread(to).shape[0] > 2 * 30
+
+
+def test_explain_tells_entropies_that_fall(results, dima, tmp_path):
+    call = ["image", "explain", "--ckpt", str(results / "model"), *DATA, "-n", "3", "--json"]
+    told = json.loads(dima(*call, "-o", str(tmp_path / "p.png")).out)
+    assert len(told["rows"]) == 3
+    for _, before, _, after, distance in told["rows"]:
+        assert after < before
+        assert distance > 0
+
+
+def test_reconstruct_serves_any_model_of_images(outputs, dima, tmp_path):
+    run_folder = next((outputs / "checkpoints").iterdir())
+    ran = dima(
+        "image", "reconstruct", "--ckpt", str(run_folder), *DATA, "-n", "2", "-o", str(tmp_path / "p.png")
+    )
+    assert ran.code == 0
+    assert "its latent: mean squared error" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (["edit", "--towards", "11"], "--towards must be one of the labels, 0, 1, 2"),
+        (["edit", "--towards", "x"], "is not a whole number"),
+        (["reconstruct", "-o", "p.gif"], "must be of a kind to write"),
+        (["explain", "--ckpt", "nowhere"], "must be a saved model; got nothing there"),
+    ],
+)
+def test_broken_input_is_one_sentence(results, dima, tmp_path, monkeypatch, call, message):
+    monkeypatch.chdir(tmp_path)
+    ckpt = [] if "--ckpt" in call else ["--ckpt", str(results / "model")]
+    ran = dima("image", *call, *ckpt, *DATA)
+    assert ran.code == 2
+    assert message in ran.err
+
+
+def test_images_without_labels_have_no_direction(results, dima, tmp_path):
+    np.save(tmp_path / "plain.npy", np.zeros((12, 28, 28), np.uint8))
+    call = [
+        "image",
+        "edit",
+        "--ckpt",
+        str(results / "model"),
+        "--towards",
+        "1",
+        "-o",
+        str(tmp_path / "p.png"),
+    ]
+    ran = dima(*call, "--data", str(tmp_path / "plain.npy"))
+    assert ran.code == 2
+    assert "must have labels; got none" in ran.err
+
+
+def test_edit_needs_a_diffusion_autoencoder(outputs, dima, tmp_path):
+    run_folder = next((outputs / "checkpoints").iterdir())
+    call = [
+        "image",
+        "edit",
+        "--ckpt",
+        str(run_folder),
+        "--towards",
+        "1",
+        *DATA,
+        "-o",
+        str(tmp_path / "p.png"),
+    ]
+    ran = dima(*call)
+    assert ran.code == 2
+    assert "must be a saved DiffusionAutoencoder; got a LatentDiffusion" in ran.err
