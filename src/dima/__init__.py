@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "DIMA": "dima.model.dima",
+    "DiffusionAutoencoder": "dima.model.diffusion_autoencoder",
+    "DiffusionCoder": "dima.model.diffusion_coder",
     "ImageAutoencoder": "dima.model.image_autoencoder",
     "LatentDiffusion": "dima.model.latent_diffusion",
     "LatentModel": "dima.model.latent_model",
@@ -26,6 +28,8 @@ __all__ = [
     "DIMA",
     "DMAP",
     "GPLM",
+    "DiffusionAutoencoder",
+    "DiffusionCoder",
     "ImageAutoencoder",
     "LatentDiffusion",
     "LatentModel",
