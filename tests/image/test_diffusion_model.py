@@ -93,12 +93,6 @@ def test_a_latent_that_is_ignored_shows(model):
     assert model.condition_used(x, model.encode(x)) == 1.0
 
 
-def test_errors_are_those_of_drawn_levels_and_equal_at_every_call(model):
-    x, z = images_of(4), latents_of(4)
-    assert torch.equal(model.errors(x, z), model.errors(x, z))
-    assert not torch.equal(model.errors(x, z), model.errors(x, z, seed=1))
-
-
 def test_a_checkpoint_makes_an_equal_model(model, tmp_path):
     model.save_checkpoint(tmp_path / "model")
     again = DiffusionModel(**SMALL, mode="joint").load_checkpoint(tmp_path / "model")

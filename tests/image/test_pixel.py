@@ -95,3 +95,15 @@ def test_arcs_keep_their_length_and_meet_their_ends():
     a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
     assert_close(pixel.slerp(a, b, 1 / 3), [[np.cos(np.pi / 6), np.sin(np.pi / 6)]], atol=1e-6)
     assert_close(pixel.slerp(a, a, 0.5), a, atol=1e-6)
+
+
+def test_errors_are_equal_at_every_call_and_those_of_the_perfect_answer_are_its_own_doubt(monkeypatch):
+    monkeypatch.setattr(pixel, "_ROWS", 40)
+    x0 = SPREAD * torch.randn(100, 1, 6, 6, generator=generator(0, 0, "test"))
+    found = pixel.errors(lambda rows: perfect, PATH, x0, seed=0, draws=20)
+    assert torch.equal(found, pixel.errors(lambda rows: perfect, PATH, x0, seed=0, draws=20))
+    assert not torch.equal(found, pixel.errors(lambda rows: perfect, PATH, x0, seed=1, draws=20))
+    alpha, sigma = PATH.alpha[1:], PATH.sigma[1:]
+    # Var(x0 | x) / sigma^2 for Gaussian images, averaged over the levels.
+    doubt = SPREAD**2 / (alpha**2 * SPREAD**2 + sigma**2)
+    assert_close(float(found.mean()), doubt.mean(), rtol=0.03)

@@ -18,7 +18,7 @@ from dima.errors import SettingError
 from dima.image import checked, pixel
 from dima.image.features import FeatureEncoder
 from dima.image.saved import open_network, save_network
-from dima.image.train import from_named, generator, named
+from dima.image.train import from_named, named
 from dima.image.unet import LAYOUTS, UNet
 from dima.noise import sampling, solver
 from dima.noise import schedule as schedules
@@ -99,6 +99,7 @@ class DiffusionModel(nn.Module):
         self.register_buffer("pixel_spread", torch.tensor(1.0))
         self.register_buffer("latent_mean", torch.zeros(latent_dim))
         self.register_buffer("latent_spread", torch.ones(latent_dim))
+        self.eval()
 
     @classmethod
     def settings_names(cls) -> list[str]:
@@ -253,34 +254,29 @@ class DiffusionModel(nn.Module):
         ]
         return torch.stack(images, 1)
 
-    def errors(self, images: Tensor, latent: Tensor | None, seed: int = 0, draws: int = 4) -> Tensor:
-        """Mean squared error (b,) of the network's answers for images under latents, over equal draws."""
-        clean, code = self.standard(images), None if latent is None else self.code(latent)
-        total = torch.zeros(len(images), device=images.device)
-        for i in range(draws):
-            own = generator(seed, i, "errors")
-            levels_of = pixel.drawn_levels(self.path, len(images), own).to(clean)
-            noise = torch.randn(clean.shape, generator=own).to(clean)
-            with torch.no_grad():
-                total += pixel.error(lambda x, level: self.unet(x, level, code), clean, levels_of, noise)
-        return total / draws
-
+    @torch.no_grad()
     def condition_used(self, images: Tensor, latent: Tensor, seed: int = 0) -> float:
         """Loss under latents of other images over loss under their own; 1 where the latent is ignored."""
-        wrong, right = (self.errors(images, z, seed).mean() for z in (latent.roll(1, 0), latent))
-        return float(wrong / right)
+        clean = self.standard(self._images("condition_used", images))
+        code = self.code(self._latents("condition_used", latent, images))
+        others = code.roll(1, 0)
+        wrong = pixel.errors(lambda rows: self._under(others[rows]), self.path, clean, seed)
+        right = pixel.errors(lambda rows: self._under(code[rows]), self.path, clean, seed)
+        return float(wrong.mean() / right.mean())
+
+    def _under(self, code: Tensor | None) -> pixel.Network:
+        """The network under codes, or under none."""
+        return lambda x, level: self.unet(x, level, code)
 
     def _states(
         self, table: Any, start: Tensor, latent: Tensor | None, guidance: float = 1.0, seed: int = 0
     ) -> Tensor:
         """The states at the end of a table's walk."""
         code = None if latent is None else self.code(latent)
-        self.eval()
 
         def denoiser_of(rows: slice) -> Any:
-            own = None if code is None else code[rows]
-            free = None if guidance == 1.0 or own is None else self.unet
-            return pixel.denoiser(lambda x, level: self.unet(x, level, own), free, guidance)
+            free = None if guidance == 1.0 or code is None else self._under(None)
+            return pixel.denoiser(self._under(None if code is None else code[rows]), free, guidance)
 
         return pixel.solve(table, denoiser_of, start, seed)
 

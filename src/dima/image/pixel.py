@@ -17,7 +17,7 @@ from dima.noise import target as targets
 from dima.noise.schedule import Path, signal_and_noise
 from dima.noise.solver import SolverTable
 
-__all__ = ["denoiser", "drawn_levels", "error", "noise_of", "slerp", "solve"]
+__all__ = ["Network", "denoiser", "drawn_levels", "error", "errors", "noise_of", "slerp", "solve"]
 
 _ROWS = 512  # images walked at a time
 Network = Callable[..., Tensor]  # (noisy, lambda (b,), ...) -> v
@@ -41,6 +41,23 @@ def error(network: Network, x0: Tensor, log_snr: Tensor, noise: Tensor) -> Tenso
     answer = network(alpha * x0 + sigma * noise, log_snr)
     wanted = targets.predicted("v", x0, noise, alpha, sigma)
     return (answer.float() - wanted).square().flatten(1).mean(1)
+
+
+@torch.no_grad()
+def errors(
+    network_of: Callable[[slice], Network], path: Path, x0: Tensor, seed: int, draws: int = 4
+) -> Tensor:
+    """The mean (b,) of `error` over as many equal draws at every call; `network_of` tells that of a block."""
+    blocks = []
+    for at, rows in enumerate(row_blocks(len(x0), _ROWS)):
+        own, total = generator(seed, at, "errors"), torch.zeros(len(x0[rows])).to(x0)
+        for _ in range(draws):
+            level = drawn_levels(path, len(x0[rows]), own).to(x0)
+            total += error(
+                network_of(rows), x0[rows], level, torch.randn(x0[rows].shape, generator=own).to(x0)
+            )
+        blocks.append(total / draws)
+    return torch.cat(blocks)
 
 
 def denoiser(

@@ -25,10 +25,10 @@ class DiffusionAutoencoder(LatentDiffusion):
 
     Example:
         >>> from dima.data.images import load
-        >>> images = load("fashion-mnist-1000").images[:128]
-        >>> coder = DiffusionCoder(latent_dim=4, widths=(8, 16), epochs=1, steps=2)
-        >>> model = DiffusionAutoencoder(coder, prior={"n_iter": 20, "hidden_dim": 16}).fit(images)
-        >>> model.sample(2).shape, model.edit(images[:1], np.ones(4), 0.5).shape
+        >>> images = load("fashion-mnist-1000").images[:200]
+        >>> coder = DiffusionCoder(latent_dim=3, widths=(8, 16), epochs=1, steps=2)
+        >>> model = DiffusionAutoencoder(coder, prior={"n_iter": 20, "hidden_dim": 8}).fit(images)
+        >>> model.sample(2).shape, model.edit(images[:1], np.ones(3), 0.5).shape
         ((2, 1, 28, 28), (1, 1, 28, 28))
     """
 

@@ -32,10 +32,10 @@ class LatentDiffusion(LatentModel):
     Example:
         >>> from sklearn.decomposition import PCA
         >>> from dima.data.images import load
-        >>> images = load("fashion-mnist-1000").images
-        >>> model = LatentDiffusion(PCA(8), prior={"n_iter": 20, "hidden_dim": 16}).fit(images)
-        >>> model.sample(4).shape, model.encode(images[:2]).shape
-        ((4, 1, 28, 28), (2, 8))
+        >>> images = load("fashion-mnist-1000").images[:200]
+        >>> model = LatentDiffusion(PCA(3), prior={"n_iter": 20, "hidden_dim": 8}).fit(images)
+        >>> model.sample(2).shape, model.encode(images[:2]).shape
+        ((2, 1, 28, 28), (2, 3))
     """
 
     image_shape_: Shape
