@@ -33,7 +33,7 @@ PRIOR = {"n_iter": 10_000}
 N = 10_000
 EDITED = 500
 TRIED = 100  # training images on which the strength of edits is chosen
-STRENGTHS = np.arange(2.0, 12.1, 1.0)
+STRENGTHS = np.arange(2.0, 12.1)
 ENOUGH = 0.97  # share of the tried ones that flips at the strength taken
 DOUBTED = 200
 LEVEL = 50  # of the prior's 1000 at which its clean estimate is asked
@@ -90,17 +90,23 @@ def edits(mode, model, judges, sets, Z):
     directions = class_directions(Z[:N], train.labels[:N])
     classifier, eye = judges["residual"], judges["lenet"]
 
-    def edited(own, labels, strength):
+    def towards(labels):
+        """The next digit for each, and the way to it."""
         wanted = (labels + 1) % 10
-        along = np.stack([directions[label] for label in wanted])
-        moved = model.edit(own, along, strength)
-        return moved, wanted, classifier.classify(moved) == wanted
+        return wanted, np.stack([directions[label] for label in wanted])
 
-    few = slice(0, TRIED)
-    shares = [edited(train.images[few], train.labels[few], far)[2].mean() for far in STRENGTHS]
-    strength = next((far for far, share in zip(STRENGTHS, shares, strict=True) if share >= ENOUGH), 12.0)
-    own, labels = test.images[:EDITED], test.labels[:EDITED]
-    moved, wanted, flipped = edited(own, labels, strength)
+    few, noise = slice(0, TRIED), model.encode_noise(train.images[:TRIED])
+    wanted, along = towards(train.labels[few])
+    strength = STRENGTHS[-1]
+    for far in STRENGTHS:
+        moved = model.decode(Z[few] + far * along, noise)
+        if (classifier.classify(moved) == wanted).mean() >= ENOUGH:
+            strength = far
+            break
+    own = test.images[:EDITED]
+    wanted, along = towards(test.labels[:EDITED])
+    moved = model.edit(own, along, strength)
+    flipped = classifier.classify(moved) == wanted
     seen = eye.features(own)
     moved_by = np.linalg.norm(eye.features(moved) - seen, axis=1)
     nearest = np.empty(len(own))
