@@ -36,7 +36,7 @@ def edit(  # noqa: PLR0913 each argument is a flag
     data: Data = "mnist",
     strengths: Annotated[
         list[float], Parameter(help="lengths to move by, in spreads of the latents", consume_multiple=True)
-    ] = [0.0, 1.0, 2.0, 3.0, 4.0],  # noqa: B006 read only
+    ] = [0.0, 2.0, 4.0, 6.0, 8.0],  # noqa: B006 read only
     n: Annotated[Count, _N] = 10,
     cache_dir: CacheDir = None,
     to: Annotated[Path, _OUTPUT] = Path("edited.png"),
@@ -60,7 +60,8 @@ def edit(  # noqa: PLR0913 each argument is a flag
         raise DataError(f"dima image edit: --towards must be one of the labels, {known}; got {towards}.")
     shown = test.images[:n]
     with common.bars():
-        rows = {f"strength {far:g}": model.edit(shown, directions[towards], far) for far in strengths}
+        Z, noise, along = model.encode(shown), model.encode_noise(shown), directions[towards]
+        rows = {f"strength {far:g}": model.decode(Z + far * along, noise) for far in strengths}
     save_rows(to, {"image": shown, **rows})
     _tell(to, len(shown), common)
 
