@@ -64,7 +64,8 @@ def test_a_joint_one_learns_an_encoder_that_tells_the_kinds_apart(two_kinds):
 def test_equal_seeds_give_equal_bits_and_others_do_not(two_kinds):
     images, latents = two_kinds
     fits = [
-        fit_diffusion(SETTINGS | change, images, latents) for change in ({}, {}, {"seed": 1}, {"drop": 0.5})
+        fit_diffusion(SETTINGS | change, images, latents)
+        for change in ({}, {}, {"seed": 1}, {"drop": 0.5}, {"latent_noise": 0.5})
     ]
     names = [name for name in fits[0].network if name.startswith("unet")]
     for name in names:

@@ -28,6 +28,13 @@ def test_levels_are_spread_evenly_over_the_path():
     assert (np.diff(levels.numpy()) < 0).any()
 
 
+def test_levels_lie_between_those_of_the_path_too():
+    coarse = schedule.path("cosine", 4)
+    levels = pixel.drawn_levels(coarse, 200, generator(0, 0, "test"))
+    assert len(levels.unique()) == 200
+    assert_close([float(levels.max()), float(levels.min())], coarse.log_snr[[1, -1]], atol=0.1)
+
+
 def test_the_error_is_that_of_v():
     x0, noise = torch.randn(3, 1, 4, 4), torch.randn(3, 1, 4, 4)
     log_snr = torch.tensor([-1.0, 0.0, 2.0])
