@@ -77,12 +77,13 @@ def latents_and_images(mode, model, train, test):
 def samples(mode, model, judges, train, test):
     real = {name: judge.features(test.images) for name, judge in judges.items()}
     some = train.images[np.random.default_rng(0).permutation(len(train.images))[:N]]
+    bars = {("samples", "lenet"): "<= 4"}
     drawn, rebuilt = model.sample(N), model.decode(model.encode(test.images))
     for name, judge in judges.items():
         floor = frechet(real[name], judge.features(some))
         for what, own in (("samples", drawn), ("from latents of test images", rebuilt)):
             ratio = frechet(real[name], judge.features(own)) / floor
-            told(f"{mode}: FID of {what}, floors by {name}", ratio, "samples <= 4 by lenet")
+            told(f"{mode}: FID of {what}, floors by {name}", ratio, bars.get((what, name), ""))
 
 
 def edits(mode, model, judges, sets, Z):
