@@ -1,6 +1,5 @@
 """`DiffusionCoder`: a denoiser of images under a feature vector, as the autoencoder of a latent model."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -9,26 +8,33 @@ from msgspec import Meta
 
 from dima import check, fitted, settings
 from dima.errors import SettingError
-from dima.fitted import Fitted, FittedEstimator
-from dima.image import device as devices
 from dima.image.diffusion_fit import DiffusionFit, fit_diffusion
 from dima.image.diffusion_model import MODES
-from dima.image.train import PRECISIONS
 from dima.image.unet import LAYOUTS
 from dima.model import parts
 from dima.model.autoencoder import Autoencoder
-from dima.model.image_autoencoder import ImageAutoencoder, images_like, training_images
+from dima.model.image_autoencoder import ImageAutoencoder
+from dima.model.pixel_autoencoder import (
+    BatchSize,
+    Device,
+    EmaDecay,
+    Epochs,
+    LearningRate,
+    PixelAutoencoder,
+    Precision,
+    Seed,
+)
 from dima.model.stages import measured
 from dima.noise.schedule import SCHEDULES
 from dima.settings import OneOf
-from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
+from dima.typing import Array, ArrayLike, Arrays, Float32
 
 __all__ = ["DiffusionCoder"]
 
 _KEEP_VARIANCE = [name for name in SCHEDULES if name not in ("flow", "karras")]
 
 
-class DiffusionCoder(FittedEstimator, Autoencoder):
+class DiffusionCoder(PixelAutoencoder):
     """Encodes images to feature vectors, and denoises noise to images under them.
 
     A jointly trained one has an encoder of its own. A frozen one takes the latents of another autoencoder,
@@ -43,7 +49,6 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
         ((3, 4), (2, 784))
     """
 
-    takes_images = True
     Fit = DiffusionFit
     fit_: DiffusionFit
 
@@ -70,31 +75,27 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
         schedule: Annotated[
             str, OneOf(*_KEEP_VARIANCE), Meta(description="how noise grows with diffusion time")
         ] = "cosine",
-        epochs: Annotated[int, Meta(ge=1, description="passes over the images")] = 5,
+        epochs: Epochs = 5,
         ae_epochs: Annotated[
             int, Meta(ge=1, description="passes of the autoencoder that a frozen one fits first")
         ] = 5,
-        batch_size: Annotated[int, Meta(ge=2, description="images in a training step")] = 128,
-        learning_rate: Annotated[float, Meta(gt=0, description="peak step size of AdamW")] = 2e-3,
+        batch_size: BatchSize = 128,
+        learning_rate: LearningRate = 2e-3,
         latent_noise: Annotated[
             float, Meta(ge=0, description="noise on feature vectors in training, in their spreads")
         ] = 0.05,
         drop: Annotated[
             float, Meta(ge=0, lt=1, description="share of training images whose feature vector is dropped")
         ] = 0.1,
-        ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
+        ema_decay: EmaDecay = 0.999,
         steps: Annotated[int, Meta(ge=1, le=1000, description="steps of decoding, by dpmpp_2m")] = 16,
         patience: Annotated[
             int, Meta(ge=1, description="stop when a held-out twentieth is no better for so many records")
         ]
         | None = None,
-        precision: Annotated[
-            str, OneOf(*PRECISIONS), Meta(description="arithmetic of training; auto is the faster, measured")
-        ] = "float32",
-        device: Annotated[
-            str, OneOf(*devices.DEVICES), Meta(description="where it runs; auto is cuda, then mps, then cpu")
-        ] = "auto",
-        seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, order and noise")] = 0,
+        precision: Precision = "float32",
+        device: Device = "auto",
+        seed: Seed = 0,
         autoencoder: Any = None,
     ) -> None:
         self._store(locals())
@@ -132,7 +133,7 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
             raise SettingError(
                 f"{owner}: mode must be frozen with an autoencoder or latents; got joint. {fix}"
             )
-        images = training_images(self, X)
+        images = self._training_images(X)
         self.autoencoder_ = None
         if used["mode"] == "frozen" and latents is None:
             self.autoencoder_ = self._fit_autoencoder(used, images)
@@ -158,7 +159,7 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
             ShapeError: images of another size than in `fit`.
         """
         fit: DiffusionFit = check.fitted(self)
-        images = images_like(self, X, fit.image_shape)
+        images = self._images(X)
         if self.autoencoder_ is not None:
             codes: Float32 = self.autoencoder_.encode_images(images)
             return codes
@@ -186,12 +187,12 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
     def encode_noise(self, X: ArrayLike) -> Float32:
         """The noise (b, c, h, w) from which `decode` makes images `X` again, under their codes."""
         fit: DiffusionFit = check.fitted(self)
-        return fit.encode_noise(images_like(self, X, fit.image_shape), self.encode(X))
+        return fit.encode_noise(self._images(X), self.encode(X))
 
     def renoise(self, X: ArrayLike, codes: ArrayLike, diffusion_time: float = 0.7, seed: int = 0) -> Float32:
         """Images (b, c, h, w) `X` noised to a diffusion time in [0, 1] and denoised under `codes` (b, d)."""
         fit: DiffusionFit = check.fitted(self)
-        images = images_like(self, X, fit.image_shape)
+        images = self._images(X)
         wanted = (len(images), fit.settings["latent_dim"])
         return fit.renoise(
             images, check.array("DiffusionCoder", "codes", codes, wanted), diffusion_time, seed
@@ -208,25 +209,7 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
         At 1 the feature vector is ignored.
         """
         fit: DiffusionFit = check.fitted(self)
-        return fit.condition_used(images_like(self, X, fit.image_shape), self.encode(X), seed)
-
-    def to_device(self, device: str, precision: str = "float32") -> Self:
-        """Run the fitted network on "cuda", "mps" or "cpu"; "auto" is the best there is.
-
-        Raises:
-            BackendError: there is no such device.
-        """
-        fit: DiffusionFit = check.fitted(self)
-        devices.choose(device, type(self).__name__)
-        used = settings.check(type(self).__name__, type(self), {"device": device, "precision": precision})
-        self.fit_ = dataclasses.replace(fit, settings=fit.settings | used)
-        self.set_params(**used)
-        return self
-
-    image_shape_ = Fitted[tuple[int, int, int]](lambda fit: fit.image_shape, "(c, h, w) of an image.")
-    losses_ = Fitted[Float64](
-        lambda fit: fit.losses, "(records, 2) training steps done and mean loss since the record before."
-    )
+        return fit.condition_used(self._images(X), self.encode(X), seed)
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted coder."""
@@ -261,7 +244,6 @@ class DiffusionCoder(FittedEstimator, Autoencoder):
 
     def _holding(self, fit: DiffusionFit) -> Self:
         """A coder with these settings and that fitted state."""
-        held = type(self)(**self.get_params(deep=False))
-        held.fit_, held.autoencoder_ = fit, self.autoencoder_
-        check.remember(held, self.n_features_in_, None)
+        held = super()._holding(fit)
+        held.autoencoder_ = self.autoencoder_
         return held

@@ -1,0 +1,128 @@
+"""What autoencoders whose networks are trained on pixels share: images and rows, devices, common settings."""
+
+import dataclasses
+import math
+from typing import Annotated, Any, Self
+
+import numpy as np
+from msgspec import Meta
+
+from dima import check, settings
+from dima.errors import DataError, ShapeError
+from dima.fitted import Fitted, FittedEstimator
+from dima.image import device as devices
+from dima.image.train import PRECISIONS
+from dima.model.autoencoder import Autoencoder
+from dima.settings import OneOf
+from dima.typing import Array, ArrayLike, Float64
+
+__all__ = [
+    "BatchSize",
+    "Device",
+    "EmaDecay",
+    "Epochs",
+    "LearningRate",
+    "PixelAutoencoder",
+    "Precision",
+    "Seed",
+]
+
+Shape = tuple[int, int, int]
+
+BatchSize = Annotated[int, Meta(ge=2, description="images in a training step")]
+Device = Annotated[
+    str, OneOf(*devices.DEVICES), Meta(description="where it runs; auto is cuda, then mps, then cpu")
+]
+EmaDecay = Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")]
+Epochs = Annotated[int, Meta(ge=1, description="passes over the images")]
+LearningRate = Annotated[float, Meta(gt=0, description="peak step size of AdamW")]
+Precision = Annotated[
+    str, OneOf(*PRECISIONS), Meta(description="arithmetic of training; auto is the faster, measured")
+]
+Seed = Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, order and noise")]
+
+
+class PixelAutoencoder(FittedEstimator, Autoencoder):
+    """An autoencoder of images (n, c, h, w) in [-1, 1], or of the same as rows (n, c h w).
+
+    Its fitted dataclass holds `image_shape` and `losses`, its settings "device" and "precision".
+    """
+
+    takes_images = True
+
+    def to_device(self, device: str, precision: str = "float32") -> Self:
+        """Run the fitted network on "cuda", "mps" or "cpu" in that precision; "auto" is the best there is.
+
+        Raises:
+            BackendError: there is no such device.
+            SettingError: there is no such precision.
+        """
+        fit, owner = check.fitted(self), type(self).__name__
+        devices.choose(device, owner)
+        used = settings.check(owner, type(self), {"device": device, "precision": precision})
+        self.fit_ = dataclasses.replace(fit, settings=fit.settings | used)
+        self.set_params(**used)
+        return self
+
+    image_shape_ = Fitted[Shape](lambda fit: fit.image_shape, "(c, h, w) of an image.")
+    losses_ = Fitted[Float64](
+        lambda fit: fit.losses, "(records, 2) training steps done and mean loss since the record before."
+    )
+
+    def _training_images(self, X: ArrayLike) -> Array:
+        """Images (n, c, h, w) to fit to, given as such or as rows; their width is remembered.
+
+        Raises:
+            ShapeError: they are neither images nor rows of square ones.
+            DataError: a pixel lies outside [-1, 1].
+        """
+        shape = _shape(type(self).__name__, X)
+        rows = np.reshape(np.asarray(X), (-1, math.prod(shape)))
+        rows = check.points(self, rows, reset=True, min_rows=2)
+        return _in_range(self, rows).reshape(-1, *shape)
+
+    def _images(self, X: ArrayLike) -> Array:
+        """Images (b, c, h, w) of the shape it was fitted to, given as such or as rows (b, D).
+
+        Raises:
+            ShapeError: they are of another size.
+            DataError: a pixel lies outside [-1, 1].
+        """
+        shape = check.fitted(self).image_shape
+        rows = np.asarray(X)
+        if rows.ndim == 4 and rows.shape[1:] != shape:
+            rule, fix = f"of shape {shape}", "Bring them to that size and number of channels."
+            raise ShapeError(f"{type(self).__name__}: images must be {rule}; got {rows.shape[1:]}. {fix}")
+        rows = check.points(self, rows.reshape(len(rows), -1) if rows.ndim == 4 else rows, reset=False)
+        return _in_range(self, rows).reshape(-1, *shape)
+
+    def _holding(self, fit: Any) -> Self:
+        """One with these settings and that fitted state."""
+        held = type(self)(**self.get_params(deep=False))
+        held.fit_ = fit
+        check.remember(held, self.n_features_in_, None)
+        return held
+
+
+def _shape(owner: str, X: ArrayLike) -> Shape:
+    """(c, h, w) of images (n, c, h, w), or of the square grey images that rows (n, h h) stand for.
+
+    Raises:
+        ShapeError: they are neither.
+    """
+    shape = np.shape(X)
+    if len(shape) == 4:
+        return shape[1], shape[2], shape[3]
+    side = math.isqrt(shape[1]) if len(shape) == 2 else 0
+    if side == 0 or side * side != shape[1]:
+        rule, fix = "(n, c, h, w), or (n, h h) of square grey ones", "Pass them with their four axes."
+        raise ShapeError(f"{owner}: images must be {rule}; got shape {shape}. {fix}")
+    return 1, side, side
+
+
+def _in_range(estimator: Any, rows: Array) -> Array:
+    low, high = float(rows.min()), float(rows.max())
+    if low < -1.001 or high > 1.001:
+        owner, fix = type(estimator).__name__, "Divide bytes by 127.5 and subtract 1."
+        raise DataError(f"{owner}: pixels must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+    return rows
