@@ -3,10 +3,9 @@
 x_t = alpha_t x_0 + sigma_t noise;   a network learns v = alpha_t noise - sigma_t x_0 on standardised pixels
 """
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,16 +88,16 @@ def solve(
     seed: int = 0,
 ) -> Tensor:
     """Walk a table from `start` (b, c, h, w) in blocks of rows, each with a denoiser of its own."""
-    ends = []
-    for rows in row_blocks(len(start), _ROWS):
-        x, numbers = start[rows], range(*rows.indices(len(start)))
-        # A table without noise of its own needs no draws.
-        needs = np.asarray(table.C) != 0
 
-        def draw(i: int, x: Tensor = x, numbers: Sequence[int] = numbers, needs: Any = needs) -> Tensor:
-            return noise_of(seed, numbers, x.shape[1:], i + 1).to(x) if needs[i] else torch.zeros_like(x)
+    def draw(rows: slice, i: int) -> Tensor:
+        if table.C[i] == 0:  # that row adds no noise
+            return torch.zeros_like(start[rows])
+        return noise_of(seed, range(rows.start, rows.stop), start.shape[1:], i + 1).to(start)
 
-        ends.append(walk(table, denoiser_of(rows), x, draw))
+    ends = [
+        walk(table, denoiser_of(rows), start[rows], functools.partial(draw, rows))
+        for rows in row_blocks(len(start), _ROWS)
+    ]
     return torch.cat(ends) if ends else start
 
 

@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from dima.cli.flags import switch, whole
 
-__all__ = ["AeCkpt", "AutoResume", "CacheDir", "Data", "Device", "OnlyDigit", "OutDir"]
+__all__ = ["AeCkpt", "AutoResume", "CacheDir", "Data", "Device", "OnlyDigit", "OutDir", "Picture"]
 
 Data = Annotated[
     str,
@@ -32,3 +32,4 @@ OutDir = Annotated[
     Path | None,
     Parameter(help="folder of all results; $SCRATCH or $SLURM_TMPDIR, else here, below outputs"),
 ]
+Picture = Annotated[Path, Parameter(name=["--output", "-o"], help="picture to write: .png")]

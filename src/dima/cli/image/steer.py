@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count, whole
 from dima.cli.image import places
-from dima.cli.image.flags import CacheDir, Data
+from dima.cli.image.flags import CacheDir, Data, Picture
 from dima.cli.image.pictures import save_rows
 from dima.cli.image.use import Ckpt, open_model
 from dima.data import images
@@ -23,7 +23,6 @@ from dima.typing import Array
 
 __all__ = ["edit", "explain", "reconstruct"]
 
-_OUTPUT = Parameter(name=["--output", "-o"], help="picture to write: .png")
 _N = Parameter(name=["--n", "-n"], help="images shown")
 _LEARNT_FROM = 10_000  # training images from which directions and the last layer are learnt
 _DENOISED_AT = 50  # level of the prior's 1000 at which it pulls counterfactuals to its manifold
@@ -39,7 +38,7 @@ def edit(  # noqa: PLR0913 each argument is a flag
     ] = [0.0, 2.0, 4.0, 6.0, 8.0],  # noqa: B006 read only
     n: Annotated[Count, _N] = 10,
     cache_dir: CacheDir = None,
-    to: Annotated[Path, _OUTPUT] = Path("edited.png"),
+    to: Picture = Path("edited.png"),
     common: Common = EVERYWHERE,
 ) -> None:
     """Move test images towards a label in latent space, and keep their noise so that the rest stays.
@@ -72,7 +71,7 @@ def reconstruct(
     data: Data = "mnist",
     n: Annotated[Count, _N] = 10,
     cache_dir: CacheDir = None,
-    to: Annotated[Path, _OUTPUT] = Path("reconstructed.png"),
+    to: Picture = Path("reconstructed.png"),
     common: Common = EVERYWHERE,
 ) -> None:
     """Draw test images beside what a saved model makes of their latents.
@@ -105,7 +104,7 @@ def explain(  # noqa: PLR0913 each argument is a flag
         float, Parameter(help="what leaving the prior's manifold costs", validator=Number(gte=0))
     ] = 0.1,
     cache_dir: CacheDir = None,
-    to: Annotated[Path, _OUTPUT] = Path("explained.png"),
+    to: Picture = Path("explained.png"),
     common: Common = EVERYWHERE,
 ) -> None:
     """Show the test images a Bayesian classifier of latents is least sure of, and what would make it sure.

@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places
-from dima.cli.image.flags import AeCkpt, CacheDir, Data
+from dima.cli.image.flags import AeCkpt, CacheDir, Data, Picture
 from dima.cli.image.pictures import save_grid
 from dima.data import images
 from dima.errors import ArtifactError
@@ -24,7 +24,6 @@ from dima.scaling import Standardizer
 __all__ = ["latent_map", "open_model", "sample"]
 
 Ckpt = Annotated[Path, Parameter(help="a model of dima image fit-latent, or the folder of a run: its latest")]
-_OUTPUT = Parameter(name=["--output", "-o"], help="picture to write: .png")
 _GUIDANCE = "above 1: keep to what the prior knows beyond mean and spread; helps a blurry decoder"
 _METHOD = Parameter(help="how the latents are laid into the plane", choices=METHODS)
 
@@ -49,7 +48,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     ckpt: Ckpt,
     ae_ckpt: AeCkpt = None,
     num_images: Annotated[Count, Parameter(help="images to draw")] = 64,
-    to: Annotated[Path, _OUTPUT] = Path("generated.png"),
+    to: Picture = Path("generated.png"),
     guidance: Annotated[float, Parameter(help=_GUIDANCE, validator=Number(gte=0))] = 1.0,
     chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
@@ -83,7 +82,7 @@ def latent_map(  # noqa: PLR0913 each argument is a flag
     method: Annotated[str, _METHOD] = "tsne",
     n: Annotated[Count, Parameter(name=["--n", "-n"], help="test images drawn as points")] = 2000,
     cache_dir: CacheDir = None,
-    to: Annotated[Path, _OUTPUT] = Path("latents.png"),
+    to: Picture = Path("latents.png"),
     common: Common = EVERYWHERE,
 ) -> None:
     """Draw the latents of test images in the plane, coloured by label.
