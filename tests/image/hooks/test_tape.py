@@ -212,3 +212,8 @@ def test_a_touch_before_any_pass_has_the_plain_context():
     told = []
     Tape(["in"], {"in": lambda h, context: told.append(context) or h})("in", X)
     assert told == [Context("in", None, 0, slice(None))]
+
+
+def test_many_features_in_half_precision_are_not_too_large():
+    features = torch.full((2, 1 << 18), 100.0, dtype=torch.float16)  # their norm, 72408, is beyond 65504
+    assert torch.equal(Tape(["in"], {"in": same})("in", features), features)
