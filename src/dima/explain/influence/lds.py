@@ -79,7 +79,7 @@ def lds(scores: ArrayLike, masks: ArrayLike, losses: ArrayLike, resamples: int =
     Per query the Spearman correlation over the subsets of predicted and real loss; 0 where the scores
     predict one loss for all subsets. The interval comes from redrawing the subsets, so it holds for the
     given queries.
-    Source: Park, Georgiev, Ilyas, Leclerc and Madry 2023, arXiv 2303.14186 (TRAK), definition 2.3.
+    Source: Park, Georgiev, Ilyas, Leclerc and Madry 2023, arXiv 2303.14186 (TRAK), section 2.
 
     Args:
         scores: (q, n) predicted increase of the loss of each query without each example.
