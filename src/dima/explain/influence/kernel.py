@@ -173,12 +173,11 @@ def _increase(ridge: _Ridge, features: Float64, missed: Float64, rows: slice) ->
     return 2 * linear + np.einsum("vqb,wqb,vwb->qb", factors, factors, inner, optimize=True)
 
 
-def _freed(leverage: Float64, rows: slice) -> Float64:
+def _freed(leverage: Float64, rows: slice) -> Array:
     """(1 - H)^-1 of the leverages H (b, T, T) of rows."""
     slack = np.eye(leverage.shape[1]) - leverage
     least = np.linalg.eigvalsh(slack)[:, 0]
     if least.min() < _SLACK:
         got, fix = f"row {rows.start + int(least.argmin())} that does", "Fit with a larger sigma2."
         raise NumericsError(f"{_OWNER}: no row must fix its prediction alone; got {got}. {fix}")
-    freed: Float64 = np.linalg.inv(slack)
-    return freed
+    return np.linalg.inv(slack)

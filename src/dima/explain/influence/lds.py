@@ -20,7 +20,7 @@ from dima.typing import Array, ArrayLike, Float64
 __all__ = ["LDS", "Removal", "half_subsets", "lds", "noise_ceiling", "removal"]
 
 _FEWEST = 3  # subsets: two have a rank correlation of 1 or -1 whatever they are
-_LEVEL = 0.95  # of the interval
+_DEVIATIONS = 1.96  # to either side of the mean, for 95 %
 _BYTES = 64  # of one subset at one query in one resample: two ranks, their sorting, and copies
 
 
@@ -31,7 +31,7 @@ class LDS:
     Attributes:
         mean: over the queries, -1 .. 1; 0 is no better than chance.
         of_queries: (q,) rank correlation of predicted and real loss at each query.
-        interval: ends of the 95 % bootstrap interval of the mean, over the subsets.
+        interval: ends of the 95 % interval of the mean, by the bootstrap's standard error over the subsets.
     """
 
     mean: float
@@ -77,22 +77,22 @@ def lds(scores: ArrayLike, masks: ArrayLike, losses: ArrayLike, resamples: int =
     """How well scores rank subsets of the training set by the loss after training on them.
 
     Per query the Spearman correlation over the subsets of predicted and real loss; 0 where the scores
-    predict one loss for all subsets. The interval comes from redrawing the subsets, so it holds for the
-    given queries.
+    predict one loss for all subsets. The interval, 1.96 standard errors to either side, comes from
+    redrawing the subsets, so it holds for the given queries.
     Source: Park, Georgiev, Ilyas, Leclerc and Madry 2023, arXiv 2303.14186 (TRAK), section 2.
 
     Args:
         scores: (q, n) predicted increase of the loss of each query without each example.
         masks: (k, n) which examples each of k models was trained on, at least 3.
         losses: (k, q) loss of each model at each query, averaged over seeds of training if there are several.
-        resamples: bootstrap draws.
+        resamples: bootstrap draws, at least 2.
         seed: of the draws.
 
     Raises:
         ShapeError: the sizes do not fit together.
         DataError: fewer than 3 subsets, not finite, masks that are not of 0 and 1, or a query with the
             same loss in all subsets.
-        SettingError: resamples is not positive.
+        SettingError: resamples is below 2.
 
     Example:
         >>> masks = half_subsets(20, 8)
@@ -104,8 +104,8 @@ def lds(scores: ArrayLike, masks: ArrayLike, losses: ArrayLike, resamples: int =
     given = check.array(owner, "scores", scores, ("q", "n")).astype(np.float64, copy=False)
     members = _masks(owner, masks, given.shape[1])
     real = _losses(owner, "losses", losses, (len(members), len(given)))
-    if resamples < 1:
-        raise SettingError(f"{owner}: resamples must be at least 1; got {resamples}. Raise it.")
+    if resamples < 2:
+        raise SettingError(f"{owner}: resamples must be at least 2; got {resamples}. Raise it.")
     predicted = -given @ members.T
     of_queries = _spearman(predicted, real.T)
     draws = np.random.default_rng(seed).integers(len(members), size=(resamples, len(members)))
@@ -113,8 +113,9 @@ def lds(scores: ArrayLike, masks: ArrayLike, losses: ArrayLike, resamples: int =
     for rows in row_blocks(resamples, rows_within(_BYTES * real.size)):
         drawn = (values[:, draws[rows]].transpose(1, 0, 2) for values in (predicted, real.T))
         means[rows] = _spearman(*drawn).mean(axis=1)
-    low, high = np.quantile(means, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return LDS(float(of_queries.mean()), of_queries, (float(low), float(high)))
+    # Subsets drawn twice are ties, which lower every redrawn correlation: its spread is used, not its level.
+    mean, spread = float(of_queries.mean()), _DEVIATIONS * float(np.std(means, ddof=1))
+    return LDS(mean, of_queries, (max(mean - spread, -1.0), min(mean + spread, 1.0)))
 
 
 def noise_ceiling(losses_a: ArrayLike, losses_b: ArrayLike, averaged: int = 1) -> float:
