@@ -87,12 +87,13 @@ def test_a_point_has_its_features_whatever_its_neighbours(prior, monkeypatch):
     assert_close(gradient_features(prior, Z, levels=2), together, atol=1e-6)
 
 
+@pytest.mark.parametrize("width", [7, 30])
 @pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
-def test_scores_are_those_of_the_dual_form(unit):
+def test_scores_are_those_of_the_dual_form(unit, width):
     """Phi_q Phi' (Phi Phi' + lambda 1)^-1, an n x n system instead of a p x p one."""
-    queries, training = RANDOM.standard_normal((3, 7)), RANDOM.standard_normal((20, 7))
+    queries, training = RANDOM.standard_normal((3, width)), RANDOM.standard_normal((20, width))
     K = training @ training.T
-    lam = 0.1 * np.trace(K) / 7
+    lam = 0.1 * np.trace(K) / min(width, 20)
     wanted = queries @ training.T @ np.linalg.inv(K + lam * np.eye(20))
     assert_close(trak(queries * unit, training * unit, ridge=0.1), wanted, atol=1e-11)
 

@@ -92,7 +92,7 @@ def gradient_features(  # noqa: PLR0913 one argument for each choice of the publ
     return np.asarray(found)
 
 
-def trak(queries: ArrayLike, training: ArrayLike, ridge: float = 1e-2) -> Float64:
+def trak(queries: ArrayLike, training: ArrayLike, ridge: float = 1.0) -> Float64:
     """Scores (q, n) from the features (q, p) of queries and those (n, p) of all training examples.
 
     The predicted increase of the loss of a query when an example is left out, in units of its own.
@@ -100,7 +100,8 @@ def trak(queries: ArrayLike, training: ArrayLike, ridge: float = 1e-2) -> Float6
     Args:
         queries: their `gradient_features`.
         training: those of the training examples, by the same settings; may be a `np.memmap`.
-        ridge: lambda in units of the mean eigenvalue of Phi'Phi, its trace over p; above 0.
+        ridge: lambda in units of the mean eigenvalue of Phi'Phi, its trace over min(n, p); above 0. Scores
+            of networks that can learn their data by heart want 1 or more: hold several to `lds`.
 
     Raises:
         ShapeError: the widths differ.
@@ -108,14 +109,14 @@ def trak(queries: ArrayLike, training: ArrayLike, ridge: float = 1e-2) -> Float6
         SettingError: ridge is not positive.
 
     Example:
-        >>> trak([[1.0, 0.0]], [[2.0, 0.0], [0.0, 2.0]], ridge=1.0)
+        >>> trak([[1.0, 0.0]], [[2.0, 0.0], [0.0, 2.0]])
         array([[0.25, 0.  ]])
     """
     owner = "trak"
     asked = check.array(owner, "queries", queries, ("q", "p")).astype(np.float64, copy=False)
     known = check.array(owner, "training", training, ("n", asked.shape[1]))
     if not 0 < ridge < np.inf:
-        raise SettingError(f"{owner}: ridge must be positive and finite; got {ridge}. Pass some 0.01.")
+        raise SettingError(f"{owner}: ridge must be positive and finite; got {ridge}. Pass some 1.")
     # Features of a trained network are small; scores are the same in any unit but their own.
     unit = float(np.abs(known).max())
     if unit == 0:
@@ -125,7 +126,7 @@ def trak(queries: ArrayLike, training: ArrayLike, ridge: float = 1e-2) -> Float6
     for rows in blocks:
         part = known[rows].astype(np.float64) / unit
         gram += part.T @ part
-    gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
+    gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / min(known.shape)
     solved = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), asked.T / unit).T / unit
     return np.concatenate([solved @ known[rows].astype(np.float64).T for rows in blocks], axis=1)
 
