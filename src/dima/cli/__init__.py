@@ -40,6 +40,7 @@ VERBS: dict[str, str] = {
     "image fit-autoencoder": "dima.cli.image.autoencoder:fit_autoencoder",
     "image fit-latent": "dima.cli.image.latent:fit_latent",
     "image fit-diffae": "dima.cli.image.diffae:fit_diffae",
+    "image fit-ddpm": "dima.cli.image.ddpm:fit_ddpm",
     "image edit": "dima.cli.image.steer:edit",
     "image reconstruct": "dima.cli.image.steer:reconstruct",
     "image explain": "dima.cli.image.steer:explain",

@@ -14,7 +14,7 @@ from dima import training
 from dima.blocks import row_blocks
 from dima.image import device as devices
 from dima.image import pixel
-from dima.image.diffusion_model import DiffusionModel
+from dima.image.diffusion_model import UNCONDITIONED, DiffusionModel
 from dima.image.run import by_epoch, holding_out, run_of
 from dima.image.train import Engine, Plan, State, from_named, named
 from dima.scaling import Standardizer
@@ -26,6 +26,8 @@ _log = logging.getLogger("dima")
 
 _RECORDS = 10  # an epoch
 _ROWS = 1024  # images encoded at a time
+# Settings of the training, and of the network, where they name no latent.
+_UNCONDITIONED: dict[str, Any] = {**UNCONDITIONED, "latent_noise": 0.0, "drop": 0.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,18 +64,19 @@ class DiffusionFit:
             [_array(model.encode(_tensor(images[at]))) for at in row_blocks(len(images), _ROWS)]
         )
 
-    def decode(self, codes: Array, noise: Array | None) -> Float32:
-        """Images (b, c, h, w) of codes (b, d) and noise (b, c, h, w), or new noise of the seed."""
-        if noise is None:
-            steps, seed = self.settings["steps"], self.settings["seed"]
-            return _array(
-                self.model().sample(len(codes), _tensor(codes), steps=steps, solver="dpmpp_2m", seed=seed)
-            )
-        return _array(self.model().decode(_tensor(codes), _tensor(noise)))
+    def decode(self, codes: Array | None, noise: Array | None) -> Float32:
+        """Images (b, c, h, w) of codes (b, d) and noise (b, c, h, w); codes alone take noise of the seed."""
+        if noise is not None:
+            return _array(self.model().decode(_codes(codes), _tensor(noise)))
+        assert codes is not None, "codes or noise"
+        steps, seed = self.settings["steps"], self.settings["seed"]
+        return _array(
+            self.model().sample(len(codes), _tensor(codes), steps=steps, solver="dpmpp_2m", seed=seed)
+        )
 
-    def encode_noise(self, images: Array, codes: Array) -> Float32:
+    def encode_noise(self, images: Array, codes: Array | None) -> Float32:
         """The noise (b, c, h, w) of images under codes."""
-        return _array(self.model().encode_noise(_tensor(images), _tensor(codes)))
+        return _array(self.model().encode_noise(_tensor(images), _codes(codes)))
 
     def renoise(self, images: Array, codes: Array, diffusion_time: float, seed: int) -> Float32:
         """Images (b, c, h, w) noised to a time and denoised under codes."""
@@ -82,9 +85,9 @@ class DiffusionFit:
         noisy, _ = model.add_noise(_tensor(images), diffusion_time, noise.to(model.pixel_mean))
         return _array(model.denoise_with_latent(noisy, _tensor(codes), diffusion_time))
 
-    def sample(self, n: int, steps: int, seed: int) -> Float32:
+    def sample(self, n: int, steps: int, seed: int, solver: str = "dpmpp_2m") -> Float32:
         """Images (n, c, h, w) without condition."""
-        return _array(self.model().sample(n, steps=steps, solver="dpmpp_2m", seed=seed))
+        return _array(self.model().sample(n, steps=steps, solver=solver, seed=seed))
 
     def condition_used(self, images: Array, codes: Array, seed: int) -> float:
         """Loss under shifted codes over loss under their own."""
@@ -103,7 +106,8 @@ def fit_diffusion(
     Args:
         settings_used: of the network (`DiffusionModel`) and of the training.
         images: images.
-        latents: (n, d) under which they are denoised; without, an encoder is trained with the network.
+        latents: (n, d) under which they are denoised; without, an encoder is trained with the network,
+            or, where the settings name no latent, there is no condition.
         folder: run folder.
         watch: is shown the model after every epoch, with the number of the epoch.
     """
@@ -130,7 +134,7 @@ def _engine(
     names = ("epochs", "batch_size", "learning_rate", "ema_decay", "precision", "seed")
     plan = Plan(**{name: settings_used[name] for name in names}, records=_RECORDS, clip=1.0)
     plan = dataclasses.replace(plan, batch_size=min(plan.batch_size, len(images)))
-    noise, drop = settings_used["latent_noise"], settings_used["drop"]
+    noise, drop = ((_UNCONDITIONED | settings_used)[name] for name in ("latent_noise", "drop"))
     scale = None if latents is None else Standardizer.of(latents)
 
     def build() -> nn.Module:
@@ -147,10 +151,12 @@ def _engine(
     def loss(network: Any, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
         rows, *given = batch
         x0, n = network.standard(rows), len(rows)
-        code = network.code(*given) if given else network.encoder(x0)
-        code = code + noise * torch.randn(code.shape, generator=draws).to(code)
-        keep = (torch.rand(n, generator=draws) >= drop).to(code)
-        level = pixel.drawn_levels(network.path, n, draws).to(code)
+        code, keep = None, None
+        if network.latent_dim:
+            code = network.code(*given) if given else network.encoder(x0)
+            code = code + noise * torch.randn(code.shape, generator=draws).to(code)
+            keep = (torch.rand(n, generator=draws) >= drop).to(code)
+        level = pixel.drawn_levels(network.path, n, draws).to(x0)
         added = torch.randn(x0.shape, generator=draws).to(x0)
         return pixel.error(lambda x, own: network.unet(x, own, code, keep), x0, level, added).mean()
 
@@ -163,8 +169,13 @@ def _engine(
 
 
 def _network(settings_used: dict[str, Any], shape: tuple[int, ...]) -> DiffusionModel:
-    made = {name: settings_used[name] for name in DiffusionModel.settings_names()}
+    used = _UNCONDITIONED | settings_used
+    made = {name: used[name] for name in DiffusionModel.settings_names()}
     return DiffusionModel(**made, image_shape=shape)  # type: ignore[arg-type]  # (c, h, w)
+
+
+def _codes(codes: Array | None) -> Tensor | None:
+    return None if codes is None else _tensor(codes)
 
 
 def _tensor(array: Array) -> Tensor:

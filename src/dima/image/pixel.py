@@ -10,13 +10,24 @@ import torch
 from torch import Tensor
 
 from dima.blocks import row_blocks
+from dima.errors import SettingError
 from dima.image.train import generator
 from dima.image.walk import Row, walk
 from dima.noise import target as targets
 from dima.noise.schedule import Path, signal_and_noise
 from dima.noise.solver import SolverTable
 
-__all__ = ["Network", "denoiser", "drawn_levels", "error", "errors", "noise_of", "slerp", "solve"]
+__all__ = [
+    "Network",
+    "denoiser",
+    "drawn_levels",
+    "error",
+    "errors",
+    "noise_of",
+    "path_below",
+    "slerp",
+    "solve",
+]
 
 _ROWS = 512  # images walked at a time
 Network = Callable[..., Tensor]  # (noisy, lambda (b,), ...) -> v
@@ -40,6 +51,18 @@ def error(network: Network, x0: Tensor, log_snr: Tensor, noise: Tensor) -> Tenso
     answer = network(alpha * x0 + sigma * noise, log_snr)
     wanted = targets.predicted("v", x0, noise, alpha, sigma)
     return (answer.float() - wanted).square().flatten(1).mean(1)
+
+
+def path_below(path: Path, diffusion_time: float) -> Path:
+    """The path from clean images to a diffusion time in [0, 1], which is a share of its levels.
+
+    Raises:
+        SettingError: the time is outside [0, 1].
+    """
+    if not 0 <= diffusion_time <= 1:
+        raise SettingError(f"DiffusionModel: diffusion_time must be in [0, 1]; got {diffusion_time:g}.")
+    stop = round(diffusion_time * path.T) + 1
+    return Path(path.alpha[:stop], path.sigma[:stop])
 
 
 @torch.no_grad()

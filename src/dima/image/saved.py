@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from dima import store
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, SettingError
 from dima.fitted import below, under
+from dima.image.train import from_named
 from dima.store import Artifact
 from dima.typing import Arrays
 
-__all__ = ["open_network", "save_network"]
-
+__all__ = ["load_network", "open_network", "save_network"]
 
 _ANYWHERE = {"device": "auto", "precision": "float32", "seed": 0}
 
@@ -51,3 +52,20 @@ def open_network(path: str | Path, kind: str) -> tuple[dict[str, Any], Arrays]:
             raise ArtifactError(f"load: {path} must hold a saved {kind}; got a {got}. Check the path.")
         found, saved, arrays = part["kind"], part["saved"], below(arrays, "autoencoder")
     return saved["fit"], below(arrays, "network")
+
+
+def load_network(owner: str, network: nn.Module, path: str | Path, kind: str, wanted: dict[str, Any]) -> None:
+    """Take over the parameters of the network of that kind at `path`, made of the settings wanted.
+
+    Raises:
+        ArtifactError: there is none.
+        SettingError: it is made of others.
+    """
+    plain, arrays = open_network(path, kind)
+    found = {**plain["settings"], "image_shape": plain["image_shape"]}
+    others = [name for name in wanted if name in found and found[name] != wanted[name]]
+    if others:
+        want, got = (", ".join(f"{name} {of[name]}" for name in others) for of in (wanted, found))
+        fix = "Make one with those."
+        raise SettingError(f"{owner}: {path} must be of {want}; got {got}. {fix}")
+    from_named(network, arrays)

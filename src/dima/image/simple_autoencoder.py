@@ -4,10 +4,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from dima.errors import SettingError
 from dima.image.autoencoder.coder import Coder
-from dima.image.saved import open_network, save_network
-from dima.image.train import from_named, named
+from dima.image.saved import load_network, save_network
+from dima.image.train import named
 
 __all__ = ["SimpleAutoencoder"]
 
@@ -54,13 +53,6 @@ class SimpleAutoencoder(nn.Module):
             ArtifactError: there is none.
             SettingError: it is of another size.
         """
-        plain, network = open_network(path, _KIND)
-        used = plain["settings"]
-        found = used["model"], used["latent_dim"], tuple(plain["image_shape"])
-        wanted = "conv", self.latent_dim, self.image_shape
-        if found != wanted:
-            rule, fix = "{} of latent_dim {} for images {}", "Make the autoencoder with its sizes."
-            message = f"{path} must be a {rule.format(*wanted)}; got a {rule.format(*found)}. {fix}"
-            raise SettingError(f"SimpleAutoencoder: {message}")
-        from_named(self.coder, network)
+        wanted = {"model": "conv", "latent_dim": self.latent_dim, "image_shape": list(self.image_shape)}
+        load_network("SimpleAutoencoder", self.coder, path, _KIND, wanted)
         return self

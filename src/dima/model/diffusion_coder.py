@@ -10,28 +10,31 @@ from dima import check, fitted, settings
 from dima.errors import SettingError
 from dima.image.diffusion_fit import DiffusionFit, fit_diffusion
 from dima.image.diffusion_model import MODES
-from dima.image.unet import LAYOUTS
 from dima.model import parts
 from dima.model.autoencoder import Autoencoder
 from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.pixel_autoencoder import (
     BatchSize,
+    BlockDepth,
     Device,
     EmaDecay,
     Epochs,
+    Layout,
     LearningRate,
+    Patience,
     PixelAutoencoder,
     Precision,
+    Schedule,
     Seed,
+    Steps,
+    TimeWidth,
+    Widths,
 )
 from dima.model.stages import measured
-from dima.noise.schedule import SCHEDULES
 from dima.settings import OneOf
 from dima.typing import Array, ArrayLike, Arrays, Float32
 
 __all__ = ["DiffusionCoder"]
-
-_KEEP_VARIANCE = [name for name in SCHEDULES if name not in ("flow", "karras")]
 
 
 class DiffusionCoder(PixelAutoencoder):
@@ -59,22 +62,14 @@ class DiffusionCoder(PixelAutoencoder):
         ] = "joint",
         *,
         latent_dim: Annotated[int, Meta(ge=1, description="numbers in a feature vector")] = 16,
-        widths: Annotated[
-            tuple[int, ...], Meta(min_length=2, description="channels of the U-Net's levels and bottleneck")
-        ] = (32, 64, 128),
-        block_depth: Annotated[int, Meta(ge=1, description="residual blocks of a level")] = 1,
-        time_embedding_dim: Annotated[
-            int, Meta(ge=2, multiple_of=2, description="width of the noise level's embedding")
-        ] = 32,
+        widths: Widths = (32, 64, 128),
+        block_depth: BlockDepth = 1,
+        time_embedding_dim: TimeWidth = 32,
         feature_embedding_dim: Annotated[
             int, Meta(ge=1, description="width of the feature vector's embedding")
         ] = 64,
-        layout: Annotated[
-            str, OneOf(*LAYOUTS), Meta(description="patch folds 2 x 2 pixels first, several times faster")
-        ] = "patch",
-        schedule: Annotated[
-            str, OneOf(*_KEEP_VARIANCE), Meta(description="how noise grows with diffusion time")
-        ] = "cosine",
+        layout: Layout = "patch",
+        schedule: Schedule = "cosine",
         epochs: Epochs = 5,
         ae_epochs: Annotated[
             int, Meta(ge=1, description="passes of the autoencoder that a frozen one fits first")
@@ -88,11 +83,8 @@ class DiffusionCoder(PixelAutoencoder):
             float, Meta(ge=0, lt=1, description="share of training images whose feature vector is dropped")
         ] = 0.1,
         ema_decay: EmaDecay = 0.999,
-        steps: Annotated[int, Meta(ge=1, le=1000, description="steps of decoding, by dpmpp_2m")] = 16,
-        patience: Annotated[
-            int, Meta(ge=1, description="stop when a held-out twentieth is no better for so many records")
-        ]
-        | None = None,
+        steps: Steps = 16,
+        patience: Patience | None = None,
         precision: Precision = "float32",
         device: Device = "auto",
         seed: Seed = 0,

@@ -24,6 +24,12 @@ from dima.store import save_single as save_artifact_single
 __all__ = ["KINDS", "download", "load", "save", "save_single", "upload"]
 
 
+def _pixel_diffusion() -> Any:
+    with parts.needing_torch("PixelDiffusion"):
+        from dima.model.pixel_diffusion import PixelDiffusion
+    return PixelDiffusion
+
+
 def _diffusion_autoencoder() -> Any:
     with parts.needing_torch("DiffusionAutoencoder"):
         from dima.model.diffusion_autoencoder import DiffusionAutoencoder
@@ -42,6 +48,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "image-autoencoder": kinds.AUTOENCODERS["image-autoencoder"],
     "diffusion-coder": kinds.AUTOENCODERS["diffusion-coder"],
     "diffusion-autoencoder": _diffusion_autoencoder,
+    "pixel-diffusion": _pixel_diffusion,
 }
 
 

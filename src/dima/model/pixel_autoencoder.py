@@ -12,34 +12,58 @@ from dima.errors import DataError, ShapeError
 from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
 from dima.image.train import PRECISIONS
+from dima.image.unet import LAYOUTS
 from dima.model.autoencoder import Autoencoder
+from dima.noise.schedule import SCHEDULES
 from dima.settings import OneOf
 from dima.typing import Array, ArrayLike, Float64
 
 __all__ = [
     "BatchSize",
+    "BlockDepth",
     "Device",
     "EmaDecay",
     "Epochs",
+    "Layout",
     "LearningRate",
+    "Patience",
     "PixelAutoencoder",
     "Precision",
+    "Schedule",
     "Seed",
+    "Steps",
+    "TimeWidth",
+    "Widths",
 ]
 
 Shape = tuple[int, int, int]
 
+_KEEP_VARIANCE = [name for name in SCHEDULES if name not in ("flow", "karras")]
+
 BatchSize = Annotated[int, Meta(ge=2, description="images in a training step")]
+BlockDepth = Annotated[int, Meta(ge=1, description="residual blocks of a level")]
 Device = Annotated[
     str, OneOf(*devices.DEVICES), Meta(description="where it runs; auto is cuda, then mps, then cpu")
 ]
 EmaDecay = Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")]
 Epochs = Annotated[int, Meta(ge=1, description="passes over the images")]
+Layout = Annotated[
+    str, OneOf(*LAYOUTS), Meta(description="patch folds 2 x 2 pixels first, several times faster")
+]
 LearningRate = Annotated[float, Meta(gt=0, description="peak step size of AdamW")]
+Patience = Annotated[
+    int, Meta(ge=1, description="stop when a held-out twentieth is no better for so many records")
+]
 Precision = Annotated[
     str, OneOf(*PRECISIONS), Meta(description="arithmetic of training; auto is the faster, measured")
 ]
+Schedule = Annotated[str, OneOf(*_KEEP_VARIANCE), Meta(description="how noise grows with diffusion time")]
 Seed = Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, order and noise")]
+Steps = Annotated[int, Meta(ge=1, le=1000, description="steps of decoding, by dpmpp_2m")]
+TimeWidth = Annotated[int, Meta(ge=2, multiple_of=2, description="width of the noise level's embedding")]
+Widths = Annotated[
+    tuple[int, ...], Meta(min_length=2, description="channels of the U-Net's levels and bottleneck")
+]
 
 
 class PixelAutoencoder(FittedEstimator, Autoencoder):

@@ -14,7 +14,6 @@ from dima.cli.image import places
 from dima.cli.image.flags import CacheDir, Data, OnlyDigit, OutDir
 from dima.cli.image.pictures import save_grid, save_rows
 from dima.data import images
-from dima.errors import SettingError
 from dima.model import persist
 from dima.model.diffusion_autoencoder import DiffusionAutoencoder
 from dima.model.diffusion_coder import DiffusionCoder
@@ -87,7 +86,7 @@ def _coder(coder: DiffusionCoder, train: Float32, folder: Path) -> DiffusionCode
     """The encoder and denoiser that are there already, or trained ones."""
     place = folder / "coder"
     if place.exists():
-        return _of_the_same_settings(persist.load(place), coder, place)
+        return places.open_the_same(_OWNER, place, coder)
 
     def after_epoch(so_far: DiffusionCoder, epoch: int) -> None:
         if epoch % _PICTURES_EVERY == 0:
@@ -97,17 +96,6 @@ def _coder(coder: DiffusionCoder, train: Float32, folder: Path) -> DiffusionCode
     coder.fit(train, checkpoint=folder / "run", watch=after_epoch)
     persist.save(coder, place)
     return coder
-
-
-def _of_the_same_settings(found: DiffusionCoder, asked: DiffusionCoder, place: Path) -> DiffusionCoder:
-    names = [name for name in settings.declared(DiffusionCoder) if name != "device"]
-    others = [name for name in names if getattr(found, name) != getattr(asked, name)]
-    if others:
-        want, got = (", ".join(f"{name} {getattr(of, name)}" for name in others) for of in (asked, found))
-        fix = "Choose another folder."
-        raise SettingError(f"{_OWNER}: {place} must be of {want}; got {got}. {fix}")
-    _log.info("Loaded, not trained again: %s", place)
-    return found
 
 
 def _model(coder: DiffusionCoder, train: Float32, folder: Path, steps: int) -> DiffusionAutoencoder:

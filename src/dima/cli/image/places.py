@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from dima import store
+from dima import settings, store
 from dima.cli import targets
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, SettingError
 from dima.model import foreign, persist
 from dima.model.autoencoder import Autoencoder
 from dima.model.latent_model import LatentModel
@@ -22,12 +22,17 @@ __all__ = [
     "cache_folder",
     "newest_run",
     "open_autoencoder",
+    "open_the_same",
     "output_folder",
     "run_name",
 ]
 
 AUTOENCODERS = "autoencoders"  # folder below the results
+Estimator = TypeVar("Estimator")
+
 _ORDER = ("conv", "mlp")  # of kinds, where several autoencoders are found
+
+_log = logging.getLogger("dima")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +128,24 @@ def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> 
         fix = "Make one with dima image fit-autoencoder."
         raise ArtifactError(f"--ae-ckpt: {path} must be a saved autoencoder; got a {got}. {fix}")
     return opened, path
+
+
+def open_the_same(owner: str, place: Path, asked: Estimator) -> Estimator:
+    """The saved model at `place`, made with the settings of the one asked for; where it ran is no matter.
+
+    Raises:
+        SettingError: its settings are others.
+    """
+    found: Estimator = persist.load(place)
+    names = [name for name in settings.declared(type(asked)) if name != "device"]
+    others = [name for name in names if getattr(found, name, None) != getattr(asked, name)]
+    if others:
+        want, got = (
+            ", ".join(f"{name} {getattr(of, name, None)}" for name in others) for of in (asked, found)
+        )
+        raise SettingError(f"{owner}: {place} must be of {want}; got {got}. Choose another folder.")
+    _log.info("Loaded, not trained again: %s", place)
+    return found
 
 
 def _newest(folder: Path) -> Path:
