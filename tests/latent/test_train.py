@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import jax
@@ -175,3 +176,16 @@ def test_the_levels_asked_for_are_those_trained(trained):
 def test_records_come_as_often_as_asked():
     plan = plan_of(n_iter=10, record_every=4)
     assert [record.step for _, record in run(plan, begin(plan))] == [4, 8, 10]
+
+
+def test_weights_of_one_change_no_bit_and_others_do(trained):
+    def weighted(weights):
+        made = dataclasses.replace(engine(plan_of()), weights=jnp.asarray(weights, jnp.float32))
+        with jax.default_device(jax.devices("cpu")[0]):
+            return next(made.steps(made.start()))
+
+    state, record = weighted(np.ones(1000))
+    assert_equal(state, trained[0][0])
+    assert record.loss == trained[0][1].loss
+    halves = np.arange(1000) % 2
+    assert 0.3 < weighted(halves)[1].loss / record.loss < 0.7

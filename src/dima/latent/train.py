@@ -25,7 +25,8 @@ from dima.noise.schedule import signal_and_noise
 from dima.progress import StepRecord
 from dima.typing import Arrays
 
-__all__ = ["LEVELS", "Engine", "Plan", "State", "held_out_loss", "split"]
+__all__ = ["LEVELS", "Draws", "Engine", "Examples", "Plan", "State", "advance"]
+__all__ += ["draws_of", "held_out_loss", "point_losses", "run_steps", "split"]
 
 _WARM_UP = 100  # steps in which the learning rate rises
 _LOGNORMAL = (0.5, 1.2)  # mean and spread of log(alpha / sigma)
@@ -33,6 +34,8 @@ _SHARE = 4  # points that share a level where the batch size allows
 _CHECKS = 32  # batches of a held-out check
 _CHUNK = 500  # steps of one compiled scan, and between two records unless asked otherwise, at the most
 _RECORDS = 20  # records of a run at the least, where it has as many steps
+_POINT_DRAWS = 128  # noisy copies of a point over which its loss is a mean
+_EPS_ROOT = 1e-34  # of Adam: too little to change a number, enough for a slope where a gradient is zero
 
 
 def _along_schedule(u: jax.Array, levels: jax.Array) -> jax.Array:
@@ -85,6 +88,15 @@ class State(NamedTuple):
     optimiser: Any
 
 
+class Examples(NamedTuple):
+    """What steps are computed on: points (n, d), levels, the key of the draws, weights (n,) or none."""
+
+    points: jax.Array
+    levels: jax.Array
+    key: jax.Array
+    weights: jax.Array | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Engine:
     """The training of a network on one set of points, as `dima.training` drives it.
@@ -96,6 +108,7 @@ class Engine:
         held_out: (m, d) points for early stopping.
         levels: (T,) lambda of the training levels, falling; levels between them are drawn too.
         key: random key of the run.
+        weights: (n,) weight of each point in the loss; all ones if not given.
     """
 
     plan: Plan
@@ -104,11 +117,22 @@ class Engine:
     held_out: jax.Array
     levels: jax.Array
     key: jax.Array
+    weights: jax.Array | None = None
 
     @property
     def n_steps(self) -> int:
         """Steps of the whole run."""
         return self.plan.n_iter
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of one compiled scan at the most: their draws fit into a block."""
+        return min(_CHUNK, _affordable(self.plan, self.data.shape[1]))
+
+    @property
+    def examples(self) -> Examples:
+        """What its steps are computed on."""
+        return Examples(self.data, self.levels, self.key, self.weights)
 
     def start(self) -> State:
         """The state before the first step."""
@@ -117,11 +141,10 @@ class Engine:
 
     def steps(self, state: State) -> Iterator[tuple[State, StepRecord]]:
         """Train on from a state, yielding at every record."""
-        began, most = time.perf_counter(), min(_CHUNK, _affordable(self.plan, self.data.shape[1]))
-        every, losses = self.plan.every, []
+        began, every, losses = time.perf_counter(), self.plan.every, []
         while (step := int(state.step)) < self.n_steps:
-            length = min(most, every - step % every, self.n_steps - step)
-            state, own = _chunk(self.plan, length, state, self.data, self.levels, self.key)
+            length = min(self.most_steps, every - step % every, self.n_steps - step)
+            state, own = run_steps(self.plan, length, state, self.examples)
             losses.append(np.asarray(own))
             step += length
             if step % every == 0 or step == self.n_steps:
@@ -161,7 +184,7 @@ def _affordable(plan: Plan, d: int) -> int:
 def _optimiser(plan: Plan) -> optax.GradientTransformation:
     warm_up = min(_WARM_UP, plan.n_iter // 10)
     rate = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, warm_up, max(plan.n_iter, 1))
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate, eps_root=_EPS_ROOT))
 
 
 @functools.partial(jax.jit, static_argnames="plan")
@@ -173,50 +196,95 @@ def held_out_loss(
     return jax.vmap(lambda own: _loss(parameters, plan, data, levels, own))(draws).mean()
 
 
-class _Draws(NamedTuple):
-    """The random numbers of consecutive steps, one leading axis over the steps."""
+@functools.partial(jax.jit, static_argnames="plan")
+def point_losses(
+    plan: Plan, parameters: Parameters, points: jax.Array, levels: jax.Array, key: jax.Array
+) -> jax.Array:
+    """Loss (b,) of each point (b, d): the mean over noisy copies at levels spread as in training.
+
+    The copies of all points carry the same draws, a function of the key alone.
+    """
+    u = (jnp.arange(_POINT_DRAWS) + 0.5) / _POINT_DRAWS
+    noise = jax.random.normal(key, (_POINT_DRAWS, points.shape[1]), jnp.float32)
+
+    def loss(point: jax.Array) -> jax.Array:
+        copies = jnp.broadcast_to(point, noise.shape)
+        return _errors(parameters, plan, copies, noise, LEVELS[plan.levels](u, levels)).mean()
+
+    return jax.lax.map(loss, points, batch_size=_POINT_DRAWS)
+
+
+class Draws(NamedTuple):
+    """The random numbers of a step: rows of the batch, their noise, the shift of the levels."""
 
     rows: jax.Array
     noise: jax.Array
     shift: jax.Array
 
 
-def _draw(plan: Plan, shape: tuple[int, ...], key: jax.Array) -> _Draws:
+def _draw(plan: Plan, shape: tuple[int, ...], key: jax.Array) -> Draws:
     n, d = shape
     which, shift, added = jax.random.split(key, 3)
-    rows = jax.random.randint(which, (plan.batch_size,), 0, n)
-    return _Draws(rows, jax.random.normal(added, (plan.batch_size, d)), jax.random.uniform(shift))
+    # The types are named so that a run in float64 has the same draws.
+    rows = jax.random.randint(which, (plan.batch_size,), 0, n, jnp.int32)
+    noise = jax.random.normal(added, (plan.batch_size, d), jnp.float32)
+    return Draws(rows, noise, jax.random.uniform(shift, dtype=jnp.float32))
+
+
+def draws_of(plan: Plan, length: int, step: jax.Array, examples: Examples) -> Draws:
+    """The draws of the `length` steps from a step on, with one leading axis."""
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(examples.key, step + jnp.arange(length))
+    return jax.vmap(lambda own: _draw(plan, examples.points.shape, own))(keys)
 
 
 @functools.partial(jax.jit, static_argnames=("plan", "length"))
-def _chunk(
-    plan: Plan, length: int, state: State, data: jax.Array, levels: jax.Array, key: jax.Array
-) -> tuple[State, jax.Array]:
-    def step(state: State, draws: _Draws) -> tuple[State, jax.Array]:
-        loss, gradient = jax.value_and_grad(_loss)(state.parameters, plan, data, levels, draws)
-        updates, optimiser = _optimiser(plan).update(gradient, state.optimiser)
-        parameters = optax.apply_updates(state.parameters, updates)
-        # The average forgets the start as fast as it can afford (k-diffusion's inverse power 2/3).
-        decay = jnp.minimum(plan.ema_decay, 1 - (2.0 + state.step) ** (-2 / 3))
-        ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, parameters)
-        return State(state.step + 1, parameters, ema, optimiser), loss
+def run_steps(plan: Plan, length: int, state: State, examples: Examples) -> tuple[State, jax.Array]:
+    """The state `length` steps on, and the loss (length,) of each step."""
+
+    def step(state: State, draws: Draws) -> tuple[State, jax.Array]:
+        own = None if examples.weights is None else examples.weights[draws.rows]
+        return advance(plan, state, examples, draws, own)
 
     # All of the chunk's draws at once: both cores share them, and the loop is spared small kernels.
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, state.step + jnp.arange(length))
-    draws = jax.vmap(lambda own: _draw(plan, data.shape, own))(keys)
-    return jax.lax.scan(step, state, draws)
+    return jax.lax.scan(step, state, draws_of(plan, length, state.step, examples))
 
 
-def _loss(parameters: Parameters, plan: Plan, data: jax.Array, levels: jax.Array, draws: _Draws) -> jax.Array:
+def advance(
+    plan: Plan, state: State, examples: Examples, draws: Draws, weights: jax.Array | None
+) -> tuple[State, jax.Array]:
+    """The state a step on, and the loss of the step; `weights` (batch,) belong to the drawn rows."""
+    points, levels = examples.points, examples.levels
+    loss, gradient = jax.value_and_grad(_loss)(state.parameters, plan, points, levels, draws, weights)
+    updates, optimiser = _optimiser(plan).update(gradient, state.optimiser)
+    parameters = optax.apply_updates(state.parameters, updates)
+    # The average forgets the start as fast as it can afford (k-diffusion's inverse power 2/3).
+    decay = jnp.minimum(plan.ema_decay, 1 - (2.0 + state.step) ** (-2 / 3))
+    ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, parameters)
+    return State(state.step + 1, parameters, ema, optimiser), loss
+
+
+def _loss(
+    parameters: Parameters,
+    plan: Plan,
+    data: jax.Array,
+    levels: jax.Array,
+    draws: Draws,
+    weights: jax.Array | None = None,
+) -> jax.Array:
     """Mean squared error of the target at stratified levels."""
-    x0, noise = data[draws.rows], draws.noise
     # One level in each of as many equal strata: the law of uniform draws with less variance. Points
     # that share a level share its embedding, a third of the work.
     count = plan.batch_size // plan.share
     u = (jnp.arange(count) + draws.shift) / count
-    log_snr = LEVELS[plan.levels](u, levels)
-    alpha, sigma = signal_and_noise(jnp.repeat(log_snr, plan.share)[:, None])
+    errors = _errors(parameters, plan, data[draws.rows], draws.noise, LEVELS[plan.levels](u, levels))
+    return (errors if weights is None else weights[:, None] * errors).mean()
+
+
+def _errors(
+    parameters: Parameters, plan: Plan, x0: jax.Array, noise: jax.Array, log_snr: jax.Array
+) -> jax.Array:
+    """Squared errors (b, d) of the target, weighted by level; each level serves consecutive points."""
+    alpha, sigma = signal_and_noise(jnp.repeat(log_snr, len(x0) // len(log_snr))[:, None])
     answer = apply(parameters, alpha * x0 + sigma * noise, log_snr)
     wanted = targets.predicted(plan.target, x0, noise, alpha, sigma)
-    weight = targets.loss_weight(plan.weight, plan.target, alpha, sigma)
-    return (weight * jnp.square(answer - wanted)).mean()
+    return targets.loss_weight(plan.weight, plan.target, alpha, sigma) * jnp.square(answer - wanted)
