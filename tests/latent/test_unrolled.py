@@ -5,6 +5,7 @@ import pytest
 from close import assert_close
 from dima import DDPM
 from dima.errors import NumericsError, SettingError, ShapeError
+from dima.latent import unrolled
 from dima.latent.unrolled import Unrolled, engine_of, unrolled_scores
 from latent.unrolling import STEPS, D, N, losses_after, small_engine, small_queries
 
@@ -41,11 +42,11 @@ def test_the_training_of_a_fitted_model_is_run_again():
     Z = np.random.default_rng(0).standard_normal((N, D)) * [1, 5] + 3
     prior = DDPM(**SETTINGS).fit(Z)
     engine = engine_of(prior.fit_, Z)
-    unrolled = Unrolled(engine)
+    again = Unrolled(engine)
     for name, value in prior.parameters_.items():
-        assert_close(unrolled.final.ema[name], value)
+        assert_close(again.final.ema[name], value)
     queries = (Z[:2] - prior.fit_.scale.center) / prior.fit_.scale.unit
-    own = unrolled.scores(jax.numpy.asarray(queries, "float32"))
+    own = again.scores(jax.numpy.asarray(queries, "float32"))
     assert_close(unrolled_scores(prior.fit_, Z, Z[:2]), own, rtol=1e-4, atol=1e-4 * np.abs(own).max())
 
 
@@ -62,3 +63,8 @@ def test_what_cannot_be_run_again_is_refused():
 def test_scores_that_are_not_finite_are_not_handed_out():
     with pytest.raises(NumericsError, match="must be finite"):
         Unrolled(small_engine()).scores(small_queries() * np.nan)
+
+
+@pytest.mark.parametrize(("n_steps", "size"), [(0, 1), (1, 1), (10_000, 100), (1000, 40), (31, 5), (300, 20)])
+def test_segments_divide_the_training_where_they_can(n_steps, size):
+    assert unrolled._segment(n_steps) == size

@@ -63,7 +63,7 @@ class Unrolled:
 
     Args:
         engine: the training; its weights are those at which derivatives are taken.
-        segment: steps of a segment; the square root of all steps if not given.
+        segment: steps of a segment; about the square root of all steps if not given.
 
     Attributes:
         final: state after the last step.
@@ -78,7 +78,7 @@ class Unrolled:
 
     def __init__(self, engine: train.Engine, segment: int | None = None) -> None:
         self.engine = engine
-        size = segment or max(1, math.isqrt(engine.n_steps))
+        size = segment or _segment(engine.n_steps)
         self._segments = [part.stop - part.start for part in row_blocks(engine.n_steps, size)]
         self._states, state = [], engine.start()
         for length in self._segments:
@@ -143,6 +143,12 @@ def unrolled_scores(fit: DDPMFit, points: ArrayLike, queries: ArrayLike) -> Arra
     engine = engine_of(fit, points)
     with jax.default_device(border.device(fit.settings["device"])):
         return Unrolled(engine).scores(jnp.asarray(fit.scale.apply(asked, np.float32)))
+
+
+def _segment(n_steps: int) -> int:
+    """About the square root; a divisor where one is near, so that one length is compiled."""
+    root = max(1, math.isqrt(n_steps))
+    return next((size for size in range(root, 2 * root) if n_steps % size == 0), root)
 
 
 class _Back(NamedTuple):
