@@ -41,6 +41,8 @@ VERBS: dict[str, str] = {
     "image fit-latent": "dima.cli.image.latent:fit_latent",
     "image fit-diffae": "dima.cli.image.diffae:fit_diffae",
     "image fit-ddpm": "dima.cli.image.ddpm:fit_ddpm",
+    "image make-pairs": "dima.cli.image.direct:make_pairs",
+    "image fit-direct": "dima.cli.image.direct:fit_direct",
     "image edit": "dima.cli.image.steer:edit",
     "image reconstruct": "dima.cli.image.steer:reconstruct",
     "image explain": "dima.cli.image.steer:explain",

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from dima.errors import DataError, ShapeError
 
-__all__ = ["images", "latents"]
+__all__ = ["images", "latents", "shaped"]
 
 _LOOSE = 1e-3  # pixels may pass the ends of their range by rounding
 
@@ -16,13 +16,23 @@ def images(owner: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:
         ShapeError: they are of another shape.
         DataError: a pixel lies outside [-1, 1], or is none.
     """
-    if given.ndim != 4 or given.shape[1:] != shape:
-        rule = f"of shape (b, {', '.join(map(str, shape))})"
-        raise ShapeError(f"{owner}: images must be {rule}; got {tuple(given.shape)}.")
+    shaped(owner, "images", given, shape)
     low, high = (float(given.min()), float(given.max())) if len(given) else (0.0, 0.0)
     if not max(-low, high) <= 1 + _LOOSE:  # nor NaN
         fix = "Divide bytes by 127.5 and subtract 1."
         raise DataError(f"{owner}: pixels must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+    return given
+
+
+def shaped(owner: str, name: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Values (b, c, h, w) of a shape (c, h, w).
+
+    Raises:
+        ShapeError: they are of another shape.
+    """
+    if given.ndim != 4 or given.shape[1:] != shape:
+        rule = f"of shape (b, {', '.join(map(str, shape))})"
+        raise ShapeError(f"{owner}: {name} must be {rule}; got {tuple(given.shape)}.")
     return given
 
 

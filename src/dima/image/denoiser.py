@@ -29,14 +29,15 @@ class Denoiser(PixelUnits):
         unet: the network.
         path: levels.
         latent_dim: numbers in a latent; 0 for a network without condition.
+        image_shape: (c, h, w).
     """
 
     latent_mean: Tensor
     latent_spread: Tensor
 
-    def __init__(self, unet: UNet, path: Path, latent_dim: int) -> None:
+    def __init__(self, unet: UNet, path: Path, latent_dim: int, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.unet, self.path, self.latent_dim = unet, path, latent_dim
+        self.unet, self.path, self.latent_dim, self.image_shape = unet, path, latent_dim, image_shape
         self.register_buffer("latent_mean", torch.zeros(latent_dim))
         self.register_buffer("latent_spread", torch.ones(latent_dim))
 

@@ -52,10 +52,14 @@ class DiffusionFit:
 
     def model(self) -> DiffusionModel:
         """The network, on its device."""
-        made = _network(self.settings, self.image_shape)
+        made = self.blank()
         from_named(made, self.network)
         place = devices.place(self.settings["device"])
         return made.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch says nothing
+
+    def blank(self) -> DiffusionModel:
+        """A network of its form, as it was before training."""
+        return _network(self.settings, self.image_shape)
 
     def encode(self, images: Array) -> Float32:
         """Codes (b, d) of images (b, c, h, w), by the encoder that was trained with the network."""

@@ -88,8 +88,9 @@ class DiffusionModel(Denoiser):
             raise SettingError(f"DiffusionModel: widths must be {rule}; got {list(widths)}. {fix}")
         dims = (time_embedding_dim, latent_dim, feature_embedding_dim)
         unet = UNet(image_shape, widths, block_depth, *dims, layout)
-        super().__init__(unet, schedules.path(schedule, _T), latent_dim)
-        self.settings, self.image_shape = used, tuple(image_shape)
+        c, h, w = image_shape
+        super().__init__(unet, schedules.path(schedule, _T), latent_dim, (c, h, w))
+        self.settings = used
         self.encoder = FeatureEncoder(image_shape, latent_dim) if mode == "joint" else None
         self.eval()
 

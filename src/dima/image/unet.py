@@ -48,7 +48,7 @@ class UNet(nn.Module):
         layout: str = "patch",
     ) -> None:
         super().__init__()
-        self.fold = LAYOUTS[layout]
+        self.fold, self.widths, self.block_depth = LAYOUTS[layout], tuple(widths), block_depth
         *levels, bottleneck = widths
         # A level ends in a smaller one, except where the fold has done so already.
         self.halves = [True] * len(levels) if self.fold == 1 else [True] * (len(levels) - 1) + [False]

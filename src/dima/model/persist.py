@@ -30,6 +30,12 @@ def _pixel_diffusion() -> Any:
     return PixelDiffusion
 
 
+def _direct() -> Any:
+    with parts.needing_torch("DirectModel"):
+        from dima.model.direct import DirectModel
+    return DirectModel
+
+
 def _diffusion_autoencoder() -> Any:
     with parts.needing_torch("DiffusionAutoencoder"):
         from dima.model.diffusion_autoencoder import DiffusionAutoencoder
@@ -49,6 +55,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "diffusion-coder": kinds.AUTOENCODERS["diffusion-coder"],
     "diffusion-autoencoder": _diffusion_autoencoder,
     "pixel-diffusion": _pixel_diffusion,
+    "direct": _direct,
 }
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "cache_folder",
     "newest_run",
     "open_autoencoder",
+    "open_kind",
     "open_the_same",
     "output_folder",
     "run_name",
@@ -128,6 +129,20 @@ def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> 
         fix = "Make one with dima image fit-autoencoder."
         raise ArtifactError(f"--ae-ckpt: {path} must be a saved autoencoder; got a {got}. {fix}")
     return opened, path
+
+
+def open_kind(flag: str, path: Path, kind: type[Estimator], verb: str) -> Estimator:
+    """The saved model of a kind at a path, or as "model" in the folder of its results.
+
+    Raises:
+        ArtifactError: there is none, or something else.
+    """
+    place = path / "model" if (path / "model").is_dir() else path
+    found = persist.load(place)
+    if isinstance(found, kind):
+        return found
+    got, fix = type(found).__name__, f"Make one with {verb}."
+    raise ArtifactError(f"{flag}: {place} must be a saved {kind.__name__}; got a {got}. {fix}")
 
 
 def open_the_same(owner: str, place: Path, asked: Estimator) -> Estimator:

@@ -1,0 +1,121 @@
+"""`dima image make-pairs` and `fit-direct`: a teacher's pairs, and the one-step decoder learnt from them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from dima import settings
+from dima.cli import flags, output, targets
+from dima.cli.flags import EVERYWHERE, Common, Count
+from dima.cli.image import places
+from dima.cli.image.pictures import save_grid, save_rows
+from dima.model import persist
+from dima.model.direct import DirectModel, pairs_of
+from dima.model.pixel_diffusion import PixelDiffusion
+from dima.noise.solver import SOLVERS
+
+__all__ = ["fit_direct", "make_pairs", "open_teacher"]
+
+_OWNER = "dima image fit-direct"
+_TEACHER = Parameter(help="a model of dima image fit-ddpm, or the folder of its results")
+_FOLDER = Parameter(name=["--output-dir", "-o"], help="folder of results")
+_SAMPLED = 64  # images of a picture
+_COMPARED = 10  # images beside the teacher's
+
+Teacher = Annotated[Path, _TEACHER]
+
+
+def make_pairs(  # noqa: PLR0913 each argument is a flag
+    *,
+    ckpt: Teacher,
+    n_samples: Annotated[Count, Parameter(help="pairs to make")] = 60_000,
+    batch_size: Annotated[Count, Parameter(help="pairs walked at a time")] = 100,
+    solver: Annotated[str, Parameter(help="sampler of the teacher, by name", choices=SOLVERS)] = "dpmpp_2m",
+    steps: Annotated[Count, Parameter(help="steps of its walk", validator=Number(lte=1000))] = 16,
+    to: Annotated[Path, _FOLDER] = Path("pairs"),
+    common: Common = EVERYWHERE,
+) -> None:
+    """Let a trained diffusion model make pairs of noise and image, for dima image fit-direct.
+
+    The folder grows in files of 1,000 images; what is there stays, so the same command goes on after a kill.
+    Keep to a solver that adds no noise: after an ancestral walk an image does not follow from its noise.
+
+    Examples:
+        dima image make-pairs --ckpt teacher --n-samples 60000 --output-dir pairs
+        dima image make-pairs --ckpt teacher/model --solver ddim --steps 30 --output-dir pairs30
+    """
+    teacher = open_teacher(ckpt)
+    folder = targets.folder(to, "dima image make-pairs")
+    how: dict[str, Any] = {"solver": solver, "steps": steps, "batch_size": batch_size, **common.seeded()}
+    with common.bars():
+        pairs = pairs_of(teacher, n_samples, folder, **how)
+    if common.as_json:
+        output.json({"pairs": folder, "n": pairs.n, "teacher": pairs.teacher})
+    elif not common.quiet:
+        output.lines(f"{folder}: {pairs.n} pairs", "", "Next:")
+        output.lines(f"  dima image fit-direct --ddpm-ckpt {ckpt} --data-path {folder} --output-dir direct")
+
+
+@flags.takes(chosen=flags.of(DirectModel, without={"seed", "learning_rate"}, name="*"))
+def fit_direct(
+    *,
+    ddpm_ckpt: Teacher,
+    data_path: Annotated[Path, Parameter(help="pairs of dima image make-pairs")],
+    lr: Annotated[float, Parameter(help="peak step size of AdamW", validator=Number(gt=0))] = 1e-3,
+    to: Annotated[Path, _FOLDER] = Path("direct"),
+    chosen: flags.Settings = None,
+    common: Common = EVERYWHERE,
+) -> None:
+    """Distil a diffusion model into one step: noise to image through its frozen encoder and a new decoder.
+
+    Writes into the folder: model, best_model and ckpt_epoch_XXX (by epoch), samples_epoch_XXX.png,
+    teacher_and_student.png, and run (metrics, and what a run that was killed goes on from).
+
+    Examples:
+        dima image fit-direct --ddpm-ckpt teacher --data-path pairs --output-dir direct
+        dima image fit-direct --ddpm-ckpt teacher --data-path pairs --epochs 10 --lr 1e-4 --loss pseudo-huber
+    """
+    checked = settings.check(_OWNER, DirectModel, (chosen or {}) | {"learning_rate": lr})
+    model = DirectModel(**checked, **common.seeded())
+    teacher, folder = open_teacher(ddpm_ckpt), targets.folder(to, _OWNER)
+    best = -float("inf")
+
+    def after_epoch(so_far: DirectModel, epoch: int) -> None:
+        nonlocal best
+        persist.save(so_far, folder / f"ckpt_epoch_{epoch:03d}")
+        if so_far.r2_ > best:
+            best = so_far.r2_
+            persist.save(so_far, folder / "best_model")
+        save_grid(folder / f"samples_epoch_{epoch:03d}.png", so_far.sample(_SAMPLED, seed=model.seed))
+
+    with common.bars():
+        model.fit(teacher, data_path, checkpoint=folder / "run", watch=after_epoch)
+    persist.save(model, folder / "model")
+    _save_comparison(teacher, model, folder)
+    if common.as_json:
+        output.json({"model": folder / "model", **model.facts()})
+    elif not common.quiet:
+        output.pairs(output.in_words(model.facts()))
+        output.lines("", f"Model: {folder / 'model'}")
+
+
+def open_teacher(ckpt: Path) -> PixelDiffusion:
+    """The saved diffusion model of pixels at a path, or in the folder of its results.
+
+    Raises:
+        ArtifactError: there is none, or something else.
+    """
+    return places.open_kind("--ckpt", ckpt, PixelDiffusion, "dima image fit-ddpm")
+
+
+def _save_comparison(teacher: PixelDiffusion, model: DirectModel, folder: Path) -> None:
+    """The same noise by the teacher, by one pass and by two."""
+    seed = model.seed + 1  # noise that was not learnt from
+    rows = {
+        "teacher": teacher.sample(_COMPARED, seed=seed),
+        "one pass": model.sample(_COMPARED, seed=seed),
+        "two passes": model.sample(_COMPARED, steps=2, seed=seed),
+    }
+    save_rows(folder / "teacher_and_student.png", rows)

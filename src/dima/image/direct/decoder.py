@@ -1,0 +1,203 @@
+"""The direct decoder: noise to image in one pass, without time.
+
+    features, skips = encoder(noise)              a trained denoiser's way down at its highest noise level
+    image = alpha noise - sigma decoder(features, skips)
+
+At first it is the denoiser's own answer at that level. Source: Luhman and Luhman 2021 (Denoising Student).
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+import torch.nn.functional as F  # noqa: N812 the name everybody knows
+from torch import Tensor, nn
+
+from dima.errors import SettingError
+from dima.image import checked, pixel
+from dima.image.denoiser import Denoiser
+from dima.image.hooks.tape import Hook, Tape, hooked, leave
+from dima.image.layers import PixelUnits, ResidualBlock
+from dima.image.unet import UNet, ascend, ascending_blocks
+from dima.noise.solver import build
+
+__all__ = ["DirectDecoder", "DirectDiffusion", "DirectEncoder"]
+
+
+class DirectEncoder(nn.Module):
+    """The way down of a trained U-Net at one noise level; its parameters do not learn.
+
+    Args:
+        unet: of the teacher.
+        log_snr: the level lambda.
+    """
+
+    log_snr: Tensor
+
+    def __init__(self, unet: UNet, log_snr: float) -> None:
+        super().__init__()
+        self.unet = unet.requires_grad_(False)
+        self.register_buffer("log_snr", torch.tensor(log_snr))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Features of the bottleneck (b, 128, 7, 7) of 28 x 28 images or noise, and the skips."""
+        return self.unet.encode(x, self.embedding().expand(len(x), -1))
+
+    def embedding(self) -> Tensor:
+        """What the level tells the blocks of the U-Net, (1, e)."""
+        return self.unet.embedding(self.log_snr[None])
+
+
+class DirectDecoder(nn.Module):
+    """The way up of a U-Net without time, behind residual blocks of its own at the bottleneck.
+
+    Args:
+        encoder: whose features and skips it reads, and whose U-Net's way up it starts as.
+        bottleneck_blocks: residual blocks before the way up, which begin as nothing.
+    """
+
+    def __init__(self, encoder: DirectEncoder, bottleneck_blocks: int = 2) -> None:
+        super().__init__()
+        unet = encoder.unet
+        self.fold, self.halves = unet.fold, unet.halves
+        width = unet.widths[-1]
+        self.bottom = nn.ModuleList(ResidualBlock(width, width, 0) for _ in range(bottleneck_blocks))
+        self.up = ascending_blocks(unet.widths, unet.block_depth, 0)
+        self.leave = copy.deepcopy(unet.leave).requires_grad_(True)
+        self.tape: Tape | None = None
+        self._start_as(unet, encoder.embedding())
+
+    @property
+    def sites(self) -> list[str]:
+        """Names of its blocks, as they come."""
+        n = sum(1 for level in self.up for _ in level.children())
+        return [*(f"bottom.{i}" for i in range(len(self.bottom))), *(f"up.{i}" for i in range(n))]
+
+    def forward(self, features: Tensor, skips: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+        """The answer v (b, c, h, w), of that size (h, w)."""
+        touch = self.tape or leave
+        if torch.is_grad_enabled() and not features.requires_grad:
+            # With channels last, torch 2.13 crashes in the backward of a group norm on what takes no gradient.
+            features = features.detach().requires_grad_()
+        for i, block in enumerate(self.bottom):
+            features = touch(f"bottom.{i}", block(features))
+        h = ascend(self.up, self.halves, features, skips, None, touch)
+        answer: Tensor = F.pixel_shuffle(self.leave(F.silu(h)), self.fold)
+        return answer[:, :, : size[0], : size[1]]
+
+    @torch.no_grad()
+    def _start_as(self, unet: UNet, embedding: Tensor) -> None:
+        """Take over the way up of the U-Net, its answer to the level written into its norms."""
+        for own, theirs in zip(self.up, unet.up, strict=True):
+            for block, teacher in zip(own.children(), theirs.children(), strict=True):
+                state = teacher.state_dict()
+                told = embedding @ state.pop("scale_shift.weight").T + state.pop("scale_shift.bias")
+                scale, shift = told[0].chunk(2)
+                block.load_state_dict(state | {"norm_out.weight": 1 + scale, "norm_out.bias": shift})
+
+
+class DirectDiffusion(PixelUnits):
+    """Images (b, c, h, w) in [-1, 1] of noise in one pass, or in two.
+
+    Args:
+        teacher: the denoiser it is distilled from.
+        bottleneck_blocks: residual blocks of the decoder before its way up.
+        middle: level (alpha, sigma) of the second pass, at which the teacher looks once more.
+
+    Example:
+        >>> from dima.image import DiffusionModel
+        >>> teacher = DiffusionModel(widths=[8, 8, 128], block_depth=1, latent_dim=0)
+        >>> model = DirectDiffusion(teacher)
+        >>> model(torch.zeros(2, 1, 28, 28), hook_fn=lambda features: 1.2 * features).shape
+        torch.Size([2, 1, 28, 28])
+        >>> model.encoder(torch.zeros(2, 1, 28, 28))[0].shape
+        torch.Size([2, 128, 7, 7])
+    """
+
+    def __init__(
+        self, teacher: Denoiser, bottleneck_blocks: int = 2, middle: tuple[float, float] = (0.8, 0.6)
+    ) -> None:
+        if teacher.latent_dim:
+            fix = "Pass one of dima image fit-ddpm."
+            rule, got = "a model without condition", f"latents of {teacher.latent_dim}"
+            raise SettingError(f"DirectDiffusion: the teacher must be {rule}; got {got}. {fix}")
+        super().__init__()
+        self.pixel_mean, self.pixel_spread = teacher.pixel_mean.clone(), teacher.pixel_spread.clone()
+        self.image_shape = teacher.image_shape
+        path, self.middle = teacher.path, middle
+        self.level = float(path.alpha[-1]), float(path.sigma[-1])
+        self.encoder = DirectEncoder(teacher.unet, float(path.log_snr[-1]))
+        self.decoder = DirectDecoder(self.encoder, bottleneck_blocks)
+        self.eval()
+
+    def forward(
+        self, noise: Tensor, hook_fn: Callable[[Tensor], Tensor] | None = None, steps: int = 1
+    ) -> Tensor:
+        """Images of noise (b, c, h, w).
+
+        Args:
+            noise: standard normal draws.
+            hook_fn: features of the bottleneck -> features, short for `hooks({"mid": ...})`.
+            steps: passes; the second refines at the middle level.
+
+        Raises:
+            ShapeError: noise of another size.
+            SettingError: steps is neither 1 nor 2.
+        """
+        checked.shaped("DirectDiffusion", "noise", noise, self.image_shape)
+        if steps not in (1, 2):
+            raise SettingError(f"DirectDiffusion: steps must be 1 or 2; got {steps}.")
+        if hook_fn is not None:
+            with self.hooks({"mid": lambda features, context: hook_fn(features)}):
+                return self(noise, steps=steps)
+        clean = self.clean(noise)
+        return self.pixels(clean if steps == 1 else self._again(clean, noise))
+
+    def clean(self, noise: Tensor) -> Tensor:
+        """Images in units of their pixels' spread, not clipped."""
+        if self.tape is not None:
+            self.tape.begin()
+        features, skips = self.encoder(noise)
+        alpha, sigma = self.level
+        return alpha * noise - sigma * self.decoder(features, skips, noise.shape[2:])
+
+    def hooks(self, hooks: Mapping[str, Hook], record: Sequence[str] = ()) -> AbstractContextManager[Tape]:
+        """A block in which functions change the features at `sites`, in every pass.
+
+        Args:
+            hooks: site -> (features (b, c, h, w), context) -> features.
+            record: sites whose features the tape of the block keeps.
+
+        Raises:
+            SettingError: there is no such site, or a hook cannot be called.
+        """
+        return hooked(self, hooks, record)
+
+    @property
+    def sites(self) -> list[str]:
+        """Names of what can be touched: the blocks down, the skips, "mid", the decoder's blocks."""
+        own = self.decoder.sites
+        return [site for site in self.encoder.unet.sites if site not in own] + own
+
+    @property
+    def tape(self) -> Tape | None:
+        """What is done at the sites, within `hooks`."""
+        return self.decoder.tape
+
+    @tape.setter
+    def tape(self, tape: Tape | None) -> None:
+        self.decoder.tape = self.encoder.unet.tape = tape
+
+    def _again(self, clean: Tensor, noise: Tensor) -> Tensor:
+        """The teacher's clean estimate where part of the noise is put back."""
+        alpha, sigma = self.middle
+        table = build("ddim", [alpha, 1.0], [sigma, 0.0])
+
+        def network(x: Tensor, level: Tensor) -> Tensor:
+            if self.tape is not None:
+                self.tape.begin(level)
+            answer: Tensor = self.encoder.unet(x, level)
+            return answer
+
+        return pixel.solve(table, lambda rows: pixel.denoiser(network), alpha * clean + sigma * noise)

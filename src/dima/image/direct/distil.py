@@ -1,0 +1,166 @@
+"""Learning a direct decoder from a teacher's pairs: one frozen `DirectFit`."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dima import training
+from dima.blocks import row_blocks
+from dima.errors import SettingError
+from dima.image import device as devices
+from dima.image import pixel
+from dima.image.diffusion_fit import DiffusionFit
+from dima.image.direct.decoder import DirectDiffusion
+from dima.image.direct.pairs import Pairs, network_identity
+from dima.image.run import by_epoch, run_of
+from dima.image.train import Engine, Plan, State, from_named, named
+from dima.typing import Array, Arrays, Float32, Float64
+
+__all__ = ["LOSSES", "DirectFit", "explained", "fit_direct"]
+
+_log = logging.getLogger("dima")
+
+_RECORDS = 10  # an epoch
+_ROWS = 512  # images made at a time
+_JUDGED = 2000  # held-out pairs of which the explained share is told
+_HUBER = 1.0  # spreads of the pixels at which the loss turns from a square to a slope
+
+# Of answers and images in units of the pixels' spread.
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "pseudo-huber": lambda a, b: _HUBER * ((_HUBER**2 + (a - b).square()).sqrt() - _HUBER).mean(),
+    "mse": lambda a, b: (a - b).square().mean(),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class DirectFit:
+    """A direct decoder and the encoder of its teacher.
+
+    Attributes:
+        settings: those it was fitted with.
+        teacher: settings of the teacher's network.
+        image_shape: (c, h, w) of an image.
+        network: parameters of encoder and (averaged, EMA) decoder and the units of pixels, by name.
+        losses: (records, 2) training steps done and mean loss since the record before.
+        r2: share of the variance of held-out images that follows from their noise, at most 1.
+    """
+
+    settings: dict[str, Any]
+    teacher: dict[str, Any]
+    image_shape: tuple[int, int, int]
+    network: Arrays
+    losses: Float64
+    r2: float
+
+    def __post_init__(self) -> None:
+        """Read the shape back as it was, JSON knows no tuples."""
+        object.__setattr__(self, "image_shape", tuple(self.image_shape))
+
+    def model(self) -> DirectDiffusion:
+        """The network, on its device."""
+        blank = DiffusionFit(self.teacher, self.image_shape, {}, self.losses).blank()
+        made = DirectDiffusion(blank, self.settings["bottleneck_blocks"])
+        from_named(made, self.network)
+        place = devices.place(self.settings["device"])
+        return made.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch says nothing
+
+    @torch.no_grad()
+    def decode(self, noise: Array, steps: int) -> Float32:
+        """Images (b, c, h, w) of noise (b, c, h, w) in one pass, or in two."""
+        model = self.model()
+        blocks = [_tensor(noise[rows]).to(model.pixel_mean) for rows in row_blocks(len(noise), _ROWS)]
+        made = [model(block, steps=steps).cpu().numpy() for block in blocks]
+        return np.concatenate(made) if made else np.empty((0, *self.image_shape), np.float32)
+
+    def sample(self, n: int, steps: int, seed: int) -> Float32:
+        """Images (n, c, h, w) of the noise of the seed, which is the teacher's too."""
+        return self.decode(pixel.noise_of(seed, range(n), self.image_shape).numpy(), steps)
+
+
+def fit_direct(
+    settings_used: dict[str, Any],
+    teacher: DiffusionFit,
+    pairs: Pairs,
+    folder: str | Path | None = None,
+    watch: Callable[[DirectFit, int], None] = lambda fit, epoch: None,
+) -> DirectFit:
+    """Distil the teacher of the pairs into one pass, in a run folder if one is given.
+
+    `watch` is shown the decoder after every epoch, with the number of the epoch.
+
+    Raises:
+        SettingError: the pairs are of another teacher, or not deterministic and `force` is not set.
+        ArtifactError: pairs are missing.
+    """
+    _check_pairs(settings_used, teacher, pairs)
+    place, message = devices.choose(settings_used["device"], "DirectModel")
+    _log.info(message)
+    noise, images = pairs.noise(slice(None)), torch.from_numpy(pairs.images())
+    kept = min(len(noise) - 1, max(1, round(settings_used["train_split"] * len(noise))))
+    apart = noise[kept:][:_JUDGED], images[kept:][:_JUDGED].numpy()
+    engine = _engine(settings_used, teacher, (noise.to(place), images.to(place)), kept)
+
+    def fit_of(state: State, history: Float64) -> DirectFit:
+        fit = DirectFit(
+            settings_used, teacher.settings, teacher.image_shape, named(state.average), history, 0.0
+        )
+        r2 = explained(apart[1], fit.decode(apart[0].numpy(), 1))
+        return dataclasses.replace(fit, r2=r2)
+
+    def show(state: State, history: Float64, epoch: int) -> None:
+        watch(fit_of(state, history), epoch)
+
+    identity = {"noise": noise[:1].numpy(), "images": images.numpy()}
+    run = run_of("DirectModel", settings_used, identity, folder)
+    trained = training.train(engine, dataclasses.replace(run, watch=by_epoch(engine, show)))
+    return fit_of(trained.state, trained.history)
+
+
+def explained(wanted: Array, found: Array) -> float:
+    """1 - squared error over the variance of what is wanted (n, ...), at most 1; 0 for its mean."""
+    error = np.square(wanted - found, dtype=np.float64).sum()
+    return float(1 - error / np.square(wanted - wanted.mean(axis=0), dtype=np.float64).sum())
+
+
+def _engine(
+    settings_used: dict[str, Any], teacher: DiffusionFit, pairs: tuple[Tensor, Tensor], kept: int
+) -> Engine:
+    names = ("epochs", "batch_size", "learning_rate", "ema_decay", "precision", "seed")
+    plan = Plan(**{name: settings_used[name] for name in names}, records=_RECORDS, clip=1.0)
+    plan = dataclasses.replace(plan, batch_size=min(plan.batch_size, kept))
+    error = LOSSES[settings_used["loss"]]
+
+    def build() -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings_used["seed"])
+            made = DirectDiffusion(teacher.model(), settings_used["bottleneck_blocks"])
+        return made.to(pairs[0].device)
+
+    def loss(network: Any, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
+        noise, images = batch
+        return error(network.clean(noise), network.standard(images))
+
+    data, held_out = (tuple(part[rows] for part in pairs) for rows in (slice(kept), slice(kept, None)))
+    return Engine(plan, build, loss, data, held_out)
+
+
+def _check_pairs(settings_used: dict[str, Any], teacher: DiffusionFit, pairs: Pairs) -> None:
+    own = network_identity(teacher.network)
+    if pairs.teacher != own:
+        fix = "Make pairs with this teacher."
+        raise SettingError(f"DirectModel: pairs must be of teacher {own}; got {pairs.teacher}. {fix}")
+    if not pairs.is_deterministic and not settings_used["force"]:
+        why = "with fresh noise on the way an image does not follow from its noise"
+        rule = f"of a deterministic solver, for {why}"
+        fix = "Make pairs with ddim or dpmpp_2m, or pass force to see the mean image learnt."
+        raise SettingError(f"DirectModel: pairs must be {rule}; got {pairs.solver}. {fix}")
+
+
+def _tensor(array: Array) -> Tensor:
+    return torch.from_numpy(np.array(array, np.float32))

@@ -1,0 +1,51 @@
+"""`dima image make-pairs` and `fit-direct`: from a teacher to a one-step model by the command line."""
+
+import json
+
+import pytest
+
+from dima.cli import run
+from dima.model.persist import load
+
+QUICK = ["--data", "fashion-mnist-1000", "--widths", "4", "8", "--batch-size", "400", "--epochs", "1", "-q"]
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teacher")
+    assert run(["image", "fit-ddpm", *QUICK, "-o", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pairs(teacher):
+    folder = teacher / "pairs"
+    made = ["image", "make-pairs", "--ckpt", str(teacher), "--n-samples", "200", "--steps", "2"]
+    assert run([*made, "-q", "--output-dir", str(folder)]) == 0
+    return folder
+
+
+def test_a_decoder_is_learnt_with_pictures_by_epoch(teacher, pairs, dima, tmp_path):
+    folder = tmp_path / "direct"
+    given = ["--ddpm-ckpt", str(teacher / "model"), "--data-path", str(pairs), "--output-dir", str(folder)]
+    made = dima("image", "fit-direct", *given, "--epochs", "2", "--lr", "1e-4", "--json")
+    assert made.code == 0
+    told = json.loads(made.out)
+    epochs = {f"{name}_{epoch:03d}{end}" for name, end in (("ckpt_epoch", ""), ("samples_epoch", ".png"))
+              for epoch in (1, 2)}  # fmt: skip
+    names = {path.name for path in folder.iterdir()}
+    assert names == epochs | {"best_model", "model", "run", "teacher_and_student.png"}
+    model = load(folder / "model")
+    assert told["map_r2"] == pytest.approx(model.r2_)
+    assert model.learning_rate == 1e-4
+    assert load(folder / "best_model").r2_ == max(load(folder / f"ckpt_epoch_00{i}").r2_ for i in (1, 2))
+
+
+def test_what_does_not_fit_is_one_sentence(teacher, pairs, dima, tmp_path):
+    other = dima("image", "make-pairs", "--ckpt", str(teacher), "--steps", "3", "-o", str(pairs))
+    assert (other.code, other.err.count("\n")) == (2, 1)
+    assert "must be of n 60000, steps 3; got n 200, steps 2. Choose another folder" in other.err
+    given = ["--data-path", str(pairs), "--output-dir", str(tmp_path / "out")]
+    wrong = dima("image", "fit-direct", "--ddpm-ckpt", str(pairs), *given)
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    assert dima("image", "make-pairs", "--ckpt", str(teacher), "--solver", "euler").code == 2

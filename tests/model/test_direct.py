@@ -1,0 +1,104 @@
+"""Direct models as estimators: what can be learnt from pairs, and what cannot."""
+
+import numpy as np
+import pytest
+
+from dima.data.images import load as load_images
+from dima.errors import ArtifactError, NotFittedError, SettingError, ShapeError
+from dima.model.direct import DirectModel, pairs_of
+from dima.model.persist import load, save
+from dima.model.pixel_diffusion import PixelDiffusion
+
+IMAGES = load_images("fashion-mnist-1000").images[:128, :, ::2, ::2].copy()
+QUICK = {"epochs": 3, "batch_size": 64, "learning_rate": 3e-3}
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return PixelDiffusion(widths=(8, 16), epochs=20, batch_size=32).fit(IMAGES)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("pairs")
+
+
+@pytest.fixture(scope="module")
+def pairs(teacher, folder):
+    return pairs_of(teacher, 1024, folder / "dpmpp", steps=4)
+
+
+@pytest.fixture(scope="module")
+def fitted(teacher, pairs):
+    return DirectModel(**QUICK).fit(teacher, pairs)
+
+
+def test_pairs_are_what_the_teacher_samples(teacher, pairs):
+    np.testing.assert_allclose(pairs.images()[:3], teacher.sample(3, steps=4), atol=1 / 255 + 1e-5)
+
+
+def test_it_explains_held_out_images_better_than_one_step_of_the_teacher(fitted, teacher, pairs):
+    apart = slice(922, 1024)  # the last tenth
+    wanted, noise = pairs.images()[apart], pairs.noise(apart).numpy()
+    found, once = fitted.decode(noise), teacher.fit_.model().decode(None, pairs.noise(apart), steps=1).numpy()
+    spread = np.square(wanted - wanted.mean(axis=0)).sum()
+    r2, r2_once = (1 - np.square(wanted - x).sum() / spread for x in (found, once))
+    assert fitted.r2_ == pytest.approx(r2, abs=1e-6)
+    assert r2 > max(0.2, r2_once + 0.05)
+
+
+def test_of_ancestral_pairs_nothing_is_learnt(teacher, folder):
+    ancestral = pairs_of(teacher, 1024, folder / "ddpm", solver="ddpm", steps=8)
+    assert not ancestral.is_deterministic
+    with pytest.raises(SettingError, match=r"an image does not follow from its noise; got ddpm. Make pairs"):
+        DirectModel().fit(teacher, ancestral)
+    assert DirectModel(**QUICK, force=True).fit(teacher, ancestral).r2_ < 0.1
+
+
+def test_samples_have_the_noise_of_the_teacher_with_that_seed(fitted, teacher):
+    walked, once = teacher.sample(40, seed=9), fitted.sample(40, seed=9)
+    together = np.corrcoef(walked.ravel(), once.ravel())[0, 1]
+    apart = np.corrcoef(walked.ravel(), fitted.sample(40, seed=8).ravel())[0, 1]
+    assert together > apart + 0.1
+    np.testing.assert_allclose(fitted.sample(2, seed=9), once[:2], atol=1e-5)
+
+
+def test_saved_and_opened_it_is_the_same(fitted, tmp_path):
+    opened = load(save(fitted, tmp_path / "direct"))
+    np.testing.assert_array_equal(opened.sample(2, steps=2), fitted.sample(2, steps=2))
+    assert opened.facts() == fitted.facts()
+    assert opened.get_params() == fitted.get_params()
+
+
+def test_a_run_goes_on_to_the_same_numbers(teacher, pairs, tmp_path):
+    class Killed(Exception):
+        pass
+
+    def kill(model, epoch):
+        if epoch == 2:
+            raise Killed
+
+    quick = {"epochs": 3, "batch_size": 256}
+    whole = DirectModel(**quick).fit(teacher, pairs)
+    with pytest.raises(Killed):
+        DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path / "run", watch=kill)
+    again = DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path / "run")
+    np.testing.assert_array_equal(again.sample(2), whole.sample(2))
+
+
+def test_what_does_not_fit_is_refused(fitted, teacher, pairs):
+    other = PixelDiffusion(widths=(8, 16), epochs=1, seed=1).fit(IMAGES)
+    with pytest.raises(
+        SettingError, match="pairs must be of teacher .*; got .*. Make pairs with this teacher"
+    ):
+        DirectModel().fit(other, pairs)
+    with pytest.raises(SettingError, match="the teacher must be a PixelDiffusion; got a DirectModel"):
+        DirectModel().fit(fitted, pairs)
+    with pytest.raises(ArtifactError, match="must hold pairs; got none"):
+        DirectModel().fit(teacher, pairs.folder.parent)
+    with pytest.raises(SettingError, match="steps must be"):
+        fitted.sample(1, steps=3)
+    with pytest.raises(ShapeError, match="noise must have shape"):
+        fitted.decode(np.zeros((2, 1, 28, 28)))
+    with pytest.raises(NotFittedError):
+        DirectModel().sample(1)
