@@ -16,3 +16,11 @@ def test_priors():
         SettingError, match=r"^Model: prior must be one of 'ddpm', settings or None; got 'vae'"
     ):
         kinds.make_prior("Model", "vae", 0)
+    with pytest.raises(SettingError, match=r"got 'direct'\. Fit with 'ddpm', then call distilled\(\)"):
+        kinds.make_prior("Model", "direct", 0)
+
+
+def test_a_distilled_prior_has_the_seed_of_its_model():
+    teacher = DDPM(9, n_iter=0, hidden_dim=8).fit([[0.0], [1.0]])
+    made = kinds.distilled("Model", teacher, {"n_pairs": 5, "n_iter": 0}, 3)
+    assert (made.seed, made.fit_.settings["n_pairs"]) == (3, 5)

@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 from close import assert_close
 from dima.data.images import load as load_images
-from dima.errors import ShapeError
+from dima.errors import SettingError, ShapeError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.evaluate import evaluate
@@ -96,3 +96,33 @@ def test_other_images_are_refused(models):
         LatentDiffusion(PCA(2)).fit(IMAGES.reshape(200, -1))
     with pytest.raises(ShapeError, match=r"of shape \(1, 28, 28\); got \(1, 27, 28\)"):
         models["mlp"].encode(IMAGES[:, :, 1:])
+
+
+def test_a_distilled_model_draws_in_one_step_or_two_and_is_saved(models, tmp_path):
+    model = models["pca"]
+    direct = model.distilled(n_pairs=500, n_iter=50, batch_size=32, learning_rate=3e-3)
+    assert type(model.prior_).__name__ == "DDPM"
+    assert direct.facts()["prior"] == "direct"
+    assert direct.sample(2).shape == direct.sample(2, steps=2).shape == (2, 1, 28, 28)
+    # Its pictures are those of the latents that its prior draws.
+    assert_close(direct.sample(3, seed=4), direct.decode(direct.prior_.sample(3, seed=4)))
+    Z = direct.encode(IMAGES[:4])
+    assert_close(direct.denoise(Z), model.denoise(Z))
+    assert_close(direct.refine(Z), model.refine(Z))
+    opened = load(save(direct, tmp_path / "model"))
+    for steps in (1, 2):
+        np.testing.assert_array_equal(opened.sample(3, steps=steps), direct.sample(3, steps=steps))
+    assert opened.facts() == direct.facts()
+    # Fitted anew, either has a prior of many steps again.
+    for again in (direct, opened):
+        assert_close(again.fit(IMAGES).sample(2), model.sample(2), atol=1e-5)
+
+
+def test_what_cannot_be_distilled_is_said(models):
+    with pytest.raises(SettingError, match=r"distilled: the model must be fitted with a prior"):
+        LatentDiffusion(PCA(2), prior=None).fit(IMAGES).distilled()
+    with pytest.raises(SettingError, match=r"got 'n_pair'.*n_pairs"):
+        models["pca"].distilled(n_pair=3)
+    direct = models["pca"].distilled(n_pairs=50, n_iter=0)
+    with pytest.raises(SettingError, match="teacher must be a fitted DDPM; got DirectPrior"):
+        direct.distilled()

@@ -2,14 +2,16 @@
 
 import copy
 import dataclasses
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
+from sklearn.base import clone
 
 from dima import check
 from dima.errors import ShapeError
-from dima.model import parts
+from dima.model import kinds, parts
 from dima.model.latent_model import LatentModel
 from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
 
@@ -112,6 +114,25 @@ class LatentDiffusion(LatentModel):
         other.fit_ = dataclasses.replace(fit, autoencoder=autoencoder)
         return other
 
+    def distilled(self, checkpoint: str | Path | None = None, **settings: Any) -> Self:
+        """The same model with a prior of one step, which learns where a solver of this one takes noise.
+
+        `sample(n, steps=1)` or `steps=2` then draw; a second `fit` fits a prior of many steps again.
+
+        Args:
+            checkpoint: run folder of the distillation, as in `DirectPrior.fit`.
+            **settings: of `DirectPrior`: solver, steps, n_pairs, n_iter and others.
+
+        Raises:
+            SettingError: there is no prior, it is distilled already, or a setting is unknown or out of range.
+        """
+        prior = kinds.distilled(
+            type(self).__name__, self._prior("distilled"), settings, self.seed, checkpoint
+        )
+        other = copy.copy(self)
+        other.fit_ = dataclasses.replace(check.fitted(self), prior=prior)
+        return other
+
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal model of."""
         saved, arrays = super().to_arrays()
@@ -123,6 +144,9 @@ class LatentDiffusion(LatentModel):
         self = super().from_arrays(saved, arrays)
         c, h, w = saved["image_shape"]
         self.image_shape_ = (c, h, w)
+        teacher = getattr(self.prior_, "teacher_", None)
+        if teacher is not None:
+            self.prior = clone(teacher)  # one of a single step learns from no points
         return self
 
     def facts(self) -> dict[str, Any]:

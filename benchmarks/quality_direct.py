@@ -1,0 +1,124 @@
+"""Direct decoders of digits: how near one evaluation of a network comes to the sampler it was distilled from.
+
+    DIMA_DATA=FOLDER python benchmarks/quality_direct.py MODELS [--routes latent] [--seed 0] [--quick]
+
+MODELS is a folder with ROUTE/teacher and ROUTE/direct; one that is missing is trained there first. The floor
+of a judge is the Frechet distance of 10,000 training images to the 10,000 test images in its features;
+figures in floors are over that. All samplers start from equal noise. `--quick` shows that it runs, no more.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dima import ImageAutoencoder, LatentDiffusion, load, save
+from dima.data import images
+from dima.latent.direct_fit import explained
+from dima.metrics.features import frechet
+from dima.model.evaluate.images import shipped_judges
+
+FULL = {"n": 10_000, "chain": 1000, "autoencoder": {}, "prior": {}, "direct": {}}
+QUICK = {
+    "n": 500,
+    "chain": 50,
+    "autoencoder": {"epochs": 1},
+    "prior": {"n_iter": 200},
+    "direct": {"n_pairs": 2000, "n_iter": 200},
+}
+SOLVER = {"solver": "dpmpp_2m", "steps": 20}
+SAMPLES = 11  # seed of the samples that are judged; training and pairs have others
+
+
+def told(name, number, bar=""):
+    print(f"{name:<62}{number:>12.4g}   {bar}", flush=True)
+
+
+def opened(place, make):
+    """The model in a folder, made and saved there first if there is none."""
+    if place.exists():
+        return load(place)
+    began = time.perf_counter()
+    model = make()
+    told(f"{place.parent.name}: seconds to make {place.name}", time.perf_counter() - began)
+    save(model, place)
+    return model
+
+
+def timed(draw):
+    """What is drawn, and the seconds it took."""
+    began = time.perf_counter()
+    drawn = draw()
+    return drawn, time.perf_counter() - began
+
+
+def latent(folder, sets, judges, sizes, seed):
+    n = sizes["n"]
+
+    def teacher():
+        autoencoder = ImageAutoencoder("mlp", latent_dim=16, seed=seed, **sizes["autoencoder"])
+        return LatentDiffusion(autoencoder, prior=sizes["prior"], seed=seed).fit(sets[0].images)
+
+    model = opened(folder / "latent" / "teacher", teacher)
+    direct = opened(folder / "latent" / "direct", lambda: model.distilled(**sizes["direct"]))
+    told("latent: R^2 on held-out pairs", direct.prior_.r2_, ">= .95")
+    told("latent: level of the second step", direct.prior_.middle_)
+    samplers = {
+        "one step": lambda: direct.sample(n, steps=1, seed=SAMPLES, decode=False),
+        "two steps": lambda: direct.sample(n, steps=2, seed=SAMPLES, decode=False),
+        "teacher, dpmpp_2m": lambda: model.sample(n, seed=SAMPLES, decode=False, **SOLVER),
+        "teacher, ancestral": lambda: model.sample(
+            n, "ddpm", steps=sizes["chain"], seed=SAMPLES, decode=False
+        ),
+    }
+    for name in ("one step", "two steps", "teacher, dpmpp_2m"):
+        samplers[name]()  # compiled before it is timed; next to a whole chain that is nothing
+    drawn = {name: timed(draw) for name, draw in samplers.items()}
+    codes = {name: Z for name, (Z, _) in drawn.items()}
+    told("latent: R^2 on the noise of the samples", explained(codes["one step"], codes["teacher, dpmpp_2m"]))
+    pictures = {name: model.decode(Z) for name, Z in codes.items()}
+    judged("latent", pictures, judges, sets)
+    for name, (_, seconds) in drawn.items():
+        told(f"latent: ms for {n} latents, {name}", 1e3 * seconds)
+    for name in ("one step", "two steps"):
+        for teacher_name, bar in (("teacher, dpmpp_2m", ""), ("teacher, ancestral", ">= 50")):
+            ratio = drawn[teacher_name][1] / drawn[name][1]
+            told(f"latent: time of {teacher_name} over {name}", ratio, bar)
+
+
+def judged(route, pictures, judges, sets):
+    """FID of each sampler's pictures in floors, and over that of the teacher's better sampler."""
+    train, test = sets
+    some = train.images[np.random.default_rng(0).permutation(len(train.images))[:10_000]]
+    bars = {("one step", "lenet"): "<= 1.5", ("two steps", "lenet"): "<= 1.2"}
+    for judge_name, judge in judges.items():
+        real = judge.features(test.images)
+        floor = frechet(real, judge.features(some))
+        fid = {name: frechet(real, judge.features(own)) / floor for name, own in pictures.items()}
+        for name, value in fid.items():
+            told(f"{route}: FID of {name}, floors by {judge_name}", value)
+        best = min(value for name, value in fid.items() if name.startswith("teacher"))
+        for name in ("one step", "two steps"):
+            bar = bars.get((name, judge_name), "")
+            told(f"{route}: FID of {name} over the teacher's, by {judge_name}", fid[name] / best, bar)
+
+
+ROUTES = {"latent": latent}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("models", type=Path)
+    parser.add_argument("--routes", nargs="*", choices=list(ROUTES), default=list(ROUTES))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args()
+    sets = images.load("mnist", "train"), images.load("mnist", "test")
+    for route in asked.routes:
+        sizes = QUICK if asked.quick else FULL
+        ROUTES[route](asked.models, sets, shipped_judges("mnist"), sizes, asked.seed)
+
+
+if __name__ == "__main__":
+    main()
