@@ -17,6 +17,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.:/~-])/(?:root|work|home|Users)/\w|/tmp/[w]/
 TESTED_ELSEWHERE: dict[str, list[str]] = {
     "dima/__init__.py": ["tests/test_exports.py"],  # the door is what it exports
     "dima/model/pixel_autoencoder.py": ["tests/model/test_image_autoencoder.py"],  # the plainest that is one
+    "dima/image/direct/distil.py": ["tests/model/test_direct.py"],  # by the estimator that holds it
 }
 
 

@@ -19,7 +19,7 @@ from dima.scaling import Standardizer
 from dima.training.checkpoint import fingerprint
 from dima.typing import Array, Float32, Float64
 
-__all__ = ["DDPMFit", "fit_ddpm", "path_of"]
+__all__ = ["DDPMFit", "engine_of", "fit_ddpm", "path_of"]
 
 _BLOCKS = 3  # residual blocks
 _TOGETHER = 16384  # samples walked at a time
@@ -95,7 +95,7 @@ def fit_ddpm(
 
     with jax.default_device(border.device(settings_used["device"])):
         standard = scale.apply(Z, np.float32)
-        engine = _engine(settings_used, path, jnp.asarray(standard))
+        engine = engine_of(settings_used, path, jnp.asarray(standard))
         run = _run(settings_used, standard, folder)
         run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
         trained = training.train(engine, run)
@@ -115,7 +115,8 @@ def path_of(settings_used: dict[str, Any]) -> schedules.Path:
     return path
 
 
-def _engine(settings_used: dict[str, Any], path: schedules.Path, data: jax.Array) -> train.Engine:
+def engine_of(settings_used: dict[str, Any], path: schedules.Path, data: jax.Array) -> train.Engine:
+    """The training of such a network on standardised points (n, d)."""
     first, key = jax.random.split(jax.random.key(settings_used["seed"]))
     kept, held_out = (data, data) if settings_used["patience"] is None else train.split(data, key)
     n_iter, batch = settings_used["n_iter"], min(settings_used["batch_size"], len(kept))

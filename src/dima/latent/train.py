@@ -25,8 +25,12 @@ from dima.noise.schedule import signal_and_noise
 from dima.progress import StepRecord
 from dima.typing import Arrays
 
-__all__ = ["LEVELS", "Draws", "Engine", "Examples", "Plan", "State", "advance"]
-__all__ += ["draws_of", "held_out_loss", "point_losses", "run_steps", "split"]
+# fmt: off
+__all__ = [
+    "LEVELS", "Draws", "Engine", "Examples", "Plan", "State", "advance", "draws_of", "held_out_loss",
+    "point_losses", "run_steps", "split",
+]
+# fmt: on
 
 _WARM_UP = 100  # steps in which the learning rate rises
 _LOGNORMAL = (0.5, 1.2)  # mean and spread of log(alpha / sigma)

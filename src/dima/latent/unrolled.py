@@ -50,7 +50,7 @@ def engine_of(fit: DDPMFit, points: ArrayLike) -> train.Engine:
     Z = check.array("engine_of", "points", points, ("n", len(fit.scale.center)))
     with jax.default_device(border.device(fit.settings["device"])):
         standard = jnp.asarray(Standardizer.of(Z).apply(Z, np.float32))
-        return ddpm_fit._engine(fit.settings, ddpm_fit.path_of(fit.settings), standard)
+        return ddpm_fit.engine_of(fit.settings, ddpm_fit.path_of(fit.settings), standard)
 
 
 def query_key(engine: train.Engine) -> jax.Array:

@@ -42,7 +42,7 @@ def test_two_passes_are_a_step_and_one_from_the_middle(teacher, model):
 def test_only_the_decoder_learns(model):
     learning = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
     assert learning == {"decoder"}
-    model.clean(NOISE).square().mean().backward()
+    model.standard_images(NOISE).square().mean().backward()
     assert all(p.grad is not None for p in model.decoder.parameters())
     assert all(p.grad is None for p in model.encoder.parameters())
 
@@ -87,5 +87,5 @@ def test_what_does_not_fit_is_refused(teacher, model):
         model(NOISE, steps=3)
     with pytest.raises(SettingError, match="the teacher must be a model without condition; got latents of 4"):
         DirectDiffusion(DiffusionModel(widths=[8, 16], latent_dim=4))
-    with pytest.raises(SettingError, match="a site must be one of down.0"):
+    with pytest.raises(SettingError, match=r"a site must be one of down\.0"):
         model.hooks({"up.9": lambda features, context: features}).__enter__()

@@ -39,7 +39,7 @@ def test_what_is_there_stays_and_what_is_missing_is_filled_in(tmp_path):
     assert made == [(0, 400), (400, 400), (800, 200), (1000, 3)]
     before = pairs.images()
     (tmp_path / "images_00001000.npy").unlink()
-    with pytest.raises(ArtifactError, match="must hold images; got none. Make the pairs again"):
+    with pytest.raises(ArtifactError, match=r"must hold images; got none\. Make the pairs again"):
         pairs.images()
     made.clear()
     make_pairs(walk, about(tmp_path), batch_size=400)

@@ -1,7 +1,7 @@
 """The direct decoder: noise to image in one pass, without time.
 
     features, skips = encoder(noise)              a trained denoiser's way down at its highest noise level
-    image = alpha noise - sigma decoder(features, skips)
+    image: the clean estimate of v = decoder(features, skips)
 
 At first it is the denoiser's own answer at that level. Source: Luhman and Luhman 2021 (Denoising Student).
 """
@@ -20,6 +20,7 @@ from dima.image.denoiser import Denoiser
 from dima.image.hooks.tape import Hook, Tape, hooked, leave
 from dima.image.layers import PixelUnits, ResidualBlock
 from dima.image.unet import UNet, ascend, ascending_blocks
+from dima.noise import target as targets
 from dima.noise.solver import build
 
 __all__ = ["DirectDecoder", "DirectDiffusion", "DirectEncoder"]
@@ -78,7 +79,7 @@ class DirectDecoder(nn.Module):
         """The answer v (b, c, h, w), of that size (h, w)."""
         touch = self.tape or leave
         if torch.is_grad_enabled() and not features.requires_grad:
-            # With channels last, torch 2.13 crashes in the backward of a group norm on what takes no gradient.
+            # With channels last, torch 2.13 dies in the backward of a group norm on what takes no gradient.
             features = features.detach().requires_grad_()
         for i, block in enumerate(self.bottom):
             features = touch(f"bottom.{i}", block(features))
@@ -151,16 +152,21 @@ class DirectDiffusion(PixelUnits):
         if hook_fn is not None:
             with self.hooks({"mid": lambda features, context: hook_fn(features)}):
                 return self(noise, steps=steps)
-        clean = self.clean(noise)
+        clean = self.standard_images(noise)
         return self.pixels(clean if steps == 1 else self._again(clean, noise))
 
-    def clean(self, noise: Tensor) -> Tensor:
+    def standard_images(self, noise: Tensor) -> Tensor:
         """Images in units of their pixels' spread, not clipped."""
         if self.tape is not None:
             self.tape.begin()
-        features, skips = self.encoder(noise)
-        alpha, sigma = self.level
-        return alpha * noise - sigma * self.decoder(features, skips, noise.shape[2:])
+
+        def network(x: Tensor) -> Tensor:
+            features, skips = self.encoder(x)
+            answer: Tensor = self.decoder(features, skips, x.shape[2:])
+            return answer
+
+        made: Tensor = targets.estimate("v", network, noise, *self.level)
+        return made
 
     def hooks(self, hooks: Mapping[str, Hook], record: Sequence[str] = ()) -> AbstractContextManager[Tape]:
         """A block in which functions change the features at `sites`, in every pass.

@@ -20,9 +20,10 @@ from dima.image.direct.decoder import DirectDiffusion
 from dima.image.direct.pairs import Pairs, network_identity
 from dima.image.run import by_epoch, run_of
 from dima.image.train import Engine, Plan, State, from_named, named
+from dima.metrics.reconstruction import error_over_variance
 from dima.typing import Array, Arrays, Float32, Float64
 
-__all__ = ["LOSSES", "DirectFit", "explained", "fit_direct"]
+__all__ = ["LOSSES", "DirectFit", "fit_direct"]
 
 _log = logging.getLogger("dima")
 
@@ -104,14 +105,16 @@ def fit_direct(
     noise, images = pairs.noise(slice(None)), torch.from_numpy(pairs.images())
     kept = min(len(noise) - 1, max(1, round(settings_used["train_split"] * len(noise))))
     apart = noise[kept:][:_JUDGED], images[kept:][:_JUDGED].numpy()
+    mean = images[:kept].mean(0).flatten().numpy()
     engine = _engine(settings_used, teacher, (noise.to(place), images.to(place)), kept)
 
     def fit_of(state: State, history: Float64) -> DirectFit:
         fit = DirectFit(
             settings_used, teacher.settings, teacher.image_shape, named(state.average), history, 0.0
         )
-        r2 = explained(apart[1], fit.decode(apart[0].numpy(), 1))
-        return dataclasses.replace(fit, r2=r2)
+        found = fit.decode(apart[0].numpy(), 1)
+        lost = error_over_variance(*(part.reshape(len(part), -1) for part in (apart[1], found)), mean)
+        return dataclasses.replace(fit, r2=1 - lost)
 
     def show(state: State, history: Float64, epoch: int) -> None:
         watch(fit_of(state, history), epoch)
@@ -120,12 +123,6 @@ def fit_direct(
     run = run_of("DirectModel", settings_used, identity, folder)
     trained = training.train(engine, dataclasses.replace(run, watch=by_epoch(engine, show)))
     return fit_of(trained.state, trained.history)
-
-
-def explained(wanted: Array, found: Array) -> float:
-    """1 - squared error over the variance of what is wanted (n, ...), at most 1; 0 for its mean."""
-    error = np.square(wanted - found, dtype=np.float64).sum()
-    return float(1 - error / np.square(wanted - wanted.mean(axis=0), dtype=np.float64).sum())
 
 
 def _engine(
@@ -144,7 +141,7 @@ def _engine(
 
     def loss(network: Any, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
         noise, images = batch
-        return error(network.clean(noise), network.standard(images))
+        return error(network.standard_images(noise), network.standard(images))
 
     data, held_out = (tuple(part[rows] for part in pairs) for rows in (slice(kept), slice(kept, None)))
     return Engine(plan, build, loss, data, held_out)

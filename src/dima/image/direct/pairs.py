@@ -152,8 +152,7 @@ def _claim(about: Pairs) -> None:
     if found == about:
         return
     if found is not None:
-        names = [field.name for field in dataclasses.fields(Pairs)]
-        others = [name for name in names if getattr(found, name) != getattr(about, name)]
+        others = [name for name in vars(about) if getattr(found, name) != getattr(about, name)]
         want, got = (", ".join(f"{name} {getattr(of, name)}" for name in others) for of in (about, found))
         fix = "Choose another folder."
         raise SettingError(f"{_OWNER}: {about.folder} must be of {want}; got {got}. {fix}")
