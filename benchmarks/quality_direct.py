@@ -42,6 +42,7 @@ def opened(place, make):
     began = time.perf_counter()
     model = make()
     told(f"{place.parent.name}: seconds to make {place.name}", time.perf_counter() - began)
+    place.parent.mkdir(parents=True, exist_ok=True)
     save(model, place)
     return model
 

@@ -41,7 +41,7 @@ def test_the_average_is_what_samples(rng):
     model = DDPM(20, n_iter=30, hidden_dim=8, t_embed_dim=4, ema_decay=0.9).fit(rng.standard_normal((50, 2)))
     points = model.fit_.scale.apply(np.random.default_rng(0).standard_normal((50, 2)), np.float32)
     used, path = model.fit_.settings, ddpm_fit.path_of(model.fit_.settings)
-    made = ddpm_fit._engine(used, path, jnp.asarray(points))
+    made = ddpm_fit.engine_of(used, path, jnp.asarray(points))
     *_, (last, _) = made.steps(made.start())
     for name, average in last.ema.items():
         assert_close(model.parameters_[name], average, atol=1e-6)

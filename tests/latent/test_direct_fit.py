@@ -1,4 +1,4 @@
-"""Pairs are the teacher's own walks, the share explained is that of a regression, a run is told by its teacher."""
+"""Pairs are the teacher's own walks, the share explained that of a regression, a run told by its teacher."""
 
 import jax
 import numpy as np

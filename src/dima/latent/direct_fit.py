@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from dima import training
 from dima.blocks import row_blocks
 from dima.latent import border, sample, train
 from dima.latent.ddpm_fit import DDPMFit, path_of
 from dima.latent.denoiser import Parameters, apply
+from dima.metrics.reconstruction import error_over_variance
 from dima.noise import sampling
 from dima.noise import target as targets
 from dima.noise.solver import SolverTable
@@ -140,9 +140,8 @@ def explained(answer: Array | jax.Array, wanted: Array | jax.Array) -> float:
         >>> explained(wanted, wanted), explained(np.ones((2, 1)), wanted)
         (1.0, 0.0)
     """
-    answer, wanted = np.asarray(answer, np.float64), np.asarray(wanted, np.float64)
-    variance = np.square(wanted - wanted.mean(axis=0)).sum()
-    return 1.0 - float(np.square(answer - wanted).sum() / max(variance, np.finfo(np.float64).tiny))
+    wanted = np.asarray(wanted)
+    return 1.0 - error_over_variance(wanted, np.asarray(answer), wanted.mean(axis=0, dtype=np.float64))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,8 +171,8 @@ class Engine:
 
     def start(self) -> train.State:
         """The state before the first step."""
-        optimiser = train._optimiser(self.plan).init(self.network)
-        return train.State(jnp.zeros((), jnp.int32), self.network, self.network, optimiser)
+        moments = train.optimiser(self.plan).init(self.network)
+        return train.State(jnp.zeros((), jnp.int32), self.network, self.network, moments)
 
     def steps(self, state: train.State) -> Iterator[tuple[train.State, StepRecord]]:
         """Train on from a state, yielding at every record."""
@@ -210,11 +209,7 @@ def _chunk(
         rows = jax.random.randint(own, (plan.batch_size,), 0, len(pairs.start), jnp.int32)
         batch = Pairs(pairs.start[rows], pairs.end[rows])
         loss, gradient = jax.value_and_grad(_loss)(state.parameters, plan.target, top, batch)
-        updates, optimiser = train._optimiser(plan).update(gradient, state.optimiser)
-        parameters = optax.apply_updates(state.parameters, updates)
-        decay = jnp.minimum(plan.ema_decay, 1 - (2.0 + state.step) ** (-2 / 3))
-        ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, parameters)
-        return train.State(state.step + 1, parameters, ema, optimiser), loss
+        return train.updated(plan, state, gradient), loss
 
     return jax.lax.scan(step, state, None, length)
 

@@ -28,7 +28,7 @@ from dima.typing import Arrays
 # fmt: off
 __all__ = [
     "LEVELS", "Draws", "Engine", "Examples", "Plan", "State", "advance", "draws_of", "held_out_loss",
-    "point_losses", "run_steps", "split",
+    "optimiser", "point_losses", "run_steps", "split", "updated",
 ]
 # fmt: on
 
@@ -140,8 +140,8 @@ class Engine:
 
     def start(self) -> State:
         """The state before the first step."""
-        optimiser = _optimiser(self.plan).init(self.network)
-        return State(jnp.zeros((), jnp.int32), self.network, self.network, optimiser)
+        moments = optimiser(self.plan).init(self.network)
+        return State(jnp.zeros((), jnp.int32), self.network, self.network, moments)
 
     def steps(self, state: State) -> Iterator[tuple[State, StepRecord]]:
         """Train on from a state, yielding at every record."""
@@ -185,7 +185,8 @@ def _affordable(plan: Plan, d: int) -> int:
     return rows_within(4 * plan.batch_size * (d + 1))
 
 
-def _optimiser(plan: Plan) -> optax.GradientTransformation:
+def optimiser(plan: Plan) -> optax.GradientTransformation:
+    """Adam after clipping, its step size rising first and then falling to nothing."""
     warm_up = min(_WARM_UP, plan.n_iter // 10)
     rate = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, warm_up, max(plan.n_iter, 1))
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate, eps_root=_EPS_ROOT))
@@ -259,12 +260,17 @@ def advance(
     """The state a step on, and the loss of the step; `weights` (batch,) belong to the drawn rows."""
     points, levels = examples.points, examples.levels
     loss, gradient = jax.value_and_grad(_loss)(state.parameters, plan, points, levels, draws, weights)
-    updates, optimiser = _optimiser(plan).update(gradient, state.optimiser)
+    return updated(plan, state, gradient), loss
+
+
+def updated(plan: Plan, state: State, gradient: Parameters) -> State:
+    """The state after a step along a gradient."""
+    updates, moments = optimiser(plan).update(gradient, state.optimiser)
     parameters = optax.apply_updates(state.parameters, updates)
     # The average forgets the start as fast as it can afford (k-diffusion's inverse power 2/3).
     decay = jnp.minimum(plan.ema_decay, 1 - (2.0 + state.step) ** (-2 / 3))
     ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, parameters)
-    return State(state.step + 1, parameters, ema, optimiser), loss
+    return State(state.step + 1, parameters, ema, moments)
 
 
 def _loss(
