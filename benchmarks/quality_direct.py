@@ -70,7 +70,7 @@ def latent(folder, sets, judges, sizes, seed):
         "two steps": lambda: direct.sample(n, steps=2, seed=SAMPLES, decode=False),
         "teacher, dpmpp_2m": lambda: model.sample(n, seed=SAMPLES, decode=False, **SOLVER),
         "teacher, ancestral": lambda: model.sample(
-            n, "ddpm", steps=sizes["chain"], seed=SAMPLES, decode=False
+            n, solver="ddpm", steps=sizes["chain"], seed=SAMPLES, decode=False
         ),
     }
     for name in ("one step", "two steps", "teacher, dpmpp_2m"):
