@@ -51,7 +51,7 @@ def test_it_explains_held_out_images_better_than_one_step_of_the_teacher(fitted,
 def test_of_ancestral_pairs_nothing_is_learnt(teacher, folder):
     ancestral = pairs_of(teacher, 1024, folder / "ddpm", solver="ddpm", steps=8)
     assert not ancestral.is_deterministic
-    with pytest.raises(SettingError, match=r"an image does not follow from its noise; got ddpm. Make pairs"):
+    with pytest.raises(SettingError, match=r"an image does not follow from its noise; got ddpm\. Make pairs"):
         DirectModel().fit(teacher, ancestral)
     assert DirectModel(**QUICK, force=True).fit(teacher, ancestral).r2_ < 0.1
 
@@ -72,16 +72,16 @@ def test_saved_and_opened_it_is_the_same(fitted, tmp_path):
 
 
 def test_a_run_goes_on_to_the_same_numbers(teacher, pairs, tmp_path):
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def kill(model, epoch):
         if epoch == 2:
-            raise Killed
+            raise KilledError
 
     quick = {"epochs": 3, "batch_size": 256}
     whole = DirectModel(**quick).fit(teacher, pairs)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path / "run", watch=kill)
     again = DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path / "run")
     np.testing.assert_array_equal(again.sample(2), whole.sample(2))
@@ -90,16 +90,16 @@ def test_a_run_goes_on_to_the_same_numbers(teacher, pairs, tmp_path):
 def test_what_does_not_fit_is_refused(fitted, teacher, pairs):
     other = PixelDiffusion(widths=(8, 16), epochs=1, seed=1).fit(IMAGES)
     with pytest.raises(
-        SettingError, match="pairs must be of teacher .*; got .*. Make pairs with this teacher"
+        SettingError, match=r"pairs must be of teacher .*; got .*. Make pairs with this teacher"
     ):
         DirectModel().fit(other, pairs)
-    with pytest.raises(SettingError, match="the teacher must be a PixelDiffusion; got a DirectModel"):
+    with pytest.raises(SettingError, match=r"the teacher must be a PixelDiffusion; got a DirectModel"):
         DirectModel().fit(fitted, pairs)
-    with pytest.raises(ArtifactError, match="must hold pairs; got none"):
+    with pytest.raises(ArtifactError, match=r"must hold pairs; got none"):
         DirectModel().fit(teacher, pairs.folder.parent)
-    with pytest.raises(SettingError, match="steps must be"):
+    with pytest.raises(SettingError, match=r"steps must be"):
         fitted.sample(1, steps=3)
-    with pytest.raises(ShapeError, match="noise must have shape"):
+    with pytest.raises(ShapeError, match=r"noise must have shape"):
         fitted.decode(np.zeros((2, 1, 28, 28)))
     with pytest.raises(NotFittedError):
         DirectModel().sample(1)

@@ -46,6 +46,8 @@ VERBS: dict[str, str] = {
     "image edit": "dima.cli.image.steer:edit",
     "image reconstruct": "dima.cli.image.steer:reconstruct",
     "image explain": "dima.cli.image.steer:explain",
+    "image attribute": "dima.cli.image.attribute:attribute_images",
+    "image lds": "dima.cli.image.attribute:measure_methods",
     "image sample": "dima.cli.image.use:sample",
     "image map": "dima.cli.image.use:latent_map",
     "image evaluate": "dima.cli.image.evaluate:evaluate",

@@ -54,7 +54,7 @@ def test_pairs_of_others_are_left_alone(tmp_path):
     (tmp_path / "pairs.json").write_text('{"n": 2}')
     with pytest.raises(ArtifactError, match="must describe pairs"):
         open_pairs(tmp_path)
-    with pytest.raises(ArtifactError, match="must hold pairs; got none. Make some with"):
+    with pytest.raises(ArtifactError, match=r"must hold pairs; got none\. Make some with"):
         open_pairs(tmp_path / "elsewhere")
     np.save(tmp_path / "images_00000000.npy", np.zeros((2, 4, 4)))
     with pytest.raises(ArtifactError, match=r"must be uint8 \(2, 1, 4, 4\); got float64"):

@@ -112,8 +112,8 @@ def fit_direct(
         fit = DirectFit(
             settings_used, teacher.settings, teacher.image_shape, named(state.average), history, 0.0
         )
-        found = fit.decode(apart[0].numpy(), 1)
-        lost = error_over_variance(*(part.reshape(len(part), -1) for part in (apart[1], found)), mean)
+        wanted, found = (x.reshape(len(x), -1) for x in (apart[1], fit.decode(apart[0].numpy(), 1)))
+        lost = error_over_variance(wanted, found, mean)
         return dataclasses.replace(fit, r2=1 - lost)
 
     def show(state: State, history: Float64, epoch: int) -> None:

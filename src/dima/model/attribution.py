@@ -1,0 +1,202 @@
+"""Which training points an output came from: scores by several methods, and a measure of each.
+
+score[q, i]: by how much the loss of query q is told to rise when training point i is removed
+
+Both sides of a comparison are latents: of the training images, and of the query.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dima import check
+from dima.errors import SettingError
+from dima.explain.influence.cosine import similarity
+from dima.explain.influence.lds import LDS, half_subsets, lds, noise_ceiling
+from dima.explain.influence.posterior import noised_responsibilities
+from dima.explain.influence.trak import gradient_features, trak
+from dima.latent.ddpm import DDPM
+from dima.latent.retrain import retrained_losses
+from dima.latent.unrolled import unrolled_scores
+from dima.model.latent_diffusion import LatentDiffusion
+from dima.noise.schedule import signal_and_noise
+from dima.progress import track
+from dima.typing import Array, ArrayLike
+
+__all__ = ["METHODS", "Attribution", "Measured", "attribute", "influence", "measure"]
+
+_LEVELS = np.linspace(2.0, -1.0, 7)  # lambda = log(alpha / sigma) of the responsibilities
+_DRAWS = 4
+_SEEDS = 2  # runs of each subset: how well two agree is what the best score could reach
+
+Score = Callable[[DDPM, Array, Array, int], Array]  # (prior, training latents, latents of queries, seed)
+
+
+def _posterior(prior: DDPM, Z: Array, queries: Array, seed: int) -> Array:
+    fit = check.fitted(prior)
+    alpha, sigma = signal_and_noise(_LEVELS)
+    known, asked = fit.scale.apply(Z), fit.scale.apply(queries)
+    return noised_responsibilities(asked, known, alpha, sigma, draws=_DRAWS, seed=seed)
+
+
+def _trak(output: str) -> Score:
+    def score(prior: DDPM, Z: Array, queries: Array, seed: int) -> Array:
+        asked, known = (gradient_features(prior, rows, output, seed=seed) for rows in (queries, Z))
+        return trak(asked, known)
+
+    return score
+
+
+def _random(prior: DDPM, Z: Array, queries: Array, seed: int) -> Array:
+    return np.random.default_rng(seed).standard_normal((len(queries), len(Z)))
+
+
+# The dearest knows most: "unrolled" trains the prior again and goes back through all of it.
+METHODS: dict[str, Score] = {
+    "cosine": lambda prior, Z, queries, seed: similarity(queries, Z),
+    "posterior": _posterior,
+    "trak": _trak("loss"),
+    "d-trak": _trak("norm"),
+    "unrolled": lambda prior, Z, queries, seed: unrolled_scores(check.fitted(prior), Z, queries),
+    "random": _random,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Attribution:
+    """The training points that count most for each query.
+
+    Attributes:
+        ids: (q, k) which of the training points, the most important first.
+        scores: (q, k) by how much the query's loss is told to rise without it; the unit is the method's.
+        method: a name in `METHODS`.
+    """
+
+    ids: Array
+    scores: Array
+    method: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """How well scores foretold retrainings.
+
+    Attributes:
+        lds: method -> linear datamodeling score.
+        ceiling: what a perfect score would have reached against retrainings that differ by seed.
+        losses: (k, q) of the queries after each retraining, averaged over the seeds.
+        masks: (k, n) which points were in.
+    """
+
+    lds: dict[str, LDS]
+    ceiling: float
+    losses: Array
+    masks: Array
+
+
+def influence(
+    prior: DDPM, Z: ArrayLike, queries: ArrayLike, method: str = "posterior", seed: int = 0
+) -> Array:
+    """Scores (q, n) of training latents `Z` (n, d) for the latents of queries (q, d).
+
+    Args:
+        prior: fitted to `Z`.
+        Z: training latents, as the prior took them.
+        queries: latents of generated or given points.
+        method: a name in `METHODS`.
+        seed: of what a method draws.
+
+    Raises:
+        SettingError: there is no such method.
+        ShapeError, DataError: latents that cannot be used.
+
+    Example:
+        >>> Z = np.random.default_rng(0).standard_normal((60, 2))
+        >>> prior = DDPM(n_iter=20, hidden_dim=8).fit(Z)
+        >>> influence(prior, Z, Z[:3]).argmax(axis=1).tolist()
+        [0, 1, 2]
+    """
+    if method not in METHODS:
+        raise SettingError(f"influence: method must be one of {', '.join(METHODS)}; got {method!r}.")
+    d = len(check.fitted(prior).scale.center)
+    known = check.array("influence", "Z", Z, ("n", d))
+    asked = check.array("influence", "queries", queries, ("q", d))
+    return METHODS[method](prior, known, asked, seed)
+
+
+def attribute(
+    model: LatentDiffusion,
+    training: ArrayLike,
+    queries: ArrayLike,
+    method: str = "posterior",
+    k: int = 8,
+    seed: int = 0,
+) -> Attribution:
+    """The `k` training images (n, c, h, w) that count most for each of the queries (q, c, h, w).
+
+    Raises:
+        SettingError: there is no such method or no prior, or k is not in 1..n.
+        ShapeError, DataError: images that cannot be used.
+    """
+    prior = check.fitted(model).prior
+    if not isinstance(prior, DDPM):
+        got, fix = type(prior).__name__, "Fit with prior='ddpm'."
+        raise SettingError(f"attribute: the model must have a DDPM as its prior; got {got}. {fix}")
+    Z, asked = model.encode(training), model.encode(queries)
+    if not 1 <= k <= len(Z):
+        raise SettingError(f"attribute: k must be in 1..{len(Z)}; got {k}.")
+    found = influence(prior, Z, asked, method, seed)
+    order = np.argsort(-found, axis=1, kind="stable")[:, :k]
+    return Attribution(order, np.take_along_axis(found, order, axis=1), method)
+
+
+def measure(
+    prior: DDPM,
+    Z: ArrayLike,
+    queries: ArrayLike,
+    methods: Sequence[str] = ("cosine", "posterior", "trak", "d-trak", "unrolled", "random"),
+    subsets: int = 64,
+    seed: int = 0,
+) -> Measured:
+    """Linear datamodeling score of methods: half of the points is removed at random, and training rerun.
+
+    Each subset is trained from two seeds; scores are held against the mean of both.
+    Source: Park et al. 2023, arXiv 2303.14186, section 2.
+
+    Args:
+        prior: fitted to `Z`; its settings are those of the retrainings.
+        Z: (n, d) training latents.
+        queries: (q, d).
+        methods: names in `METHODS`.
+        subsets: number of subsets, at least 3.
+        seed: of subsets and methods.
+
+    Raises:
+        SettingError: there is no such method.
+        ShapeError, DataError: latents that cannot be used.
+    """
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown:
+        raise SettingError(f"measure: methods must be of {', '.join(METHODS)}; got {', '.join(unknown)}.")
+    known, asked = np.asarray(Z), np.asarray(queries)
+    masks = half_subsets(len(known), subsets, seed)
+    fit = check.fitted(prior)
+    runs = [_seeded(fit, run) for run in range(_SEEDS)]
+    losses = [
+        retrained_losses(own, known, asked, masks.astype(np.float64))
+        for own in track(runs, _SEEDS, f"{subsets} retrainings")
+    ]
+    mean = np.mean(losses, axis=0)
+    found = {
+        method: lds(influence(prior, known, asked, method, seed), masks, mean)
+        for method in track(methods, len(methods), "scores")
+    }
+    return Measured(found, noise_ceiling(losses[0], losses[1], averaged=_SEEDS), mean, masks)
+
+
+def _seeded(fit: Any, run: int) -> Any:
+    """The fit with the settings of another seed."""
+    settings_used: Mapping[str, Any] = fit.settings
+    return dataclasses.replace(fit, settings={**settings_used, "seed": settings_used["seed"] + run})

@@ -1,0 +1,62 @@
+"""`dima image attribute` and `lds` on a short run."""
+
+import csv
+import json
+
+import pytest
+
+from dima.model.attribution import METHODS
+
+
+@pytest.fixture(scope="module")
+def ckpt(outputs):
+    (latest,) = outputs.glob("checkpoints/*/latest")
+    return str(latest)
+
+
+def test_a_picture_and_a_table_tell_the_training_images_of_samples(ckpt, tmp_path, dima):
+    asked = ["--ckpt", ckpt, "--data", "fashion-mnist-1000", "--samples", "3", "--top", "4"]
+    ran = dima("image", "attribute", *asked, "-o", str(tmp_path), "--json")
+    assert ran.code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"attribution.png", "attribution.csv"}
+    lines = list(csv.DictReader((tmp_path / "attribution.csv").read_text().splitlines()))
+    told = json.loads(ran.out)["ids"]
+    assert [[int(line["training_image"]) for line in lines[4 * i : 4 * i + 4]] for i in range(3)] == told
+    assert [line["rank"] for line in lines[:4]] == ["1", "2", "3", "4"]
+    assert float(lines[0]["score"]) >= float(lines[3]["score"])
+
+
+def test_a_training_image_is_found_for_itself(ckpt, tmp_path, dima):
+    asked = [
+        "--ckpt",
+        ckpt,
+        "--data",
+        "fashion-mnist-1000",
+        "--images",
+        "fashion-mnist-1000",
+        "--n-train",
+        "50",
+    ]
+    ran = dima("image", "attribute", *asked, "--samples", "2", "-k", "1", "-o", str(tmp_path))
+    assert ran.code == 0
+    assert "2 images, by posterior" in ran.out
+
+
+@pytest.mark.slow
+def test_methods_are_measured_in_one_table(ckpt, dima):
+    small = ["--n-train", "40", "--n-iter", "20", "--hidden-dim", "8", "--subsets", "6", "--queries", "4"]
+    asked = ["--ckpt", ckpt, "--data", "fashion-mnist-1000", *small, "--methods", "cosine", "random"]
+    ran = dima("image", "lds", *asked, "--json")
+    assert ran.code == 0
+    told = json.loads(ran.out)
+    assert [row[0] for row in told["rows"]] == ["cosine", "random"]
+    assert all(low <= mean <= high for _, mean, low, high in told["rows"])
+
+
+def test_what_is_not_there_is_one_sentence(ckpt, tmp_path, dima):
+    ran = dima("image", "attribute", "--ckpt", ckpt, "--method", "shapley", "-o", str(tmp_path))
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert all(method in ran.err for method in METHODS)
+    many = ["--data", "fashion-mnist-1000", "--n-train", "5", "--top", "6", "-o", str(tmp_path)]
+    ran = dima("image", "attribute", "--ckpt", ckpt, *many)
+    assert (ran.code, ran.err) == (2, "attribute: k must be in 1..5; got 6.\n")

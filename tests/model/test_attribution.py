@@ -1,0 +1,75 @@
+"""Attribution of a latent model: who is found for whom, and what scores are held against."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from dima.data.images import load as load_images
+from dima.errors import SettingError, ShapeError
+from dima.latent.ddpm import DDPM
+from dima.model.attribution import METHODS, attribute, influence, measure
+from dima.model.latent_diffusion import LatentDiffusion
+
+IMAGES = load_images("fashion-mnist-1000").images[:120]
+SMALL = {"n_iter": 40, "hidden_dim": 8, "t_embed_dim": 4, "batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return LatentDiffusion(PCA(3), prior=SMALL).fit(IMAGES)
+
+
+@pytest.fixture(scope="module")
+def clusters():
+    """Two clusters far apart: a query of one can owe nothing to the other."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(-4, 1, (30, 2)), rng.normal(4, 1, (30, 2))])
+
+
+@pytest.mark.parametrize("method", ["cosine", "posterior"])
+def test_what_counts_is_of_the_query_s_own_cluster(clusters, method):
+    prior = DDPM(**SMALL).fit(clusters)
+    found = influence(prior, clusters, clusters[:5] + 0.1, method)
+    assert found.shape == (5, 60)
+    best = np.argsort(-found, axis=1)[:, :5]
+    assert (best < 30).all()
+
+
+def test_the_top_are_sorted_and_a_training_image_finds_itself(model):
+    found = attribute(model, IMAGES, IMAGES[10:14], "posterior", k=6)
+    assert found.ids[:, 0].tolist() == [10, 11, 12, 13]
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+    whole = influence(model.fit_.prior, model.encode(IMAGES), model.encode(IMAGES[10:14]), "posterior")
+    np.testing.assert_array_equal(found.scores, np.sort(whole, axis=1)[:, :-7:-1])
+
+
+@pytest.mark.slow
+def test_scores_of_every_method_are_a_number_for_each_pair(clusters):
+    prior = DDPM(**SMALL).fit(clusters)
+    for method in METHODS:
+        found = influence(prior, clusters, clusters[:2], method)
+        assert found.shape == (2, 60), method
+        assert np.isfinite(found).all(), method
+
+
+@pytest.mark.slow
+def test_removals_are_foretold_better_than_by_guessing(clusters):
+    prior = DDPM(**SMALL | {"n_iter": 60}).fit(clusters)
+    found = measure(prior, clusters, clusters[:6], ["posterior", "random"], subsets=24)
+    assert found.losses.shape == (24, 6)
+    assert found.lds["posterior"].mean > found.lds["random"].mean + 0.2
+    assert 0 < found.ceiling <= 1
+
+
+def test_what_cannot_be_told_is_refused(model, clusters):
+    prior = model.fit_.prior
+    with pytest.raises(SettingError, match=r"method must be one of cosine, .*; got 'shapley'"):
+        influence(prior, np.zeros((4, 3)), np.zeros((1, 3)), "shapley")
+    with pytest.raises(ShapeError, match=r"queries must have shape"):
+        influence(prior, np.zeros((4, 3)), np.zeros((1, 2)))
+    with pytest.raises(SettingError, match=r"k must be in 1\.\.120; got 121"):
+        attribute(model, IMAGES, IMAGES[:1], k=121)
+    with pytest.raises(SettingError, match=r"must have a DDPM as its prior; got NoneType"):
+        attribute(LatentDiffusion(PCA(3), prior=None).fit(IMAGES), IMAGES, IMAGES[:1])
+    with pytest.raises(SettingError, match=r"methods must be of .*; got shapley"):
+        measure(prior, clusters, clusters, ["shapley"])
