@@ -43,6 +43,7 @@ VERBS: dict[str, str] = {
     "image fit-ddpm": "dima.cli.image.ddpm:fit_ddpm",
     "image make-pairs": "dima.cli.image.direct:make_pairs",
     "image fit-direct": "dima.cli.image.direct:fit_direct",
+    "image hooks": "dima.cli.image.hooks:hooks",
     "image edit": "dima.cli.image.steer:edit",
     "image reconstruct": "dima.cli.image.steer:reconstruct",
     "image explain": "dima.cli.image.steer:explain",

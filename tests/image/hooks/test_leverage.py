@@ -167,6 +167,8 @@ def test_a_donor_that_leads_nowhere_else_is_refused():
     same[[2, 5]] = NOISE[[2, 5]]
     with pytest.raises(DataError, match=r"got the same for samples 2\. Choose"):
         leverage(Linear(), NOISE, same, batch_size=3)
+    with pytest.raises(DataError, match=r"got the same for samples 5\. Choose"):
+        leverage(Linear(), NOISE, torch.cat([DONORS[:5], same[5:]]), batch_size=2)
     with pytest.raises(DataError, match=r"got the same for samples 2, 5\. Choose"):
         leverage(Linear(), NOISE, same)
     with pytest.raises(DataError, match=r"samples 0, 1, 2, 3, 4, \.\.\.\. Choose"):

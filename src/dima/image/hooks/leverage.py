@@ -3,7 +3,8 @@
     way = f(donor) - f(x)
     leverage = mean over samples of <f(x with the donor's features) - f(x), way> / |way|^2
 
-A hook at a site without leverage changes nothing that is seen, whatever it does.
+Features of others at a site with little leverage hardly move an output toward theirs. What moves across that
+way counts for nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,0 +1,119 @@
+"""`dima image hooks`: what functions on the features of a one-step decoder do to its images."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from dima.cli import output, targets
+from dima.cli.flags import EVERYWHERE, Common, whole
+from dima.cli.image import places
+from dima.cli.image.direct import Teacher
+from dima.cli.image.pictures import save_grid, save_rows
+from dima.errors import DataError, SettingError
+from dima.figures import png
+from dima.figures.bars import shares
+from dima.files import replace_file
+from dima.image import pixel
+from dima.image.direct import DirectDiffusion
+from dima.image.direct.pairs import network_identity
+from dima.image.hooks import Amplify, Bias, Dampen, Hook, load_recipe
+from dima.image.hooks.leverage import leverage, sites_of
+from dima.image.hooks.shown import images, ways
+from dima.model.direct import DirectModel
+from dima.model.pixel_diffusion import PixelDiffusion
+from dima.typing import Arrays
+
+__all__ = ["hooks"]
+
+_OWNER = "dima image hooks"
+_DECODER = Parameter(help="a model of dima image fit-direct, or the folder of its results")
+_FOLDER = Parameter(name=["--output-dir", "-o"], help="folder of results")
+_N = Parameter(help="images of a picture", converter=whole, validator=Number(gte=1, lte=1000))
+_SITE = Parameter(help="where features are amplified, dampened and biased, as in the table: mid, mid + skips")
+_STRENGTH = Parameter(
+    help="shares of the way from one image's features to another's",
+    validator=Number(gte=0, lte=1),
+    consume_multiple=True,
+    negative="",
+    show_default=lambda shares: " ".join(f"{share:g}" for share in shares),
+)
+_RECIPE = Parameter(help="folder of saved hooks to make images with too")
+
+_READY: dict[str, Hook] = {"amplified": Amplify(1.2), "dampened": Dampen(0.8), "biased": Bias(0.5)}
+_WAYS = 3  # pairs between which the picture of ways goes
+_GROUPS = ("mid", "skips", "mid + skips")
+
+
+def hooks(  # noqa: PLR0913 each argument is a flag
+    *,
+    ddpm_ckpt: Teacher,
+    decoder_ckpt: Annotated[Path, _DECODER],
+    n_samples: Annotated[int, _N] = 36,
+    site: Annotated[str, _SITE] = "mid",
+    strength: Annotated[tuple[float, ...], _STRENGTH] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+    recipe: Annotated[Path | None, _RECIPE] = None,
+    to: Annotated[Path, _FOLDER] = Path("hooks"),
+    common: Common = EVERYWHERE,
+) -> None:
+    """Change the features of a one-step decoder on the way, and measure which of them the images follow.
+
+    Leverage of a site: how far an image goes to another's when that one's features are put in its place,
+    from 0 to 1. All pictures are of the same noise, each in its own range of greys.
+
+    Writes into the folder: samples_standard.png, samples_amplified.png (features times 1.2),
+    samples_dampened.png (times 0.8), samples_biased.png (plus 0.5), samples_interpolation.png (from one
+    image's features to another's, at the bottleneck, at the skips, at both; a column a strength), and
+    leverage.png.
+
+    Examples:
+        dima image hooks --ddpm-ckpt teacher --decoder-ckpt direct --n-samples 36 --output-dir hooks
+        dima image hooks --ddpm-ckpt teacher --decoder-ckpt direct --site "mid + skips" --strength 0 0.5 1
+        dima image hooks --ddpm-ckpt teacher --decoder-ckpt direct --recipe recipe --json
+    """
+    network = _open(ddpm_ckpt, decoder_ckpt)
+    own = {} if recipe is None else {"recipe": load_recipe(recipe)}
+    members = sites_of(site, network.sites)
+    folder, seed = targets.folder(to, _OWNER), common.seeded().get("seed", 0)
+    draws = pixel.noise_of(seed, range(2 * n_samples), network.image_shape).to(network.pixel_mean)
+    noise, donors = draws[:n_samples], draws[n_samples:]
+
+    ready = {name: dict.fromkeys(members, hook) for name, hook in _READY.items()}
+    for name, chosen in (own | {"standard": {}} | ready).items():
+        save_grid(folder / f"samples_{name}.png", images(network, noise, chosen))
+    rows = ways(network, noise[:_WAYS], donors[:_WAYS], _GROUPS, strength)
+    save_rows(folder / "samples_interpolation.png", rows)
+    with common.bars():
+        found = leverage(network, noise, donors)
+    chart = shares(found, "Which features the image follows", "leverage: share of the way to the donor")
+    replace_file(folder / "leverage.png", png(chart), "picture", DataError)
+
+    if common.as_json:
+        output.json({"folder": folder, "leverage": found})
+    elif not common.quiet:
+        output.table(("site", "leverage"), [(name, f"{value:.3f}") for name, value in found.items()])
+        output.lines("", f"Pictures: {folder}")
+
+
+def _open(ddpm_ckpt: Path, decoder_ckpt: Path) -> DirectDiffusion:
+    """The network of a decoder that was distilled from that teacher.
+
+    Raises:
+        ArtifactError: one of them is not there, or something else.
+        SettingError: the decoder is another teacher's.
+    """
+    teacher = places.open_kind("--ddpm-ckpt", ddpm_ckpt, PixelDiffusion, "dima image fit-ddpm")
+    decoder = places.open_kind("--decoder-ckpt", decoder_ckpt, DirectModel, "dima image fit-direct")
+    theirs = _identity(teacher.fit_.network, "unet.")
+    own = _identity(decoder.fit_.network, "encoder.unet.")  # the teacher's, which does not learn
+    if own != theirs:
+        rule, fix = f"one of teacher {theirs}", "Pass the model it was distilled from as --ddpm-ckpt."
+        raise SettingError(f"--decoder-ckpt: {decoder_ckpt} must be {rule}; got one of {own}. {fix}")
+    return decoder.network()
+
+
+def _identity(network: Arrays, below: str) -> str:
+    """What tells one network from another, of the parameters below a name."""
+    own = {name: array for name, array in network.items() if name.startswith(below)}
+    return network_identity({name.removeprefix(below): array for name, array in own.items()})
