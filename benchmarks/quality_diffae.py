@@ -19,7 +19,7 @@ from sklearn.neighbors import NearestNeighbors
 from dima import DiffusionAutoencoder, DiffusionCoder, load, save
 from dima.data import images
 from dima.explain.clue import clue
-from dima.explain.directions import class_directions, linear_probe
+from dima.explain.directions import ClassShifts, linear_probe
 from dima.explain.last_layer import BayesianLastLayer
 from dima.metrics.calibration import expected_calibration_error
 from dima.metrics.features import frechet
@@ -32,9 +32,9 @@ CODERS = {
 PRIOR = {"n_iter": 10_000}
 N = 10_000
 EDITED = 500
-TRIED = 100  # training images on which the strength of edits is chosen
-STRENGTHS = np.arange(2.0, 12.1)
-ENOUGH = 0.97  # share of the tried ones that flips at the strength taken
+TRIED = 100  # training images on which the confidence of edits is chosen
+CONFIDENCES = (0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
+ENOUGH = 0.93  # share of the tried ones that flips at the confidence taken
 DOUBTED = 200
 LEVEL = 50  # of the prior's 1000 at which its clean estimate is asked
 
@@ -88,34 +88,33 @@ def samples(mode, model, judges, train, test):
 
 def edits(mode, model, judges, sets, Z):
     train, test = sets
-    directions = class_directions(Z[:N], train.labels[:N])
+    shifts = ClassShifts.of(Z[:N], train.labels[:N])
     classifier, eye = judges["residual"], judges["lenet"]
 
-    def towards(labels):
-        """The next digit for each, and the way to it."""
-        wanted = (labels + 1) % 10
-        return wanted, np.stack([directions[label] for label in wanted])
+    def moved(images, labels, confidence):
+        """The next digit for each, and the images moved to it until the latents' classifier is sure."""
+        wanted, latents = (labels + 1) % 10, model.encode(images)
+        ways = shifts.ways(latents, wanted, labels)
+        least = shifts.least(latents, ways, wanted, confidence)
+        return wanted, model.decode(latents + least[:, None] * ways, model.encode_noise(images))
 
-    few, noise = slice(0, TRIED), model.encode_noise(train.images[:TRIED])
-    wanted, along = towards(train.labels[few])
-    strength = STRENGTHS[-1]
-    for far in STRENGTHS:
-        moved = model.decode(Z[few] + far * along, noise)
-        if (classifier.classify(moved) == wanted).mean() >= ENOUGH:
-            strength = far
+    confidence = CONFIDENCES[-1]
+    for sure in CONFIDENCES:
+        wanted, tried = moved(train.images[:TRIED], train.labels[:TRIED], sure)
+        if (classifier.classify(tried) == wanted).mean() >= ENOUGH:
+            confidence = sure
             break
     own = test.images[:EDITED]
-    wanted, along = towards(test.labels[:EDITED])
-    moved = model.edit(own, along, strength)
-    flipped = classifier.classify(moved) == wanted
+    wanted, changed = moved(own, test.labels[:EDITED], confidence)
+    flipped = classifier.classify(changed) == wanted
     seen = eye.features(own)
-    moved_by = np.linalg.norm(eye.features(moved) - seen, axis=1)
+    moved_by = np.linalg.norm(eye.features(changed) - seen, axis=1)
     nearest = np.empty(len(own))
     for label in range(10):
         rows = wanted == label
         those = NearestNeighbors(n_neighbors=1).fit(eye.features(train.images[train.labels == label]))
         nearest[rows] = those.kneighbors(seen[rows])[0][:, 0]
-    told(f"{mode}: strength of edits, chosen on training images", strength)
+    told(f"{mode}: confidence of edits, chosen on training images", confidence)
     told(f"{mode}: edits that flip the classifier", flipped.mean(), ">= .90")
     told(f"{mode}: edits nearer than the nearest of the class", (moved_by < nearest).mean(), ">= .80")
 

@@ -7,7 +7,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from close import assert_close
 from dima.errors import DataError, ShapeError
-from dima.explain.directions import binary_direction, class_directions, linear_probe
+from dima.explain.directions import ClassShifts, binary_direction, class_directions, linear_probe
 
 CENTERS = np.array([[3.0, 0.0, 0.0], [-1.5, 2.5, 0.0], [-1.5, -2.5, 0.0]])
 RANDOM = np.random.default_rng(0)
@@ -96,3 +96,47 @@ def test_what_else_is_refused():
         linear_probe(Z, LABELS, Z[:, :2], LABELS)
     with pytest.raises(ShapeError, match=r"labels_test must have shape \(1500,\)"):
         linear_probe(Z, LABELS, Z, LABELS[1:])
+
+
+def test_shifts_lead_from_the_mean_of_one_class_to_that_of_another():
+    shifts = ClassShifts.of(Z, LABELS)
+    assert shifts.classes.tolist() == [1, 3, 5]
+    for place, label in enumerate(shifts.classes):
+        assert_close(shifts.means[place], Z[label == LABELS].mean(axis=0), atol=1e-9)
+    ways = shifts.ways(Z[:6], 3, LABELS[:6])
+    assert_close(ways, shifts.means[1] - shifts.means[LABELS[:6] // 2], atol=1e-12)
+    assert not shifts.ways(Z[:2], 3, [3, 3]).any()
+    each = shifts.ways(Z[:2], [1, 5], [5, 1])
+    assert_close(each[0], -each[1], atol=1e-12)
+
+
+def test_without_labels_the_classifier_tells_where_a_shift_begins():
+    shifts, sure = ClassShifts.of(Z, LABELS), np.stack([CENTERS[0], CENTERS[2]])
+    assert_close(shifts.ways(sure, 3), shifts.ways(sure, 3, [1, 5]), atol=1e-12)
+
+
+def test_the_least_strength_is_where_the_classifier_becomes_sure():
+    shifts = ClassShifts.of(Z, LABELS)
+    rows = Z[LABELS == 1][:50]
+    ways = shifts.ways(rows, 5, np.ones(50))
+    least = shifts.least(rows, ways, 5, confidence=0.9)
+
+    def told(far):
+        moved = (rows + far[:, None] * ways - Z.mean(axis=0)) / np.sqrt(Z.var(axis=0))
+        return shifts.classifier.predict_proba(moved)[:, 2]
+
+    assert (told(least) >= 0.9).all()
+    assert (told(least - 0.05) < 0.9).all()
+    assert shifts.least(rows, -ways, 5).tolist() == [3.0] * 50
+    assert (shifts.least(rows, ways, 5, confidence=0.99) > least).all()
+
+
+def test_shifts_of_tensors_are_tensors_and_unknown_labels_are_refused():
+    shifts = ClassShifts.of(torch.from_numpy(Z), torch.from_numpy(LABELS))
+    assert shifts.ways(torch.zeros(2, 3), 1).dtype == torch.float32
+    with pytest.raises(DataError, match="towards must be of the labels 1, 3, 5; got 2"):
+        shifts.ways(Z[:2], 2)
+    with pytest.raises(ShapeError, match="z must have shape"):
+        shifts.ways(np.zeros((2, 4)), 1)
+    with pytest.raises(DataError, match="must hold two classes"):
+        ClassShifts.of(Z, np.ones(len(Z)))

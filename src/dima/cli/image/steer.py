@@ -16,7 +16,7 @@ from dima.cli.image.use import Ckpt, open_model
 from dima.data import images
 from dima.data.images import Images
 from dima.errors import ArtifactError, DataError
-from dima.explain.directions import class_directions
+from dima.explain.directions import ClassShifts
 from dima.explain.doubt import doubts
 from dima.model.diffusion_autoencoder import DiffusionAutoencoder
 from dima.typing import Array
@@ -34,8 +34,8 @@ def edit(  # noqa: PLR0913 each argument is a flag
     towards: Annotated[int, Parameter(help="label to move towards", converter=whole)],
     data: Data = "mnist",
     strengths: Annotated[
-        list[float], Parameter(help="lengths to move by, in spreads of the latents", consume_multiple=True)
-    ] = [0.0, 2.0, 4.0, 6.0, 8.0],  # noqa: B006 read only
+        list[float], Parameter(help="shares of the way from class to class", consume_multiple=True)
+    ] = [0.0, 0.5, 1.0, 1.3, 1.6],  # noqa: B006 read only
     n: Annotated[Count, _N] = 10,
     cache_dir: CacheDir = None,
     to: Picture = Path("edited.png"),
@@ -43,24 +43,28 @@ def edit(  # noqa: PLR0913 each argument is a flag
 ) -> None:
     """Move test images towards a label in latent space, and keep their noise so that the rest stays.
 
-    Writes a strip: the images, then a row for each strength. The direction is learnt from training images
-    and their labels by logistic regression.
+    Writes a strip: the images, then a row for each strength, and last the least strength at which a linear
+    classifier of latents is sure. The way is that from the mean latent of the image's class to the mean of
+    the label's, learnt from training images.
 
     Examples:
         dima image edit --ckpt digits/model --towards 8
-        dima image edit --ckpt MODEL --towards 3 --strengths 0 2 4 -n 6 -o towards3.png
+        dima image edit --ckpt MODEL --towards 3 --strengths 0 0.7 1.4 -n 6 -o towards3.png
     """
     targets.file(to, kinds=(".png",))
     model = _diffusion_autoencoder(ckpt)
     train, labels, test = _both(data, cache_dir)
-    directions = class_directions(model.encode(train.images), labels)
-    if towards not in directions:
-        known = ", ".join(map(str, directions))
+    shifts = ClassShifts.of(model.encode(train.images), labels)
+    if towards not in shifts.classes:
+        known = ", ".join(map(str, shifts.classes))
         raise DataError(f"dima image edit: --towards must be one of the labels, {known}; got {towards}.")
     shown = test.images[:n]
     with common.bars():
-        Z, noise, along = model.encode(shown), model.encode_noise(shown), directions[towards]
-        rows = {f"strength {far:g}": model.decode(Z + far * along, noise) for far in strengths}
+        Z, noise = model.encode(shown), model.encode_noise(shown)
+        ways = shifts.ways(Z, towards)
+        rows = {f"strength {far:g}": model.decode(Z + far * ways, noise) for far in strengths}
+        least = shifts.least(Z, ways, towards)
+        rows["until sure"] = model.decode(Z + least[:, None] * ways, noise)
     save_rows(to, {"image": shown, **rows})
     _tell(to, len(shown), common)
 
