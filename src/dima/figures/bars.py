@@ -30,8 +30,8 @@ def shares(values: Mapping[str, float], title: str = "", label: str = "") -> Fig
         DataError: there is none, or one is not finite.
 
     Example:
-        >>> shares({"mid": 0.1, "skips": 0.9}).axes[0].get_xlim()
-        (0.0, 1.0)
+        >>> [text.get_text() for text in shares({"mid": 0.1, "skips": 1.25}).axes[0].texts]
+        ['0.100', '1.250']
     """
     given = check.array("shares", "values", list(values.values()), ("n",))
     figure = blank(_WIDTH, _FRAME + _ROW * len(given))
