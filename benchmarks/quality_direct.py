@@ -1,6 +1,6 @@
 """Direct decoders of digits: how near one evaluation of a network comes to the sampler it was distilled from.
 
-    DIMA_DATA=FOLDER python benchmarks/quality_direct.py MODELS [--routes latent] [--seed 0] [--quick]
+    DIMA_DATA=FOLDER python benchmarks/quality_direct.py MODELS [--routes latent pixel] [--seed 0] [--quick]
 
 MODELS is a folder with ROUTE/teacher and ROUTE/direct; one that is missing is trained there first. The floor
 of a judge is the Frechet distance of 10,000 training images to the 10,000 test images in its features;
@@ -13,19 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from dima import ImageAutoencoder, LatentDiffusion, load, save
+from dima import DirectModel, ImageAutoencoder, LatentDiffusion, PixelDiffusion, load, save
 from dima.data import images
 from dima.latent.direct_fit import explained
 from dima.metrics.features import frechet
+from dima.model.direct import pairs_of
 from dima.model.evaluate.images import shipped_judges
 
-FULL = {"n": 10_000, "chain": 1000, "autoencoder": {}, "prior": {}, "direct": {}}
+FULL = {"n": 10_000, "chain": 1000, "autoencoder": {}, "prior": {}, "direct": {}, "pixel": {}}
 QUICK = {
     "n": 500,
     "chain": 50,
     "autoencoder": {"epochs": 1},
     "prior": {"n_iter": 200},
     "direct": {"n_pairs": 2000, "n_iter": 200},
+    "pixel": {"epochs": 1, "pairs": 1000, "student_epochs": 1, "chain": 4},
 }
 SOLVER = {"solver": "dpmpp_2m", "steps": 20}
 SAMPLES = 11  # seed of the samples that are judged; training and pairs have others
@@ -105,7 +107,40 @@ def judged(route, pictures, judges, sets):
             told(f"{route}: FID of {name} over the teacher's, by {judge_name}", fid[name] / best, bar)
 
 
-ROUTES = {"latent": latent}
+def pixel(folder, sets, judges, sizes, seed):
+    n, quick = sizes["n"], sizes["pixel"]
+
+    def teacher():
+        return PixelDiffusion(epochs=quick.get("epochs", 6), seed=seed).fit(sets[0].images)
+
+    place = folder / "pixel"
+    model = opened(place / "teacher", teacher)
+    began = time.perf_counter()
+    pairs = pairs_of(model, quick.get("pairs", 60_000), place / "pairs", steps=16, seed=seed)
+    told("pixel: seconds of pairs (those missing)", time.perf_counter() - began, "<= 1800")
+
+    def student():
+        return DirectModel(epochs=quick.get("student_epochs", 10), seed=seed).fit(model, pairs)
+
+    direct = opened(place / "direct", student)
+    told("pixel: R^2 on held-out pairs", direct.r2_, ">= .80")
+    few = quick.get("chain", 50)  # images of the whole chain, which is dear
+    samplers = {
+        "one step": lambda: direct.sample(n, seed=SAMPLES),
+        "two steps": lambda: direct.sample(n, steps=2, seed=SAMPLES),
+        "teacher, dpmpp_2m": lambda: model.sample(n, steps=16, seed=SAMPLES),
+    }
+    drawn = {name: timed(draw) for name, draw in samplers.items()}
+    _, chain = timed(lambda: model.sample(few, solver="ddpm", steps=sizes["chain"], seed=SAMPLES))
+    judged("pixel", {name: own for name, (own, _) in drawn.items()}, judges, sets)
+    each = {name: seconds / n for name, (_, seconds) in drawn.items()} | {"teacher, ancestral": chain / few}
+    for name, seconds in each.items():
+        told(f"pixel: ms an image, {name}", 1e3 * seconds)
+    for name in ("one step", "two steps"):
+        told(f"pixel: time of the whole chain over {name}", chain / few / each[name], ">= 50")
+
+
+ROUTES = {"latent": latent, "pixel": pixel}
 
 
 def main():
