@@ -49,3 +49,23 @@ def test_what_does_not_fit_is_one_sentence(teacher, pairs, dima, tmp_path):
     wrong = dima("image", "fit-direct", "--ddpm-ckpt", str(pairs), *given)
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     assert dima("image", "make-pairs", "--ckpt", str(teacher), "--solver", "euler").code == 2
+
+
+def test_a_latent_diffusion_is_distilled_and_sampled_in_one_step(outputs, dima, tmp_path):
+    (latest,) = outputs.glob("checkpoints/*/latest")
+    made = dima("image", "fit-direct", "--ddpm-ckpt", str(latest), "--output-dir", str(tmp_path), "--json")
+    assert made.code == 0, made.err
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "run", "teacher_and_student.png"}
+    to = str(tmp_path / "one.png")
+    drawn = ["image", "sample", "--ckpt", str(tmp_path / "model"), "--num-images", "4"]
+    assert dima(*drawn, "--steps", "1", "-o", to).code == 0
+    many = dima(*drawn, "--steps", "20", "-o", to)
+    assert (many.code, many.err.count("\n")) == (2, 1)
+    wrong = dima("image", "fit-direct", "--ddpm-ckpt", str(tmp_path / "nothing"), "-o", str(tmp_path))
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+
+
+def test_pixels_without_pairs_are_refused(teacher, dima, tmp_path):
+    ran = dima("image", "fit-direct", "--ddpm-ckpt", str(teacher / "model"), "-o", str(tmp_path / "out"))
+    assert ran.code == 2
+    assert "must be a saved LatentDiffusion; got a PixelDiffusion. Pass --data-path" in ran.err

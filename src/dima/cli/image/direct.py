@@ -11,8 +11,10 @@ from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places
 from dima.cli.image.pictures import save_grid, save_rows
+from dima.errors import ArtifactError
 from dima.model import persist
 from dima.model.direct import DirectModel, pairs_of
+from dima.model.latent_diffusion import LatentDiffusion
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise.solver import SOLVERS
 
@@ -61,25 +63,53 @@ def make_pairs(  # noqa: PLR0913 each argument is a flag
 @flags.takes(chosen=flags.of(DirectModel, without={"seed", "learning_rate"}, name="*"))
 def fit_direct(
     *,
-    ddpm_ckpt: Teacher,
-    data_path: Annotated[Path, Parameter(help="pairs of dima image make-pairs")],
+    ddpm_ckpt: Annotated[Path, Parameter(help="a model of dima image fit-latent or fit-ddpm, or its folder")],
+    data_path: Annotated[Path | None, Parameter(help="pairs of make-pairs, for a model of fit-ddpm")] = None,
     lr: Annotated[float, Parameter(help="peak step size of AdamW", validator=Number(gt=0))] = 1e-3,
     to: Annotated[Path, _FOLDER] = Path("direct"),
     chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
-    """Distil a diffusion model into one step: noise to image through its frozen encoder and a new decoder.
+    """Distil a diffusion model into one step.
 
-    Writes into the folder: model, best_model and ckpt_epoch_XXX (by epoch), samples_epoch_XXX.png,
-    teacher_and_student.png, and run (metrics, and what a run that was killed goes on from).
+    A latent diffusion learns where its sampler takes noise in latent space, which costs minutes. A diffusion
+    of pixels gets a new decoder behind its frozen encoder, and learns from --data-path; the other flags are
+    of that. Writes into the folder: model, teacher_and_student.png, run (what a run that was killed goes on
+    from) and, for pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png by epoch.
 
     Examples:
+        dima image fit-direct --ddpm-ckpt outputs/checkpoints/RUN/latest --output-dir direct
         dima image fit-direct --ddpm-ckpt teacher --data-path pairs --output-dir direct
         dima image fit-direct --ddpm-ckpt teacher --data-path pairs --epochs 10 --lr 1e-4 --loss pseudo-huber
     """
     checked = settings.check(_OWNER, DirectModel, (chosen or {}) | {"learning_rate": lr})
-    model = DirectModel(**checked, **common.seeded())
-    teacher, folder = open_teacher(ddpm_ckpt), targets.folder(to, _OWNER)
+    folder = targets.folder(to, _OWNER)
+    with common.bars():
+        if data_path is None:
+            model: Any = _in_latents(ddpm_ckpt, folder, **common.seeded())
+        else:
+            model = _in_pixels(
+                open_teacher(ddpm_ckpt), data_path, folder, DirectModel(**checked, **common.seeded())
+            )
+    persist.save(model, folder / "model")
+    if common.as_json:
+        output.json({"model": folder / "model", **model.facts()})
+    elif not common.quiet:
+        output.pairs(output.in_words(model.facts()))
+        output.lines("", f"Model: {folder / 'model'}")
+
+
+def _in_latents(ckpt: Path, folder: Path, seed: int = 0) -> LatentDiffusion:
+    teacher = persist.load(ckpt / "latest" if (ckpt / "latest").is_dir() else ckpt)
+    if not isinstance(teacher, LatentDiffusion):
+        got, fix = type(teacher).__name__, "Pass --data-path for a model of dima image fit-ddpm."
+        raise ArtifactError(f"--ddpm-ckpt: {ckpt} must be a saved LatentDiffusion; got a {got}. {fix}")
+    model = teacher.distilled(folder / "run", seed=seed)
+    _save_comparison(teacher, model, folder, seed + 1)
+    return model
+
+
+def _in_pixels(teacher: PixelDiffusion, pairs: Path, folder: Path, model: DirectModel) -> DirectModel:
     best = -float("inf")
 
     def after_epoch(so_far: DirectModel, epoch: int) -> None:
@@ -90,15 +120,9 @@ def fit_direct(
             persist.save(so_far, folder / "best_model")
         save_grid(folder / f"samples_epoch_{epoch:03d}.png", so_far.sample(_SAMPLED, seed=model.seed))
 
-    with common.bars():
-        model.fit(teacher, data_path, checkpoint=folder / "run", watch=after_epoch)
-    persist.save(model, folder / "model")
-    _save_comparison(teacher, model, folder)
-    if common.as_json:
-        output.json({"model": folder / "model", **model.facts()})
-    elif not common.quiet:
-        output.pairs(output.in_words(model.facts()))
-        output.lines("", f"Model: {folder / 'model'}")
+    model.fit(teacher, pairs, checkpoint=folder / "run", watch=after_epoch)
+    _save_comparison(teacher, model, folder, model.seed + 1)
+    return model
 
 
 def open_teacher(ckpt: Path) -> PixelDiffusion:
@@ -110,11 +134,10 @@ def open_teacher(ckpt: Path) -> PixelDiffusion:
     return places.open_kind("--ckpt", ckpt, PixelDiffusion, "dima image fit-ddpm")
 
 
-def _save_comparison(teacher: PixelDiffusion, model: DirectModel, folder: Path) -> None:
-    """The same noise by the teacher, by one pass and by two."""
-    seed = model.seed + 1  # noise that was not learnt from
+def _save_comparison(teacher: Any, model: Any, folder: Path, seed: int) -> None:
+    """The same noise, which was not learnt from, by the teacher, by one pass and by two."""
     rows = {
-        "teacher": teacher.sample(_COMPARED, seed=seed),
+        "teacher": teacher.sample(_COMPARED, solver="dpmpp_2m", seed=seed),
         "one pass": model.sample(_COMPARED, seed=seed),
         "two passes": model.sample(_COMPARED, steps=2, seed=seed),
     }
