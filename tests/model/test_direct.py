@@ -50,7 +50,7 @@ def test_it_explains_held_out_images_better_than_one_step_of_the_teacher(fitted,
 
 def test_of_ancestral_pairs_nothing_is_learnt(teacher, folder):
     ancestral = pairs_of(teacher, 1024, folder / "ddpm", solver="ddpm", steps=8)
-    assert not ancestral.is_deterministic
+    assert not ancestral.plan.is_deterministic
     with pytest.raises(SettingError, match=r"an image does not follow from its noise; got ddpm\. Make pairs"):
         DirectModel().fit(teacher, ancestral)
     assert DirectModel(**QUICK, force=True).fit(teacher, ancestral).r2_ < 0.1

@@ -14,7 +14,7 @@ from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.distil import LOSSES, DirectFit, fit_direct
-from dima.image.direct.pairs import Pairs, make_pairs, network_identity, open_pairs
+from dima.image.direct.pairs import Pairs, PairsPlan, make_pairs, network_identity, open_pairs
 from dima.model.pixel_autoencoder import BatchSize, Device, EmaDecay, Epochs, Precision, Seed
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise import sampling
@@ -195,13 +195,13 @@ def pairs_of(  # noqa: PLR0913 what pairs depend on
     model = fit.model()
     fresh = sampling.table(model.path, solver=solver, steps=steps).C.any()
     made_by = network_identity(fit.network)
-    about = Pairs(Path(folder), n, seed, solver, steps, not fresh, made_by, fit.image_shape)
+    plan = PairsPlan(n, seed, solver, steps, not fresh, made_by, fit.image_shape)
 
     def walk(noise: Any, first: int) -> Any:
         # Fresh noise on the way belongs to the number of the pair.
         return model.decode(None, noise, steps=steps, solver=solver, seed=seed + first)
 
-    return make_pairs(walk, about, batch_size)
+    return make_pairs(walk, folder, plan, batch_size)
 
 
 def _teacher(owner: str, given: Any) -> PixelDiffusion:

@@ -68,4 +68,4 @@ def test_a_latent_diffusion_is_distilled_and_sampled_in_one_step(outputs, dima, 
 def test_pixels_without_pairs_are_refused(teacher, dima, tmp_path):
     ran = dima("image", "fit-direct", "--ddpm-ckpt", str(teacher / "model"), "-o", str(tmp_path / "out"))
     assert ran.code == 2
-    assert "must be a saved LatentDiffusion; got a PixelDiffusion. Pass --data-path" in ran.err
+    assert "must be a saved LatentDiffusion; got a PixelDiffusion. Make one with" in ran.err

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from dima.errors import ArtifactError, SettingError
-from dima.image.direct.pairs import Pairs, make_pairs, network_identity, open_pairs
+from dima.image.direct.pairs import Pairs, PairsPlan, make_pairs, network_identity, open_pairs
 
 SHAPE = (1, 4, 4)
 
 
-def about(folder, **changed):
+def plan(**changed):
     settings = {"n": 1003, "seed": 5, "solver": "ddim", "steps": 4, "is_deterministic": True, "teacher": "a"}
-    return Pairs(folder, **(settings | changed), image_shape=SHAPE)
+    return PairsPlan(**(settings | changed), image_shape=SHAPE)
 
 
 def squashed(noise, first):
@@ -20,7 +20,7 @@ def squashed(noise, first):
 
 
 def test_an_image_is_that_of_its_noise_within_half_a_level(tmp_path):
-    pairs = make_pairs(squashed, about(tmp_path / "pairs"))
+    pairs = make_pairs(squashed, tmp_path / "pairs", plan())
     images, noise = pairs.images(), pairs.noise(slice(None))
     assert images.shape == (1003, *SHAPE)
     np.testing.assert_allclose(images, torch.tanh(noise).numpy(), atol=1 / 255 + 1e-6)
@@ -35,22 +35,22 @@ def test_what_is_there_stays_and_what_is_missing_is_filled_in(tmp_path):
         made.append((first, len(noise)))
         return torch.tanh(noise)
 
-    pairs = make_pairs(walk, about(tmp_path), batch_size=400)
+    pairs = make_pairs(walk, tmp_path, plan(), batch_size=400)
     assert made == [(0, 400), (400, 400), (800, 200), (1000, 3)]
     before = pairs.images()
     (tmp_path / "images_00001000.npy").unlink()
     with pytest.raises(ArtifactError, match=r"must hold images; got none\. Make the pairs again"):
         pairs.images()
     made.clear()
-    make_pairs(walk, about(tmp_path), batch_size=400)
+    make_pairs(walk, tmp_path, plan(), batch_size=400)
     assert made == [(1000, 3)]
     np.testing.assert_array_equal(open_pairs(tmp_path).images(), before)
 
 
 def test_pairs_of_others_are_left_alone(tmp_path):
-    make_pairs(squashed, about(tmp_path, n=2))
+    make_pairs(squashed, tmp_path, plan(n=2))
     with pytest.raises(SettingError, match=r"must be of teacher b; got teacher a. Choose another folder"):
-        make_pairs(squashed, about(tmp_path, n=2, teacher="b"))
+        make_pairs(squashed, tmp_path, plan(n=2, teacher="b"))
     (tmp_path / "pairs.json").write_text('{"n": 2}')
     with pytest.raises(ArtifactError, match="must describe pairs"):
         open_pairs(tmp_path)
@@ -58,7 +58,7 @@ def test_pairs_of_others_are_left_alone(tmp_path):
         open_pairs(tmp_path / "elsewhere")
     np.save(tmp_path / "images_00000000.npy", np.zeros((2, 4, 4)))
     with pytest.raises(ArtifactError, match=r"must be uint8 \(2, 1, 4, 4\); got float64"):
-        about(tmp_path, n=2).images()
+        Pairs(tmp_path, plan(n=2)).images()
 
 
 def test_a_network_is_known_by_its_parameters():

@@ -11,7 +11,6 @@ from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places
 from dima.cli.image.pictures import save_grid, save_rows
-from dima.errors import ArtifactError
 from dima.model import persist
 from dima.model.direct import DirectModel, pairs_of
 from dima.model.latent_diffusion import LatentDiffusion
@@ -54,9 +53,9 @@ def make_pairs(  # noqa: PLR0913 each argument is a flag
     with common.bars():
         pairs = pairs_of(teacher, n_samples, folder, **how)
     if common.as_json:
-        output.json({"pairs": folder, "n": pairs.n, "teacher": pairs.teacher})
+        output.json({"pairs": folder, "n": pairs.plan.n, "teacher": pairs.plan.teacher})
     elif not common.quiet:
-        output.lines(f"{folder}: {pairs.n} pairs", "", "Next:")
+        output.lines(f"{folder}: {pairs.plan.n} pairs", "", "Next:")
         output.lines(f"  dima image fit-direct --ddpm-ckpt {ckpt} --data-path {folder} --output-dir direct")
 
 
@@ -100,10 +99,9 @@ def fit_direct(
 
 
 def _in_latents(ckpt: Path, folder: Path, seed: int = 0) -> LatentDiffusion:
-    teacher = persist.load(ckpt / "latest" if (ckpt / "latest").is_dir() else ckpt)
-    if not isinstance(teacher, LatentDiffusion):
-        got, fix = type(teacher).__name__, "Pass --data-path for a model of dima image fit-ddpm."
-        raise ArtifactError(f"--ddpm-ckpt: {ckpt} must be a saved LatentDiffusion; got a {got}. {fix}")
+    teacher = places.open_kind(
+        "--ddpm-ckpt", ckpt, LatentDiffusion, "dima image fit-latent, or pass --data-path"
+    )
     model = teacher.distilled(folder / "run", seed=seed)
     _save_comparison(teacher, model, folder, seed + 1)
     return model

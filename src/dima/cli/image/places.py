@@ -132,12 +132,13 @@ def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> 
 
 
 def open_kind(flag: str, path: Path, kind: type[Estimator], verb: str) -> Estimator:
-    """The saved model of a kind at a path, or as "model" in the folder of its results.
+    """The saved model of a kind at a path, or in the folder of its results or its run: model, or the latest.
 
     Raises:
         ArtifactError: there is none, or something else.
     """
-    place = path / "model" if (path / "model").is_dir() else path
+    inside = [path / name for name in ("model", "latest") if (path / name).is_dir()]
+    place = inside[0] if inside else path
     found = persist.load(place)
     if isinstance(found, kind):
         return found

@@ -12,10 +12,8 @@ from dima.cli.image import places
 from dima.cli.image.flags import AeCkpt, CacheDir, Data, Picture
 from dima.cli.image.pictures import save_grid
 from dima.data import images
-from dima.errors import ArtifactError
 from dima.figures import png, scatter
 from dima.files import replace_file
-from dima.model import persist
 from dima.model.latent_diffusion import LatentDiffusion
 from dima.model.plane import METHODS, to_plane
 from dima.noise import sampling
@@ -34,12 +32,7 @@ def open_model(ckpt: Path) -> LatentDiffusion:
     Raises:
         ArtifactError: there is none, or something else.
     """
-    place = ckpt / "latest" if (ckpt / "latest").is_dir() else ckpt
-    model = persist.load(place)
-    if isinstance(model, LatentDiffusion):
-        return model
-    got, fix = type(model).__name__, "Make one with dima image fit-latent."
-    raise ArtifactError(f"--ckpt: {place} must be a saved LatentDiffusion; got a {got}. {fix}")
+    return places.open_kind("--ckpt", ckpt, LatentDiffusion, "dima image fit-latent")
 
 
 @flags.takes(chosen=flags.of(sampling.table, name="*"))

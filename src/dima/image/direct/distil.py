@@ -149,14 +149,14 @@ def _engine(
 
 def _check_pairs(settings_used: dict[str, Any], teacher: DiffusionFit, pairs: Pairs) -> None:
     own = network_identity(teacher.network)
-    if pairs.teacher != own:
+    if pairs.plan.teacher != own:
         fix = "Make pairs with this teacher."
-        raise SettingError(f"DirectModel: pairs must be of teacher {own}; got {pairs.teacher}. {fix}")
-    if not pairs.is_deterministic and not settings_used["force"]:
+        raise SettingError(f"DirectModel: pairs must be of teacher {own}; got {pairs.plan.teacher}. {fix}")
+    if not pairs.plan.is_deterministic and not settings_used["force"]:
         why = "with fresh noise on the way an image does not follow from its noise"
         rule = f"of a deterministic solver, for {why}"
         fix = "Make pairs with ddim or dpmpp_2m, or pass force to see the mean image learnt."
-        raise SettingError(f"DirectModel: pairs must be {rule}; got {pairs.solver}. {fix}")
+        raise SettingError(f"DirectModel: pairs must be {rule}; got {pairs.plan.solver}. {fix}")
 
 
 def _tensor(array: Array) -> Tensor:
