@@ -103,3 +103,19 @@ def test_what_does_not_fit_is_refused(fitted, teacher, pairs):
         fitted.decode(np.zeros((2, 1, 28, 28)))
     with pytest.raises(NotFittedError):
         DirectModel().sample(1)
+
+
+def test_reflow_trains_the_whole_teacher_and_one_pass_of_it_is_the_model(teacher, pairs):
+    straight = DirectModel(method="reflow", **QUICK).fit(teacher, pairs)
+    once = DirectModel(method="reflow", epochs=1, batch_size=512, learning_rate=1e-12).fit(teacher, pairs)
+    assert straight.r2_ > once.r2_ + 0.05
+    network = straight.network()
+    noise = pairs.noise(slice(3))
+    level = network.encoder.log_snr.expand(3)
+    v = network.encoder.unet(noise, level)
+    alpha, sigma = network.level
+    wanted = network.pixels(alpha * noise - sigma * v)
+    np.testing.assert_allclose(straight.decode(noise.numpy()), wanted.detach().numpy(), atol=1e-4)
+    assert straight.get_params()["bottleneck_blocks"] is None
+    with pytest.raises(SettingError, match=r"bottleneck_blocks must be 0 for reflow; got 3\. Leave it out"):
+        DirectModel(method="reflow", bottleneck_blocks=3).fit(teacher, pairs)

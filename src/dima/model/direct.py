@@ -13,7 +13,8 @@ from dima.errors import SettingError
 from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
 from dima.image.direct import DirectDiffusion
-from dima.image.direct.distil import LOSSES, DirectFit, fit_direct
+from dima.image.direct.distil import DirectFit, fit_direct
+from dima.image.direct.methods import LOSSES, METHODS
 from dima.image.direct.pairs import Pairs, PairsPlan, make_pairs, network_identity, open_pairs
 from dima.model.pixel_autoencoder import BatchSize, Device, EmaDecay, Epochs, Precision, Seed
 from dima.model.pixel_diffusion import PixelDiffusion
@@ -28,6 +29,8 @@ Passes = Annotated[int, Meta(ge=1, le=2, description="passes: one, or two with a
 
 class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped base
     """One pass through a teacher's frozen encoder and a decoder of its own, instead of a walk.
+
+    With method="reflow" the encoder learns too: the whole teacher is trained further on the pairs.
 
     Example:
         >>> import tempfile
@@ -46,9 +49,15 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
     def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         *,
+        method: Annotated[
+            str,
+            OneOf(*METHODS),
+            Meta(description="train a decoder alone, or the whole teacher to go straight"),
+        ] = "decoder",
         bottleneck_blocks: Annotated[
-            int, Meta(ge=0, description="residual blocks of the decoder before its way up")
-        ] = 2,
+            int, Meta(ge=0, description="residual blocks of a decoder before its way up, 2 if not given")
+        ]
+        | None = None,
         loss: Annotated[str, OneOf(*LOSSES), Meta(description="error of pixels")] = "mse",
         epochs: Epochs = 50,
         batch_size: BatchSize = 128,

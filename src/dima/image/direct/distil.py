@@ -17,26 +17,20 @@ from dima.image import device as devices
 from dima.image import pixel
 from dima.image.diffusion_fit import DiffusionFit
 from dima.image.direct.decoder import DirectDiffusion
+from dima.image.direct.methods import LOSSES, METHODS
 from dima.image.direct.pairs import Pairs, network_identity
 from dima.image.run import by_epoch, run_of
 from dima.image.train import Engine, Plan, State, from_named, named
 from dima.metrics.reconstruction import error_over_variance
 from dima.typing import Array, Arrays, Float32, Float64
 
-__all__ = ["LOSSES", "DirectFit", "fit_direct"]
+__all__ = ["DirectFit", "fit_direct"]
 
 _log = logging.getLogger("dima")
 
 _RECORDS = 10  # an epoch
 _ROWS = 512  # images made at a time
 _JUDGED = 2000  # held-out pairs of which the explained share is told
-_HUBER = 1.0  # spreads of the pixels at which the loss turns from a square to a slope
-
-# Of answers and images in units of the pixels' spread.
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "pseudo-huber": lambda a, b: _HUBER * ((_HUBER**2 + (a - b).square()).sqrt() - _HUBER).mean(),
-    "mse": lambda a, b: (a - b).square().mean(),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +60,7 @@ class DirectFit:
     def model(self) -> DirectDiffusion:
         """The network, on its device."""
         blank = DiffusionFit(self.teacher, self.image_shape, {}, self.losses).blank()
-        made = DirectDiffusion(blank, self.settings["bottleneck_blocks"])
+        made = DirectDiffusion(blank, _blocks(self.settings))
         from_named(made, self.network)
         place = devices.place(self.settings["device"])
         return made.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch says nothing
@@ -100,6 +94,7 @@ def fit_direct(
         ArtifactError: pairs are missing.
     """
     _check_pairs(settings_used, teacher, pairs)
+    method = METHODS[settings_used["method"]]
     place, message = devices.choose(settings_used["device"], "DirectModel")
     _log.info(message)
     noise, images = pairs.noise(slice(None)), torch.from_numpy(pairs.images())
@@ -109,9 +104,8 @@ def fit_direct(
     engine = _engine(settings_used, teacher, (noise.to(place), images.to(place)), kept)
 
     def fit_of(state: State, history: Float64) -> DirectFit:
-        fit = DirectFit(
-            settings_used, teacher.settings, teacher.image_shape, named(state.average), history, 0.0
-        )
+        network = named(method.direct(state.average))
+        fit = DirectFit(settings_used, teacher.settings, teacher.image_shape, network, history, 0.0)
         wanted, found = (x.reshape(len(x), -1) for x in (apart[1], fit.decode(apart[0].numpy(), 1)))
         lost = error_over_variance(wanted, found, mean)
         return dataclasses.replace(fit, r2=1 - lost)
@@ -131,20 +125,33 @@ def _engine(
     names = ("epochs", "batch_size", "learning_rate", "ema_decay", "precision", "seed")
     plan = Plan(**{name: settings_used[name] for name in names}, records=_RECORDS, clip=1.0)
     plan = dataclasses.replace(plan, batch_size=min(plan.batch_size, kept))
-    error = LOSSES[settings_used["loss"]]
+    method, error = METHODS[settings_used["method"]], LOSSES[settings_used["loss"]]
+    blocks = _blocks(settings_used)
 
     def build() -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings_used["seed"])
-            made = DirectDiffusion(teacher.model(), settings_used["bottleneck_blocks"])
+            made = method.start(teacher.model(), blocks)
         return made.to(pairs[0].device)
 
     def loss(network: Any, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
         noise, images = batch
-        return error(network.standard_images(noise), network.standard(images))
+        return method.loss(network, noise, images, error, draws)
 
     data, held_out = (tuple(part[rows] for part in pairs) for rows in (slice(kept), slice(kept, None)))
     return Engine(plan, build, loss, data, held_out)
+
+
+def _blocks(settings_used: dict[str, Any]) -> int:
+    """Blocks at the bottleneck, as asked for or as the method has them."""
+    asked, method = settings_used["bottleneck_blocks"], settings_used["method"]
+    usual = METHODS[method].blocks
+    if asked is None:
+        return usual
+    if asked and not usual:
+        fix = "Leave it out."
+        raise SettingError(f"DirectModel: bottleneck_blocks must be 0 for {method}; got {asked}. {fix}")
+    return int(asked)
 
 
 def _check_pairs(settings_used: dict[str, Any], teacher: DiffusionFit, pairs: Pairs) -> None:
