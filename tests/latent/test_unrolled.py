@@ -44,7 +44,8 @@ def test_the_training_of_a_fitted_model_is_run_again():
     engine = engine_of(prior.fit_, Z)
     again = Unrolled(engine)
     for name, value in prior.parameters_.items():
-        assert_close(again.final.ema[name], value)
+        # Not to the bit: segments are compiled at another length than the chunks of `fit`.
+        assert_close(again.final.ema[name], value, rtol=1e-4, atol=1e-6)
     queries = (Z[:2] - prior.fit_.scale.center) / prior.fit_.scale.unit
     own = again.scores(jax.numpy.asarray(queries, "float32"))
     assert_close(unrolled_scores(prior.fit_, Z, Z[:2]), own, rtol=1e-4, atol=1e-4 * np.abs(own).max())

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from dima.data.images import load as load_images
 from dima.errors import SettingError, ShapeError
 from dima.latent.ddpm import DDPM
+from dima.latent.retrain import retrained_losses
 from dima.model.attribution import METHODS, attribute, influence, measure
 from dima.model.latent_diffusion import LatentDiffusion
 
@@ -59,6 +60,15 @@ def test_removals_are_foretold_better_than_by_guessing(clusters):
     assert found.losses.shape == (24, 6)
     assert found.lds["posterior"].mean > found.lds["random"].mean + 0.2
     assert 0 < found.ceiling <= 1
+
+
+def test_halves_are_trained_from_two_seeds_that_the_prior_does_not_have(clusters):
+    settings = SMALL | {"n_iter": 10}
+    prior = DDPM(**settings, seed=4).fit(clusters)
+    found = measure(prior, clusters, clusters[:3], ["random"], subsets=3)
+    others = [DDPM(**settings, seed=seed).fit(clusters).fit_ for seed in (5, 6)]
+    runs = [retrained_losses(fit, clusters, clusters[:3], found.masks.astype(float)) for fit in others]
+    np.testing.assert_allclose(found.losses, np.mean(runs, axis=0), rtol=1e-5)
 
 
 def test_what_cannot_be_told_is_refused(model, clusters):

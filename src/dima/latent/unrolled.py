@@ -109,7 +109,8 @@ class Unrolled:
     def _scores(self, queries: jax.Array) -> Array:
         engine = self.engine
         none = jnp.zeros((len(queries), len(engine.data)), engine.data.dtype)
-        back = _Back(_query_gradients(engine, self.final, queries), none)
+        key = query_key(engine)
+        back = _Back(_query_gradients(engine.plan, self.final, queries, engine.levels, key), none)
         for length, state in zip(reversed(self._segments), reversed(self._states), strict=True):
             back = _back_through(engine.plan, length, state, engine.examples, back)
         return -np.asarray(back.weights)
@@ -173,13 +174,14 @@ def _with_real(state: train.State, real: list[jax.Array]) -> train.State:
     return jax.tree.unflatten(structure, [next(replaced) if _is_real(leaf) else leaf for leaf in leaves])
 
 
-def _query_gradients(engine: train.Engine, final: train.State, queries: jax.Array) -> list[jax.Array]:
+@functools.partial(jax.jit, static_argnames="plan")
+def _query_gradients(
+    plan: train.Plan, final: train.State, queries: jax.Array, levels: jax.Array, key: jax.Array
+) -> list[jax.Array]:
     """Derivative of each query's loss by the arrays of the final state."""
-    key = query_key(engine)
 
     def loss(real: list[jax.Array], query: jax.Array) -> jax.Array:
-        ema = _with_real(final, real).ema
-        return train.point_losses(engine.plan, ema, query[None], engine.levels, key)[0]
+        return train.point_losses(plan, _with_real(final, real).ema, query[None], levels, key)[0]
 
     return jax.lax.map(functools.partial(jax.grad(loss), _real(final)), queries)
 
