@@ -12,9 +12,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from dima import DirectModel, ImageAutoencoder, LatentDiffusion, PixelDiffusion, load, save
 from dima.data import images
+from dima.image.hooks import Toward, leave, shown
+from dima.image.hooks.leverage import leverage
+from dima.image.pixel import noise_of
 from dima.latent.direct_fit import explained
 from dima.metrics.features import frechet
 from dima.model.direct import pairs_of
@@ -136,8 +140,36 @@ def pixel(folder, sets, judges, sizes, seed):
     each = {name: seconds / n for name, (_, seconds) in drawn.items()} | {"teacher, ancestral": chain / few}
     for name, seconds in each.items():
         told(f"pixel: ms an image, {name}", 1e3 * seconds)
+    hooks(direct.network(), judges["residual"], min(n, 500))
     for name in ("one step", "two steps"):
         told(f"pixel: time of the whole chain over {name}", chain / few / each[name], ">= 50")
+
+
+def hooks(network, judge, n):
+    """How far images follow the features of donors, and what hooks cost where there are none."""
+    draws = noise_of(SAMPLES, range(2 * n), network.image_shape)
+    noise, donors = draws[:n], draws[n:]
+    for name, value in leverage(network, noise, donors, ["mid", "skips", "mid + skips"]).items():
+        told(f"pixel: leverage of {name}", value)
+    goals = judge.classify(shown.images(network, donors, {}))
+    features, skips = network.encoder(donors)
+    donated = {"mid": features} | {f"skip.{i}": skip for i, skip in enumerate(skips)}
+    followed, moved = [], []
+    for strength in (0.25, 0.5, 0.75, 1.0):
+        changed = {site: Toward(own, strength) for site, own in donated.items()}
+        made = shown.images(network, noise, changed)
+        followed.append((judge.classify(made) == goals).mean())
+        moved.append(np.square(made - shown.images(network, noise, {})).mean())
+    told("pixel: class of the donor after a swap of mid and skips", followed[-1], ">= .90")
+    told(
+        "pixel: strengths .25 to 1 move images ever further (1: yes)", float((np.diff(moved) > 0).all()), "1"
+    )
+    with torch.no_grad():
+        _, seconds = timed(lambda: [network(noise[:64]) for _ in range(10)])
+    _, calls = timed(lambda: [leave("mid", features) for _ in range(10_000)])
+    told(
+        "pixel: share of a pass that absent hooks cost", calls / 1000 * len(network.sites) / seconds, "< .01"
+    )
 
 
 ROUTES = {"latent": latent, "pixel": pixel}
