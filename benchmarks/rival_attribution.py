@@ -72,7 +72,6 @@ def loader(points):
 
 def dattri_scores(model, known, asked):
     """Names and scores, one at a time."""
-    from dattri.algorithm.influence_function import IFAttributorDataInf
     from dattri.algorithm.tracin import TracInAttributor
     from dattri.algorithm.trak import TRAKAttributor
     from dattri.task import AttributionTask
@@ -95,13 +94,6 @@ def dattri_scores(model, known, asked):
         for ridge in RIDGES:
             own = TRAKAttributor(task, never, settings, regularization=ridge * unit)
             yield f"dattri trak {name} {ridge:g}", lambda own=own: own.attribute(asked, known).T
-    unit = kernel_unit(point_gradients(tasks["loss"], known)) / len(known.dataset)
-    for ridge in RIDGES:
-        own = IFAttributorDataInf(tasks["loss"], regularization=ridge * unit)
-        yield (
-            f"dattri datainf {ridge:g}",
-            lambda own=own: (own.cache(known), own.attribute(known, asked))[1].T,
-        )
 
 
 def traker_scores(model, known, asked):
@@ -198,7 +190,7 @@ def main():
         found[f"seconds/{name}"] = time.perf_counter() - began
         found[f"scores/{name}"] = scores
         print(f"{name}: {found[f'seconds/{name}']:.1f} s", flush=True)
-    np.savez(folder / "found.npz", **found)
+        np.savez(folder / "found.npz", **found)
 
 
 if __name__ == "__main__":
