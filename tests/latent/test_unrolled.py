@@ -9,7 +9,7 @@ from dima.latent import unrolled
 from dima.latent.unrolled import Unrolled, engine_of, unrolled_scores
 from latent.unrolling import STEPS, D, N, losses_after, small_engine, small_queries
 
-SETTINGS = {"n_iter": 10, "hidden_dim": 6, "t_embed_dim": 4, "batch_size": 8}
+SETTINGS = {"n_iter": 10, "hidden_dim": 6, "t_embed_dim": 4, "batch_size": 8, "eps_root": 1e-8}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,11 @@ def test_what_cannot_be_run_again_is_refused():
     fit = DDPM(**SETTINGS).fit(Z).fit_
     with pytest.raises(ShapeError, match=r"queries must have shape \(q, 2\)"):
         unrolled_scores(fit, Z, Z[:, :1])
+    rough = DDPM(**SETTINGS | {"eps_root": 1e-34}).fit(Z).fit_
+    with pytest.raises(
+        SettingError, match=r"eps_root of the fit must be at least 1e-10; got 1e-34\. Fit with"
+    ):
+        unrolled_scores(rough, Z, Z)
     early = DDPM(**SETTINGS, patience=2).fit(Z).fit_
     with pytest.raises(SettingError, match="patience must be None; got 2"):
         engine_of(early, Z)

@@ -61,6 +61,9 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
         ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
+        eps_root: Annotated[
+            float, Meta(gt=0, description="below Adam's root; at 1e-8 training is smooth in its points")
+        ] = train.Plan.eps_root,
         beta_max: schedules.BetaMax | None = None,
         eps: schedules.Floor | None = None,
         verbose_every: Annotated[

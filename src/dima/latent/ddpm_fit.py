@@ -120,7 +120,7 @@ def engine_of(settings_used: dict[str, Any], path: schedules.Path, data: jax.Arr
     first, key = jax.random.split(jax.random.key(settings_used["seed"]))
     kept, held_out = (data, data) if settings_used["patience"] is None else train.split(data, key)
     n_iter, batch = settings_used["n_iter"], min(settings_used["batch_size"], len(kept))
-    names = ("learning_rate", "ema_decay", "target", "weight", "record_every", "levels")
+    names = ("learning_rate", "ema_decay", "target", "weight", "record_every", "levels", "eps_root")
     plan = train.Plan(n_iter, batch, *(settings_used[name] for name in names))
     sizes = settings_used["hidden_dim"], settings_used["t_embed_dim"], _BLOCKS
     network = denoiser.init(first, data.shape[1], *sizes, settings_used["block"])

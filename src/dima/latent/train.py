@@ -39,7 +39,6 @@ _CHECKS = 32  # batches of a held-out check
 _CHUNK = 500  # steps of one compiled scan, and between two records unless asked otherwise, at the most
 _RECORDS = 20  # records of a run at the least, where it has as many steps
 _POINT_DRAWS = 128  # noisy copies of a point over which its loss is a mean
-_EPS_ROOT = 1e-34  # of Adam: too little to change a number, enough for a slope where a gradient is zero
 
 
 def _along_schedule(u: jax.Array, levels: jax.Array) -> jax.Array:
@@ -71,6 +70,7 @@ class Plan:
     weight: str = "uniform"
     record_every: int | None = None
     levels: str = "schedule"
+    eps_root: float = 1e-34  # changes no number, but leaves a slope where a gradient is zero
 
     @property
     def every(self) -> int:
@@ -189,7 +189,7 @@ def optimiser(plan: Plan) -> optax.GradientTransformation:
     """Adam after clipping, its step size rising first and then falling to nothing."""
     warm_up = min(_WARM_UP, plan.n_iter // 10)
     rate = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, warm_up, max(plan.n_iter, 1))
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate, eps_root=_EPS_ROOT))
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate, eps_root=plan.eps_root))
 
 
 @functools.partial(jax.jit, static_argnames="plan")

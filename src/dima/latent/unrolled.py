@@ -26,6 +26,7 @@ from dima.typing import Array, ArrayLike
 
 __all__ = ["Unrolled", "engine_of", "query_key", "unrolled_scores"]
 
+_SMOOTH = 1e-10  # below, training is no smooth function of its points
 _QUERY = 2**31 - 1  # a step no training reaches: its draws are those of the queries
 _STATES = 4  # arrays of the size of the network in a state: itself, its average, two moments
 
@@ -130,16 +131,22 @@ def unrolled_scores(fit: DDPMFit, points: ArrayLike, queries: ArrayLike) -> Arra
         (q, n) scores; positive where the point helps the query.
 
     Raises:
-        SettingError: as `engine_of`.
+        SettingError: as `engine_of`, or its training was not smooth: Adam then steps by the sign of small
+            gradients, and the derivative tells of nothing.
         ShapeError, DataError: points or queries cannot be used.
         NumericsError: a score is not finite.
 
     Example:
         >>> from dima import DDPM
         >>> Z = np.random.default_rng(0).standard_normal((50, 2))
-        >>> unrolled_scores(DDPM(n_iter=5, hidden_dim=8).fit(Z).fit_, Z, Z[:3]).shape
+        >>> prior = DDPM(n_iter=5, hidden_dim=8, eps_root=1e-8).fit(Z)
+        >>> unrolled_scores(prior.fit_, Z, Z[:3]).shape
         (3, 50)
     """
+    eps_root = fit.settings["eps_root"]
+    if eps_root < _SMOOTH:
+        rule, fix = f"at least {_SMOOTH:g}", "Fit with eps_root=1e-8."
+        raise SettingError(f"unrolled_scores: eps_root of the fit must be {rule}; got {eps_root:g}. {fix}")
     asked = check.array("unrolled_scores", "queries", queries, ("q", len(fit.scale.center)))
     engine = engine_of(fit, points)
     with jax.default_device(border.device(fit.settings["device"])):

@@ -29,6 +29,8 @@ __all__ = ["METHODS", "Attribution", "Measured", "attribute", "influence", "meas
 
 _LEVELS = np.linspace(2.0, -1.0, 7)  # lambda = log(alpha / sigma) of the responsibilities
 _DRAWS = 4
+_GRADIENT_LEVELS = 32  # noise levels of plain products of gradients
+_SIDE = 32  # of the two-sided projection of a layer's gradient
 _SEEDS = 2  # runs of each subset: how well two agree is what the best score could reach
 
 Score = Callable[[DDPM, Array, Array, int], Array]  # (prior, training latents, latents of queries, seed)
@@ -39,6 +41,14 @@ def _posterior(prior: DDPM, Z: Array, queries: Array, seed: int) -> Array:
     alpha, sigma = signal_and_noise(_LEVELS)
     known, asked = fit.scale.apply(Z), fit.scale.apply(queries)
     return noised_responsibilities(asked, known, alpha, sigma, draws=_DRAWS, seed=seed)
+
+
+def _gradients(prior: DDPM, Z: Array, queries: Array, seed: int) -> Array:
+    asked, known = (
+        gradient_features(prior, rows, levels=_GRADIENT_LEVELS, side=_SIDE, seed=seed)
+        for rows in (queries, Z)
+    )
+    return asked.astype(np.float64) @ known.T.astype(np.float64)
 
 
 def _trak(output: str) -> Score:
@@ -57,6 +67,7 @@ def _random(prior: DDPM, Z: Array, queries: Array, seed: int) -> Array:
 METHODS: dict[str, Score] = {
     "cosine": lambda prior, Z, queries, seed: similarity(queries, Z),
     "posterior": _posterior,
+    "gradients": _gradients,
     "trak": _trak("loss"),
     "d-trak": _trak("norm"),
     "unrolled": lambda prior, Z, queries, seed: unrolled_scores(check.fitted(prior), Z, queries),
@@ -156,7 +167,7 @@ def measure(
     prior: DDPM,
     Z: ArrayLike,
     queries: ArrayLike,
-    methods: Sequence[str] = ("cosine", "posterior", "trak", "d-trak", "unrolled", "random"),
+    methods: Sequence[str] = ("cosine", "posterior", "gradients", "trak", "random"),
     subsets: int = 64,
     seed: int = 0,
 ) -> Measured:

@@ -75,7 +75,7 @@ def measure_methods(  # noqa: PLR0913 each argument is a flag
     *,
     ckpt: Ckpt,
     data: Data = "mnist",
-    methods: Annotated[list[str], _METHODS] = ["cosine", "posterior", "trak", "d-trak", "random"],  # noqa: B006 read only
+    methods: Annotated[list[str], _METHODS] = ["cosine", "posterior", "gradients", "trak", "random"],  # noqa: B006 read only
     subsets: Annotated[
         Count, Parameter(help="half subsets to train on, each twice", validator=Number(gte=3))
     ] = 64,
@@ -100,7 +100,7 @@ def measure_methods(  # noqa: PLR0913 each argument is a flag
     Z = model.encode(image_sets.load(data, "train", cache_dir=kept).images[:n_train])
     asked = model.encode(image_sets.load(data, "test", cache_dir=kept).images[:queries])
     with common.bars():
-        prior = DDPM(n_iter=n_iter, hidden_dim=hidden_dim, **common.seeded()).fit(Z)
+        prior = DDPM(n_iter=n_iter, hidden_dim=hidden_dim, eps_root=1e-8, **common.seeded()).fit(Z)
         found = measure(prior, Z, asked, methods, subsets, **common.seeded())
     table = [[name, one.mean, *one.interval] for name, one in found.lds.items()]
     if common.as_json:
