@@ -183,3 +183,14 @@ def test_unfitted_can_be_sent_between_processes():
     restored = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 made here
     assert isinstance(restored, NotFittedError)
     assert restored.args == caught.value.args
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (-1.0005, 1.0005), (0.0, 0.0)])
+def test_pixels_may_pass_their_range_by_rounding(low, high):
+    check.pixels("Door", "pixels", low, high)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 255.0), (-1.01, 0.0), (np.nan, np.nan), (0.0, np.inf)])
+def test_pixels_beyond_their_range_are_refused(low, high):
+    with pytest.raises(DataError, match=r"^Door: images must be in \[-1, 1\]; got .* Divide bytes by 127\.5"):
+        check.pixels("Door", "images", low, high)

@@ -13,10 +13,21 @@ import numpy as np
 from dima.errors import DataError, DataTypeError, DimaError, NotFittedError, ShapeError
 from dima.typing import Array
 
-__all__ = ["LARGEST", "SMALLEST_SPREAD", "array", "feature_names", "fitted", "form", "points", "remember"]
+__all__ = [
+    "LARGEST",
+    "SMALLEST_SPREAD",
+    "array",
+    "feature_names",
+    "fitted",
+    "form",
+    "pixels",
+    "points",
+    "remember",
+]
 
 LARGEST = 1e18
 SMALLEST_SPREAD = 1e-18
+_ROUNDING = 1e-3  # by which pixels may pass the ends of their range
 
 _NARROW = 2  # bytes; float16, int8, uint8 and int16 fit float32 without loss
 _REAL = "fiub"  # kinds of element type that are real numbers
@@ -75,6 +86,17 @@ def form(owner: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], wa
         raise ShapeError(f"{owner}: {name} must have shape {shown}; got shape {shape}.{_hint(shape, wanted)}")
     if 0 in shape:
         raise DataError(f"{owner}: {name} must hold at least one number; got shape {shape}. Pass data.")
+
+
+def pixels(owner: str, name: str, low: float, high: float) -> None:
+    """Hold pixels, of which these are the least and the largest, to [-1, 1].
+
+    Raises:
+        DataError: they pass it by more than rounding, or are none.
+    """
+    if not max(-low, high) <= 1 + _ROUNDING:  # nor NaN
+        fix = "Divide bytes by 127.5 and subtract 1."
+        raise DataError(f"{owner}: {name} must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
 
 
 def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:

@@ -34,6 +34,7 @@ LIGHT = {
     "dima.manifold": {"jax", "torch", "matplotlib"},
     "dima.latent": {"torch", "matplotlib"},
     "dima.image": {"jax", "matplotlib"},
+    "dima.explain": FRAMEWORKS,
     "dima.model": {"torch", "matplotlib"},
 }
 

@@ -132,7 +132,7 @@ def test_images_and_labels_are_left_alone():
         (lambda one: one.classify(FEW[:, :, :27]), ShapeError, r"must have shape \(n, 1, 28, 28\)"),
         (lambda one: one.features(FEW[:0]), DataError, "at least one number"),
         (lambda one: one.features(FEW * np.nan), DataError, "must be finite"),
-        (lambda one: one.features(255 * (FEW + 1) / 2), DataError, r"must lie in \[-1, 1\]; got 0 to 255"),
+        (lambda one: one.features(255 * (FEW + 1) / 2), DataError, r"must be in \[-1, 1\]; got 0 to 255"),
         (
             lambda one: judge.fit_classifier(FEW, TEST.labels[:8]),
             ShapeError,

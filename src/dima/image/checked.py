@@ -2,11 +2,10 @@
 
 from torch import Tensor
 
-from dima.errors import DataError, ShapeError
+from dima import check
+from dima.errors import ShapeError
 
 __all__ = ["images", "latents", "shaped"]
-
-_LOOSE = 1e-3  # pixels may pass the ends of their range by rounding
 
 
 def images(owner: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -18,9 +17,7 @@ def images(owner: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:
     """
     shaped(owner, "images", given, shape)
     low, high = (float(given.min()), float(given.max())) if len(given) else (0.0, 0.0)
-    if not max(-low, high) <= 1 + _LOOSE:  # nor NaN
-        fix = "Divide bytes by 127.5 and subtract 1."
-        raise DataError(f"{owner}: pixels must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+    check.pixels(owner, "pixels", low, high)
     return given
 
 

@@ -38,7 +38,6 @@ _DECAY = 0.05
 _FOLDER = Path(__file__).with_name("judges")
 _MOST_BYTES = 500_000
 _MOST_CLASSES = 1000
-_ROUNDING = 1e-3  # by which an image may leave [-1, 1]
 
 Weights = dict[str, Tensor]
 
@@ -246,10 +245,7 @@ def _shapes(layers: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
 
 def _checked(owner: str, images: ArrayLike) -> Float32:
     checked = check.array(owner, "images", images, ("n", 1, _SIDE, _SIDE))
-    low, high = float(checked.min()), float(checked.max())
-    if low < -1.0 - _ROUNDING or high > 1.0 + _ROUNDING:
-        fix = "Scale them as dima.data.images does, or clip them."
-        raise DataError(f"{owner}: images must lie in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+    check.pixels(owner, "images", float(checked.min()), float(checked.max()))
     # Contiguous, and the caller's memory where it can be: torch only reads it.
     return np.require(checked, np.float32, ["C", "W"])
 

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta
 
 from dima import check, settings
-from dima.errors import DataError, ShapeError
+from dima.errors import ShapeError
 from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
 from dima.image.train import PRECISIONS
@@ -145,8 +145,5 @@ def _shape(owner: str, X: ArrayLike) -> Shape:
 
 
 def _in_range(estimator: Any, rows: Array) -> Array:
-    low, high = float(rows.min()), float(rows.max())
-    if low < -1.001 or high > 1.001:
-        owner, fix = type(estimator).__name__, "Divide bytes by 127.5 and subtract 1."
-        raise DataError(f"{owner}: pixels must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+    check.pixels(type(estimator).__name__, "pixels", float(rows.min()), float(rows.max()))
     return rows

@@ -115,7 +115,7 @@ def test_rows_of_text_have_all_columns(real):
         ({"fake": REAL[:9]}, DataError, "fake must hold at least 10 images; got 9"),
         ({"fake": REAL[:, :, :14]}, ShapeError, r"fake must be images of shape \(1, 28, 28\)"),
         ({"train": np.repeat(TRAIN, 3, axis=1)}, ShapeError, "train must be images of shape"),
-        ({"held_out": 3 * HELD_OUT}, DataError, r"held_out must lie in \[-1, 1\]"),
+        ({"held_out": 3 * HELD_OUT}, DataError, r"held_out must be in \[-1, 1\]"),
         ({"labels": (LABELS[0],)}, ShapeError, "labels must be those of train and those of held_out"),
         ({"labels": LABELS[::-1]}, ShapeError, "labels of train"),
         ({"labels": (LABELS[0] + 0.5, LABELS[1])}, DataError, "labels of train must be whole numbers"),

@@ -45,7 +45,6 @@ COLUMNS = ("figure", "value", "floor", "ratio", "extractor")  # of the rows of `
 _FEWEST = 10
 _MOST_CLASSES = 1000
 _JUDGED = (1, 28, 28)
-_ROUNDING = 1e-3  # by which a pixel may leave [-1, 1], as the judges allow
 
 Labels = tuple[ArrayLike, ArrayLike]
 
@@ -217,11 +216,7 @@ def _images(name: str, images: ArrayLike) -> Float32:
         raise DataError(
             f"{owner}: {name} must hold at least {_FEWEST} images; got {len(checked)}. Pass more."
         )
-    low, high = float(checked.min()), float(checked.max())
-    if low < -1.0 - _ROUNDING or high > 1.0 + _ROUNDING:
-        raise DataError(
-            f"{owner}: {name} must lie in [-1, 1]; got {low:.4g} to {high:.4g}. Scale or clip it."
-        )
+    check.pixels(owner, name, float(checked.min()), float(checked.max()))
     return checked.astype(np.float32, copy=False)
 
 
