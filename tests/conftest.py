@@ -5,8 +5,10 @@ import ipaddress
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -35,6 +37,21 @@ def pytest_unconfigure() -> None:
 
 # A full collection walks all that JAX has compiled so far: thousands of tests need not each pay for one.
 gc.set_threshold(100_000, 50, 100)
+
+
+# A compiled program takes a dozen memory maps, of which Linux gives a process 65,530; without, JAX crashes.
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_memory_maps() -> Iterator[None]:
+    """Forget compiled programs before their memory maps run out; those on disk are read again."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ R_IX, R_AX = RANDOM.standard_normal((40, 2)) + 5.0, RANDOM.standard_normal((6, 2
 
 def data(latents):
     x, y = (latents - 5.0).T
-    noise = 0.3 * RANDOM.standard_normal((len(latents), 3))
+    noise = 0.3 * np.random.default_rng(len(latents)).standard_normal((len(latents), 3))
     return np.column_stack([np.sin(2 * x), x * y, y]) + noise + 10.0
 
 
