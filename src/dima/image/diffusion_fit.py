@@ -135,9 +135,7 @@ def fit_diffusion(
 def _engine(
     settings_used: dict[str, Any], images: Float32, latents: Array | None, place: torch.device
 ) -> Engine:
-    names = ("epochs", "batch_size", "learning_rate", "ema_decay", "precision", "seed")
-    plan = Plan(**{name: settings_used[name] for name in names}, records=_RECORDS, clip=1.0)
-    plan = dataclasses.replace(plan, batch_size=min(plan.batch_size, len(images)))
+    plan = Plan.of(settings_used, len(images), records=_RECORDS, clip=1.0)
     noise, drop = ((_UNCONDITIONED | settings_used)[name] for name in ("latent_noise", "drop"))
     scale = None if latents is None else Standardizer.of(latents)
 

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,13 @@ class Plan:
     seed: int = 0
     betas: tuple[float, float] = (0.9, 0.99)
     clip: float | None = None
+
+    @classmethod
+    def of(cls, settings_used: Mapping[str, Any], n: int, **more: Any) -> "Plan":
+        """The plan that an estimator's settings ask for on `n` rows, which a batch does not exceed."""
+        names = ("epochs", "learning_rate", "ema_decay", "precision", "seed")
+        batch_size = min(settings_used["batch_size"], n)
+        return cls(batch_size=batch_size, **{name: settings_used[name] for name in names}, **more)
 
     def rate(self, step: int, n_steps: int) -> float:
         """Step size of the step."""

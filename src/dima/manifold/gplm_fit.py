@@ -48,7 +48,7 @@ class GPLMFit:
     def decode(self, z_ax: Float64) -> tuple[Float64, int]:
         """Rows (b, D) of standardised latents (b, d), and how many lie far from all inducing points."""
         decoded, n_far = np.empty((len(z_ax), self.M_mX.shape[1])), 0
-        bandwidth, k = self._bandwidth, self.settings["pred_k"]
+        bandwidth, k = self.bandwidth, self.settings["pred_k"]
         near_only = k is not None and k < len(self.z_mx)
         size = rows_within(8 * k**2, local.SOLVE_BYTES) if near_only else self.settings["fit_block"]
         for rows in row_blocks(len(z_ax), size):
@@ -68,14 +68,14 @@ class GPLMFit:
         return self._from_all(self.z_mx)[0]
 
     @property
-    def _bandwidth(self) -> float:
+    def bandwidth(self) -> float:
         """Bandwidth in the units of the standardised latents."""
         return self.press.bandwidth / _unit2(self.settings, self.scale)
 
     def _from_all(self, z_ax: Float64) -> tuple[Float64, Float64]:
         """Values (b, D) less the mean, and squared distances (b,) to the nearest inducing point."""
         d2 = distance_matrix(z_ax, self.z_mx)
-        return affinity(d2, self._bandwidth) @ self.M_mX, d2.min(axis=1)
+        return affinity(d2, self.bandwidth) @ self.M_mX, d2.min(axis=1)
 
 
 def fit_gplm(

@@ -112,12 +112,10 @@ class _Ridge:
     def of(cls, fit: GPLMFit, twins: list[Float64], targets: Array) -> "_Ridge":
         """The regression that the decoder solved, from the rows it was fitted to."""
         used: dict[str, Any] = fit.settings
-        unit2 = 1.0 if used["whiten_latent"] else float(fit.scale.unit[0]) ** 2
-        bandwidth = fit.press.bandwidth / unit2
-        W = whitening(affinity(distance_matrix(fit.z_mx, fit.z_mx), bandwidth), used["jitter"])
+        W = whitening(affinity(distance_matrix(fit.z_mx, fit.z_mx), fit.bandwidth), used["jitter"])
         centred = targets - fit.mu_X
         moving = 1 / (len(centred) - 1) if used["center_X"] else 0.0
-        whole = cls(fit.z_mx, bandwidth, W, np.zeros(0), np.zeros(0), twins, centred, moving)
+        whole = cls(fit.z_mx, fit.bandwidth, W, np.zeros(0), np.zeros(0), twins, centred, moving)
         gram, moment, total = np.zeros(()), np.zeros(()), np.zeros(())
         for rows in row_blocks(len(centred), used["fit_block"]):
             Phi = [whole.features(twin[rows]) / len(twins) ** 0.5 for twin in twins]

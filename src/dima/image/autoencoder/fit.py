@@ -123,9 +123,7 @@ def fit_autoencoder(
 
 def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device) -> Engine:
     shape = images.shape[1:]
-    names = ("epochs", "batch_size", "learning_rate", "ema_decay", "precision", "seed")
-    plan = Plan(**{name: settings_used[name] for name in names})
-    plan = dataclasses.replace(plan, batch_size=min(plan.batch_size, len(images)))
+    plan = Plan.of(settings_used, len(images))
     noise, error = settings_used["code_noise"], LOSSES[settings_used["loss"]]
 
     def build() -> nn.Module:

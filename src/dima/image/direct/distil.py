@@ -122,9 +122,7 @@ def fit_direct(
 def _engine(
     settings_used: dict[str, Any], teacher: DiffusionFit, pairs: tuple[Tensor, Tensor], kept: int
 ) -> Engine:
-    names = ("epochs", "batch_size", "learning_rate", "ema_decay", "precision", "seed")
-    plan = Plan(**{name: settings_used[name] for name in names}, records=_RECORDS, clip=1.0)
-    plan = dataclasses.replace(plan, batch_size=min(plan.batch_size, kept))
+    plan = Plan.of(settings_used, kept, records=_RECORDS, clip=1.0)
     method, error = METHODS[settings_used["method"]], LOSSES[settings_used["loss"]]
     blocks = _blocks(settings_used)
 

@@ -1,5 +1,6 @@
 """What ready hooks are made of: checked settings and tensors, and how those fit to features."""
 
+import abc
 import dataclasses
 from typing import Any
 
@@ -14,7 +15,7 @@ __all__ = ["ReadyHook", "by_channel", "misfit", "named", "narrow", "of_samples",
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # tensors have no single truth value to compare by
-class ReadyHook:
+class ReadyHook(abc.ABC):
     """Base of the hooks that are data: declared fields are plain settings, all others are tensors."""
 
     def __post_init__(self) -> None:
@@ -33,8 +34,9 @@ class ReadyHook:
         """
         return self._changed(features, context)
 
+    @abc.abstractmethod
     def _changed(self, features: Tensor, context: Context | None) -> Tensor:
-        raise NotImplementedError
+        """Features as the hook changes them."""
 
 
 def of_samples(owner: str, name: str, values: Tensor, features: Tensor, context: Context | None) -> Tensor:
