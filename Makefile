@@ -14,10 +14,10 @@ types:
 	mypy
 
 test:
-	python -m pytest
+	python -m pytest -n auto --dist loadscope
 
 check: lint types
-	python -m pytest --cov=dima
+	python -m pytest -n auto --dist loadscope --cov=dima
 
 bench:
 	@for script in benchmarks/speed_*.py; do echo "== $$script"; python "$$script" || exit 1; done

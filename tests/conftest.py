@@ -3,6 +3,11 @@
 import gc
 import ipaddress
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy: each process on a core of its own, not on all of them
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import shutil
 import socket
 import sys

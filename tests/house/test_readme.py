@@ -9,7 +9,8 @@ from dima.cli import VERBS, run
 from dima.latent.ddpm import DDPM
 from house.rules import ROOT
 
-TEST_COMMAND = "python -m pip install -c constraints.txt '.[all,test]' && python -m pytest"
+INSTALL = "python -m pip install -c constraints.txt '.[all,test]'"
+TEST_COMMAND = f"{INSTALL} && python -m pytest -n auto --dist loadscope"
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 PAGES = ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob("docs/guide/*.md"))]
 
