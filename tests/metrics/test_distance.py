@@ -68,3 +68,8 @@ def test_pairs_of_different_width():
 def test_pairs_are_computed_in_double_precision():
     first, second = distance.pair("metric", np.float32([[1]]), np.uint8([[2]]), ("X", "Y"))
     assert (first.dtype, second.dtype) == (np.float64, np.float64)
+
+
+def test_city_distances_by_hand():
+    X, Y = np.array([[0.0, 0.0], [1.0, 2.0]]), np.array([[3.0, -4.0], [1.0, 0.0], [1.0, 2.0]])
+    assert_close(distance.city_distances(X, Y), np.abs(X[:, None] - Y).sum(axis=2))

@@ -1,14 +1,15 @@
-"""Squared distances, whole or in blocks of rows, and the check of two tables that are compared."""
+"""Distances, whole or in blocks of rows, and the check of two tables that are compared."""
 
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from dima import blocks, check
 from dima.errors import SettingError
 from dima.typing import Array, ArrayLike, Float64
 
-__all__ = ["check_neighbours", "distance_matrix", "pair", "squared_distances"]
+__all__ = ["check_neighbours", "city_distances", "distance_matrix", "pair", "squared_distances"]
 
 # Of each float64 distance: itself, a second array, a mask, and the like in the caller's hands.
 _HELD_BYTES = 32
@@ -39,6 +40,16 @@ def distance_matrix(X: Array, Y: Array) -> Array:
         array([[25.,  1.]])
     """
     return _product(_left_factor(X), _right_factor(Y))
+
+
+def city_distances(X: Array, Y: Array) -> Float64:
+    """Cityblock distances (n, m) of rows X (n, D) to Y (m, D): sums of absolute differences.
+
+    Example:
+        >>> city_distances(np.array([[0.0, 0.0]]), np.array([[3.0, -4.0], [1.0, 0.0]]))
+        array([[7., 1.]])
+    """
+    return cdist(X, Y, "cityblock")
 
 
 def squared_distances(

@@ -42,7 +42,7 @@ def fit_mixture(X: ArrayLike, seed: int = 0, most: int = 10) -> "GaussianMixture
         >>> fit_mixture(np.concatenate([line - 5, line + 5])).n_components
         2
     """
-    # scikit-learn takes half a second to import, and no other metric needs it.
+    # scikit-learn takes half a second to import, and few metrics need it.
     from sklearn.exceptions import ConvergenceWarning
 
     rows = check.array("fit_mixture", "X", X).astype(np.float64, copy=False)

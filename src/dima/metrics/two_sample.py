@@ -6,6 +6,7 @@ import numpy as np
 
 from dima.blocks import row_blocks, rows_within
 from dima.errors import SettingError
+from dima.metrics.classifier import told_apart
 from dima.metrics.distance import check_neighbours, pair, squared_distances
 from dima.metrics.mmd import check_sizes, unbiased_mmd
 from dima.typing import ArrayLike, Float64
@@ -13,7 +14,6 @@ from dima.typing import ArrayLike, Float64
 __all__ = ["c2st", "density_coverage", "energy_distance", "mmd", "precision_recall", "sliced_w2"]
 
 _MEDIAN_ROWS = 2000
-_C2ST_ROWS = 2000
 
 
 def sliced_w2(X: ArrayLike, Y: ArrayLike, n_projections: int = 256, seed: int = 0) -> float:
@@ -94,27 +94,17 @@ def c2st(X: ArrayLike, Y: ArrayLike, seed: int = 0, folds: int = 5) -> float:
     moves it by about 0.35 / sqrt(n), and the better of two lies a little above 0.5.
     Source: Lopez-Paz and Oquab 2017, "Revisiting classifier two-sample tests".
     """
-    # scikit-learn takes half a second to import, and no other metric needs it.
+    # scikit-learn takes half a second to import, and no other metric here needs it.
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    X, Y = pair("c2st", X, Y, ("X", "Y"))
-    size = min(len(X), len(Y), _C2ST_ROWS)
-    if not 2 <= folds <= size:
-        raise SettingError(
-            f"c2st: folds must be 2 to {size}, a set's rows; got {folds}. Lower folds or pass more."
-        )
-    random = np.random.default_rng(seed)
-    chosen = [rows[random.permutation(len(rows))[:size]] for rows in (X, Y)]
-    pooled, labels = np.concatenate(chosen), np.repeat([0, 1], size)
-    split = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    pipelines = [
+    sets = pair("c2st", X, Y, ("X", "Y"))
+    classifiers = [
         make_pipeline(StandardScaler(), of) for of in (LogisticRegression(max_iter=1000), SVC(C=10.0))
     ]
-    return float(max(cross_val_score(one, pooled, labels, cv=split).mean() for one in pipelines))
+    return max(told_apart("c2st", sets, classifiers, seed, folds))
 
 
 def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 5) -> tuple[float, float]:
