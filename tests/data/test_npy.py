@@ -157,3 +157,16 @@ def test_npz_with_any_byte_changed_is_right_or_refused(tmp_path_factory, where, 
     except DimaError:
         return
     assert_close(found, X)
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [(np.uint8, "int"), (np.bool_, "bool"), (np.float32, "float")])
+def test_types_are_those_of_the_elements(tmp_path, dtype, kind):
+    np.save(tmp_path / "x.npy", X.astype(dtype))
+    np.savez(tmp_path / "x.npz", X.astype(dtype))
+    for name in ("x.npy", "x.npz"):
+        assert read.table(tmp_path / name, words=True, missing=True).types == (kind,) * 3
+
+
+def test_a_column_with_nothing_in_it(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([[1, np.nan], [np.nan, np.nan]]))
+    refused(tmp_path / "x.npy", DataError, "'column 2'", missing=True)

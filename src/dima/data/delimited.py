@@ -1,37 +1,52 @@
 """Tables in text: .csv and .tsv, with or without a header, read as float64."""
 
 import array
+import contextlib
 import csv
+import dataclasses
 import io
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from dima.data.table import Table, check_cells, column_labels, unfit
+from dima.data import words
+from dima.data.table import Reading, Table, check_cells, column_labels, unfit
 from dima.errors import ShapeError
 from dima.typing import Array
 
 __all__ = ["read_delimited", "write_csv"]
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
+_WHOLE = re.compile(rf"[+-]?[0-9]+|{'|'.join(map(re.escape, _MISSING))}", re.IGNORECASE)
+_BLOCK_ROWS = 4096  # read at a time where words are kept
 
 
-def read_delimited(path: Path, key: str | None, drop_text: bool) -> Table:
-    """Read a .csv or .tsv table in UTF-8, streaming: rows are held as numbers, never as text."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+def read_delimited(path: Path, key: str | None, reading: Reading) -> Table:
+    """Read a .csv or .tsv table in UTF-8, streaming: rows are held as numbers, never as text.
+
+    Where words are kept, the file is read a second time for the columns that hold them.
+    """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            lines = csv.reader(handle, delimiter=delimiter, strict=True)
-            return _parse(path, ((lines.line_num, row) for row in lines if row), drop_text)
+        with _rows(path) as rows:
+            found, text, has_header = _numbers_of(path, rows)
+        if text and reading.words:
+            with _rows(path) as rows:
+                found = _with_words(found, text, itertools.islice(rows, int(has_header), None))
+            text = {}
     except UnicodeDecodeError as fault:
         got = f"bytes that are not ({fault.reason})"
         raise unfit(path, "be text in UTF-8", got, "Save it as UTF-8.") from fault
     except csv.Error as fault:
         raise unfit(path, "be well-formed text", str(fault), "Check its quotes and line ends.") from fault
+    if found.columns and not found.columns[0].strip() and _numbers_rows(found.values):
+        found.columns[0], text[0] = "(row numbers)", ""
+    return check_cells(path, found, text, reading)
 
 
 def write_csv(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
@@ -61,8 +76,17 @@ def _header(columns: Sequence[str], below: Sequence[str]) -> str:
     return line.getvalue().removesuffix("\r\n") + "\n" if _is_header([cells, below]) else ""
 
 
-def _parse(path: Path, rows: Iterator[tuple[int, list[str]]], drop_text: bool) -> Table:
-    """Numbers of all rows; a missing cell or a word becomes NaN and is judged at the end."""
+@contextlib.contextmanager
+def _rows(path: Path) -> Iterator[Iterator[tuple[int, list[str]]]]:
+    """The rows of a file that are not blank, each with the number of its line."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        lines = csv.reader(handle, delimiter=delimiter, strict=True)
+        yield ((lines.line_num, row) for row in lines if row)
+
+
+def _numbers_of(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[Table, dict[int, str], bool]:
+    """Numbers of all rows, NaN for missing cells and words; an example of each column of words; if named."""
     opening = list(itertools.islice(rows, 2))
     has_header = bool(opening) and _is_header([row for _, row in opening])
     names = opening.pop(0)[1] if has_header else None
@@ -71,21 +95,55 @@ def _parse(path: Path, rows: Iterator[tuple[int, list[str]]], drop_text: bool) -
     width = len(names or opening[0][1])
     cells = array.array("d")
     text: dict[int, str] = {}
+    whole = list(range(width))  # columns of integers so far
     for number, (line, row) in enumerate(itertools.chain(opening, rows), start=1):
         if len(row) != width:
             fix = f"Repair line {line}, or quote the cells that hold the separator."
             raise unfit(path, f"have {width} cells in each row", f"{len(row)} on line {line}", fix)
+        joined = "".join(row)
+        if whole and not joined.replace("-", "").isdecimal():
+            whole = [axis for axis in whole if _WHOLE.fullmatch(row[axis].strip())]
         try:
             # float() would read the label "12_3" as 123: a row with one goes cell by cell.
-            is_plain = "_" not in "".join(row)
-            cells.extend([*map(float, row)] if is_plain else _numbers(row, number, text))
+            cells.extend(_numbers(row, number, text) if "_" in joined else [*map(float, row)])
         except ValueError:
             cells.extend(_numbers(row, number, text))
     values = np.frombuffer(cells, np.float64).reshape(-1, width)
-    if names and not names[0].strip() and _numbers_rows(values):
-        names[0], text[0] = "(row numbers)", ""
-        drop_text = drop_text or len(text) == 1
-    return check_cells(path, names, values, text, drop_text)
+    types = tuple("int" if axis in whole else "float" for axis in range(width))
+    return Table(values, names, [], types), text, has_header
+
+
+def _with_words(found: Table, axes: Iterable[int], rows: Iterator[tuple[int, list[str]]]) -> Table:
+    """A table with the words of some columns, or True and False where they hold nothing else."""
+    values, levels, types = found.values, {}, [found.type_at(axis) for axis in range(found.values.shape[1])]
+    for axis, (codes, cells) in _coded(axes, rows, words.most_words(len(values))).items():
+        codes = np.concatenate([codes, np.full(len(values) - len(codes), -1)])
+        if {cell.lower() for cell in cells} <= {"true", "false", ""}:
+            truth = {"true": 1.0, "false": 0.0, "": np.nan}
+            values[:, axis], types[axis] = np.array([truth[cell.lower()] for cell in cells])[codes], "bool"
+        else:
+            (values[:, axis], levels[axis]), types[axis] = words.placed(codes, cells), "text"
+    return dataclasses.replace(found, types=tuple(types), levels=levels)
+
+
+def _coded(
+    axes: Iterable[int], rows: Iterator[tuple[int, list[str]]], most: int
+) -> dict[int, tuple[Array, list[str]]]:
+    """Cells of some columns as places in a list of the different ones, "" for a missing one.
+
+    A column with more than `most` words is refused or left out later: its other rows are not read.
+    """
+    places: dict[int, defaultdict[str, int]] = {axis: defaultdict() for axis in axes}
+    codes = {axis: array.array("q") for axis in places}
+    for place in places.values():
+        place.default_factory = place.__len__  # a new cell gets the next place
+    while block := list(itertools.islice(rows, _BLOCK_ROWS)):
+        for axis, place in places.items():
+            if len(place) <= most + 1:  # one of them may be the missing one
+                stripped = (row[axis].strip() for _, row in block)
+                cells = ("" if cell.lower() in _MISSING else cell for cell in stripped)
+                codes[axis].extend(map(place.__getitem__, cells))
+    return {axis: (np.frombuffer(codes[axis], np.int64), [*place]) for axis, place in places.items()}
 
 
 def _is_header(opening: Sequence[Sequence[str]]) -> bool:

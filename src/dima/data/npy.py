@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from dima import check
-from dima.data.table import Table, unfit
+from dima.data.table import Reading, Table, refuse_blank, type_of, unfit
 from dima.errors import DimaError
 from dima.typing import Array
 
@@ -33,18 +33,18 @@ _HEADERS = {
 _Header = tuple[tuple[int, ...], Literal["C", "F"], np.dtype[Any]]
 
 
-def read_npy(path: Path, key: str | None, drop_text: bool) -> Table:
+def read_npy(path: Path, key: str | None, reading: Reading) -> Table:
     """Map a .npy file into memory, read-only, once its header and its size agree."""
     with path.open("rb") as handle:
         shape, order, dtype = _read_header(path, handle, path.stat().st_size)
-        return Table(np.memmap(handle, dtype, "r", handle.tell(), shape, order), None, [])
+        return _table(path, np.memmap(handle, dtype, "r", handle.tell(), shape, order), reading)
 
 
-def read_npz(path: Path, key: str | None, drop_text: bool) -> Table:
+def read_npz(path: Path, key: str | None, reading: Reading) -> Table:
     """Read one array of a .npz archive: the one called `key`, or the only one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return Table(_member(path, archive, key), None, [])
+            return _table(path, _member(path, archive, key), reading)
     except DimaError:
         raise
     except _ZIP_FAULTS as fault:
@@ -55,6 +55,13 @@ def read_npz(path: Path, key: str | None, drop_text: bool) -> Table:
 def write_npy(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
     """Write an array in the .npy format, which has no place for the names of columns."""
     npy.write_array(handle, values, allow_pickle=False)
+
+
+def _table(path: Path, values: Array, reading: Reading) -> Table:
+    table = Table(values, None, [], (type_of(values.dtype),) * values.shape[1])
+    if reading.missing:
+        refuse_blank(path, table)
+    return table
 
 
 def _member(path: Path, archive: zipfile.ZipFile, key: str | None) -> Array:

@@ -1,43 +1,81 @@
 """Tables in .parquet files, where pyarrow is installed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dima import check
-from dima.data.table import Table, check_cells, unfit
+from dima.data import words
+from dima.data.table import Reading, Table, check_cells, unfit
 from dima.errors import BackendError
+from dima.typing import Array
 
 __all__ = ["read_parquet"]
 
 
-def read_parquet(path: Path, key: str | None, drop_text: bool) -> Table:
+def read_parquet(path: Path, key: str | None, reading: Reading) -> Table:
     """Read the columns of one .parquet file: float32 where all are, otherwise float64.
 
     Raises:
         BackendError: pyarrow is not installed.
     """
+    pa, parquet = _pyarrow(path, "read")
+    try:
+        # Not `read_table`: it would add columns made of the names of the folders above.
+        stored = parquet.ParquetFile(path).read()
+        check.form("table", str(path), (stored.num_rows, stored.num_columns), np.dtype(float), ("n", "D"))
+        columns = [_plain(pa, column) if reading.words else column for column in stored.columns]
+        types = [_type_of(pa, column.type) for column in columns]
+        goal = pa.float32() if {column.type for column in columns} == {pa.float32()} else pa.float64()
+        blank = np.full(stored.num_rows, np.nan, np.float32)
+        values, levels = [], {}
+        for axis, (column, kind) in enumerate(zip(columns, types, strict=True)):
+            if kind == "text" and reading.words:
+                placed, levels[axis] = _places(column)
+                values.append(placed)
+            else:
+                is_number = kind in ("int", "float", "bool")
+                values.append(column.cast(goal, safe=False).to_numpy() if is_number else blank)
+    except (pa.ArrowException, OSError) as fault:
+        got = f"a damaged one ({str(fault).splitlines()[0]})"
+        raise unfit(path, "be a readable .parquet file", got, "Save it again.") from fault
+    numbers = ("int", "float", "bool")
+    text = {
+        i: str(columns[i].type) for i, kind in enumerate(types) if kind not in numbers and i not in levels
+    }
+    found = Table(np.column_stack(values), stored.column_names, [], tuple(types), levels)
+    return check_cells(path, found, text, reading)
+
+
+def _pyarrow(path: Path, done: str) -> tuple[Any, Any]:
     try:
         # An extra: only a .parquet file needs it.
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as fault:
         fix = 'Run: pip install "dima-manifold[parquet]"'
-        raise BackendError(f"table: {path} must be read with pyarrow; got no pyarrow. {fix}") from fault
-    is_number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
-    try:
-        # Not `read_table`: it would add columns made of the names of the folders above.
-        stored = parquet.ParquetFile(path).read()
-        kinds = stored.schema.types
-        text = {i: str(kind) for i, kind in enumerate(kinds) if not any(f(kind) for f in is_number)}
-        goal = pa.float32() if set(kinds) == {pa.float32()} else pa.float64()
-        blank = np.full(stored.num_rows, np.nan, np.float32)
-        columns = [
-            blank if axis in text else column.cast(goal, safe=False).to_numpy()
-            for axis, column in enumerate(stored.columns)
-        ]
-    except (pa.ArrowException, OSError) as fault:
-        got = f"a damaged one ({str(fault).splitlines()[0]})"
-        raise unfit(path, "be a readable .parquet file", got, "Save it again.") from fault
-    check.form("table", str(path), (stored.num_rows, stored.num_columns), np.dtype(float), ("n", "D"))
-    return check_cells(path, stored.column_names, np.column_stack(columns), text, drop_text)
+        raise BackendError(f"table: {path} must be {done} with pyarrow; got no pyarrow. {fix}") from fault
+    return pa, parquet
+
+
+def _type_of(pa: Any, stored: Any) -> str:
+    """The type of a column by the type it is stored in; "" where it is neither numbers nor words."""
+    kinds = {
+        "int": (pa.types.is_integer,),
+        "float": (pa.types.is_floating,),
+        "bool": (pa.types.is_boolean,),
+        "text": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
+    }
+    return next((kind for kind, tests in kinds.items() if any(test(stored) for test in tests)), "")
+
+
+def _plain(pa: Any, column: Any) -> Any:
+    """A column without its dictionary, as categories are stored."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _places(column: Any) -> tuple[Array, tuple[str, ...]]:
+    coded = column.dictionary_encode().unify_dictionaries().combine_chunks()
+    whole = coded.chunk(0) if hasattr(coded, "chunk") else coded
+    return words.placed(whole.indices.fill_null(-1).to_numpy(), whole.dictionary.to_pylist())

@@ -1,4 +1,4 @@
-"""Tables of numbers in and out of files, by suffix: .npy, .npz, .csv, .tsv and .parquet."""
+"""Tables in and out of files, by suffix: .npy, .npz, .csv, .tsv and .parquet."""
 
 import os
 import re
@@ -12,14 +12,14 @@ from dima import check
 from dima.data.delimited import read_delimited, write_csv
 from dima.data.npy import read_npy, read_npz, write_npy
 from dima.data.parquet import read_parquet
-from dima.data.table import Table, unfit
+from dima.data.table import Reading, Table, unfit
 from dima.errors import MemoryBudgetError
 from dima.files import replace_file
 from dima.typing import Array
 
 __all__ = ["Table", "save_table", "table"]
 
-_READERS: dict[str, Callable[[Path, str | None, bool], Table]] = {
+_READERS: dict[str, Callable[[Path, str | None, Reading], Table]] = {
     ".npy": read_npy,
     ".npz": read_npz,
     ".csv": read_delimited,
@@ -31,8 +31,10 @@ _WRITERS: dict[str, _Write] = {".npy": write_npy, ".csv": write_csv}
 _NPZ_SPEC = re.compile(r"(?P<path>.*\.npz):(?P<key>.+)", re.IGNORECASE | re.DOTALL)
 
 
-def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
-    """Read a table (n, D) of numbers.
+def table(
+    path_or_spec: str | Path, drop_text: bool = False, words: bool = False, missing: bool = False
+) -> Table:
+    """Read a table (n, D) of numbers and, when asked, of words and booleans.
 
     Args:
         path_or_spec: a .npy file (memory-mapped, never loaded whole), .npz as `file.npz:key` (without the
@@ -40,10 +42,14 @@ def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
             .parquet (needs pyarrow).
         drop_text: leave out columns that do not hold numbers, named in `Table.left_out`, instead of
             refusing the file. A nameless first column that only numbers the rows is always left out.
+        words: keep columns of words, and of True and False in text, instead of refusing the file. Words are
+            stripped of outer spaces. Words that hardly repeat and dates are refused still.
+        missing: let missing cells be NaN instead of refusing the file; not all cells of a column.
 
     Raises:
         DataError: the file is missing, damaged, empty, ragged or of an unknown kind, or has missing cells
-            or columns that are not numbers.
+            or columns that are not numbers and not asked for, more than 50 different words in a column
+            and more than half as many as rows, dates, or a column without a single cell filled.
         DataTypeError: the elements are objects, text, records, dates or complex numbers.
         ShapeError: the array does not have two axes.
         BackendError: a .parquet file, and pyarrow is not installed.
@@ -63,7 +69,7 @@ def table(path_or_spec: str | Path, drop_text: bool = False) -> Table:
     if path.stat().st_size == 0:
         raise unfit(path, "be a file with data in it", "0 bytes", "Write it again.")
     try:
-        return read(path, key, drop_text)
+        return read(path, key, Reading(drop_text, words, missing))
     except OSError as fault:
         raise unfit(path, "be readable", str(fault.strerror), "Check its permissions.") from fault
     except MemoryError as fault:

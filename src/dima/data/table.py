@@ -1,30 +1,147 @@
 """What a table is, and the one judge of named columns read from a file."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dima.data import words
 from dima.errors import DataError
-from dima.typing import Array
+from dima.typing import Array, Float64
 
-__all__ = ["Table", "check_cells", "column_labels", "unfit"]
+__all__ = ["Reading", "Table", "check_cells", "column_labels", "refuse_blank", "type_of", "unfit"]
+
+_SHOWN = 20  # names in a message
+_DROP = "Pass drop_text=True to drop it (--drop-text)."
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Numbers read from a file.
+    """Columns of numbers, integers, booleans and words.
 
     Attributes:
-        values: (n, D), one row per sample; read-only where it is memory-mapped.
+        values: (n, D), one row per sample; read-only where it is memory-mapped. A column of words holds the
+            place of each word among its levels, NaN where a cell is missing.
         columns: D names where the file has them, else None.
         left_out: names of the columns in the file that are not in `values`.
+        types: "float", "int", "bool" or "text" for each of the D columns; None where nothing is known.
+        levels: for each column of words, by position, its words.
+
+    Example:
+        >>> table = Table(np.array([[1.0, 0], [2, 1]]), ["a", "kind"], [], ("int", "text"), {1: ("x", "y")})
+        >>> table.cells(1)
+        ['x', 'y']
+        >>> table.split_off("a")[1]
+        [1, 2]
     """
 
     values: Array
     columns: list[str] | None
     left_out: list[str]
+    types: tuple[str, ...] | None = None
+    levels: Mapping[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def labels(self) -> list[str]:
+        """D names of columns; where there are none, their positions, from 1."""
+        return column_labels(self.columns or [""] * self.values.shape[1])
+
+    def type_at(self, axis: int) -> str:
+        """The type of one column."""
+        return self.types[axis] if self.types else "float"
+
+    def cells(self, axis: int) -> list[Any]:
+        """One column as words, integers, booleans or floats; None where a cell is missing."""
+        return self._spelt(axis, self.values[:, axis])
+
+    def take(self, rows: Array | slice) -> "Table":
+        """The table of some rows, given by an array of indices or a slice."""
+        return dataclasses.replace(self, values=self.values[rows])
+
+    def select(self, axes: Sequence[int]) -> "Table":
+        """The table of some columns, given by their positions."""
+        return dataclasses.replace(
+            self,
+            values=self.values[:, list(axes)],
+            columns=self.columns and [self.columns[axis] for axis in axes],
+            types=self.types and tuple(self.types[axis] for axis in axes),
+            levels={new: self.levels[old] for new, old in enumerate(axes) if old in self.levels},
+        )
+
+    def split_off(self, name: str) -> tuple["Table", list[Any]]:
+        """The table without one column, and that column as words, integers, booleans or floats.
+
+        Raises:
+            DataError: there is no column of that name, there is no other, or one of its cells is missing.
+        """
+        labels = self.labels
+        if name not in labels:
+            there = ", ".join(labels[:_SHOWN]) + ", ..." * (len(labels) > _SHOWN)
+            raise DataError(f"table: {name!r} must be one of its columns; got none. There are: {there}.")
+        if len(labels) == 1:
+            raise DataError(f"table: other columns must stand beside {name!r}; got none. Pass more columns.")
+        axis = labels.index(name)
+        cells = self.cells(axis)
+        if None in cells:
+            got, fix = f"an empty one in row {cells.index(None) + 1}", "Fill such cells or drop their rows."
+            raise DataError(f"table: every cell of {name!r} must hold something; got {got}. {fix}")
+        return self.select([other for other in range(len(labels)) if other != axis]), cells
+
+    def recoded(self, levels: Mapping[int, Sequence[str]], owner: str) -> "Table":
+        """The same rows with words placed in other levels, by position of the column.
+
+        Numbers in a column that shall hold words are taken as they are spelt: a file may hold none but
+        "1" where another had "1" and "x".
+
+        Raises:
+            DataError: a word is not among the levels, or a column holds words and shall not.
+        """
+        for axis in sorted(set(self.levels) - set(levels)):
+            got, fix = f"words such as {self.levels[axis][0]!r}", "Pass numbers there."
+            raise DataError(f"{owner}: column {self.labels[axis]!r} must hold numbers; got {got}. {fix}")
+        values = np.array(self.values, np.float64)
+        for axis, known in levels.items():
+            values[:, axis] = self._placed_in(axis, known, owner)
+        axes = range(values.shape[1])
+        types = tuple("text" if axis in levels else self.type_at(axis) for axis in axes)
+        copied = {axis: tuple(known) for axis, known in levels.items()}
+        return dataclasses.replace(self, values=values, types=types, levels=copied)
+
+    def _placed_in(self, axis: int, known: Sequence[str], owner: str) -> Float64:
+        unique, inverse = np.unique(self.values[:, axis], return_inverse=True)
+        place = {word: float(at) for at, word in enumerate(known)}
+        spelt = self._spelt(axis, unique)
+        places = np.array([np.nan if cell is None else place.get(str(cell), -1.0) for cell in spelt])[inverse]
+        strange = np.flatnonzero(places == -1)
+        if len(strange):
+            row = int(strange[0])
+            got = f"{str(spelt[inverse[row]])!r} in row {row + 1}"
+            fix = f"It can be {', '.join(known[:_SHOWN])}{', ...' * (len(known) > _SHOWN)}."
+            raise DataError(f"{owner}: column {self.labels[axis]!r} must hold known words; got {got}. {fix}")
+        return places
+
+    def _spelt(self, axis: int, numbers: Array) -> list[Any]:
+        """Numbers of one column in the words or the type of that column."""
+        kind, is_there = self.type_at(axis), ~np.isnan(numbers)
+        if kind == "text":
+            places = np.where(is_there, numbers, -1).astype(int)  # the last one is None
+            return np.array([*self.levels[axis], None], object)[places].tolist()
+        types: dict[str, Callable[[float], Any]] = {"int": round, "bool": bool}
+        convert = types.get(kind, float)
+        cells = np.full(len(numbers), None, object)
+        cells[is_there] = [*map(convert, numbers[is_there].tolist())]
+        return cells.tolist()
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What a file may hold beside numbers: words to leave out, words to keep, missing cells."""
+
+    drop_text: bool = False
+    words: bool = False
+    missing: bool = False
 
 
 def unfit(file: Path | str, rule: str, got: str, fix: str) -> DataError:
@@ -37,34 +154,77 @@ def column_labels(names: Sequence[str]) -> list[str]:
     return [name.strip() or f"column {number}" for number, name in enumerate(names, start=1)]
 
 
-def check_cells(
-    file: Path, names: Sequence[str] | None, values: Array, text: Mapping[int, str], drop_text: bool
-) -> Table:
-    """Judge columns: those with words are dropped or refused, missing cells are refused.
+def type_of(dtype: np.dtype[Any]) -> str:
+    """The type of a column of numbers."""
+    return {"b": "bool", "i": "int", "u": "int"}.get(dtype.kind, "float")
+
+
+def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading: Reading) -> Table:
+    """Judge columns: those with words are kept, dropped or refused, and missing cells are refused.
 
     Args:
         file: where the table comes from, for the message.
-        names: D names, or None.
-        values: (n, D); NaN marks a cell that is missing or holds a word.
-        text: for each column with words, by position, an example for the message.
-        drop_text: leave such columns out instead of refusing the table.
+        found: every column; NaN marks a cell that is missing or that cannot be kept.
+        text: for each column that cannot be kept, by position, an example for the message; an empty
+            one where nothing is lost with it.
+        reading: what the file may hold.
 
     Raises:
-        DataError: a column holds words and may not be dropped, a cell is missing, or no column is left.
+        DataError: a column cannot be kept and may not be dropped, its words hardly repeat or are dates, a
+            cell is missing, or no column is left.
     """
-    labels = column_labels(names or [""] * values.shape[1])
-    if text and not drop_text:
-        shown = ", ".join(f"{labels[axis]!r} ({text[axis]})" for axis in sorted(text)[:5])
-        got = f"columns that are not numbers: {shown}{f' and {len(text) - 5} more' if len(text) > 5 else ''}"
-        raise unfit(file, "hold numbers", got, "Drop them or pass drop_text=True (--drop-text).")
-    numeric = [axis for axis in range(len(labels)) if axis not in text]
-    if not numeric:
+    labels = found.labels
+    if reading.drop_text:
+        text = {**dict.fromkeys(found.levels, ""), **text}
+    lost = {axis: shown for axis, shown in sorted(text.items()) if shown}
+    if lost and not reading.drop_text:
+        shown = ", ".join(f"{labels[axis]!r} ({lost[axis]})" for axis in [*lost][:5])
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        rule, kind = (
+            ("hold numbers or words", "neither") if reading.words else ("hold numbers", "not numbers")
+        )
+        fix = _DROP if reading.words else "Drop them or pass drop_text=True (--drop-text)."
+        raise unfit(file, rule, f"columns that are {kind}: {shown}{more}", fix)
+    kept = [axis for axis in range(len(labels)) if axis not in text]
+    if not kept:
         raise unfit(file, "have a column of numbers", "none", "Pass numbers.")
-    kept = [labels[axis] for axis in numeric]
-    values = values[:, numeric] if text else values
-    missing = np.argwhere(np.isnan(values).T)  # by column, then by row
+    left_out = [*found.left_out, *(labels[axis] for axis in sorted(text))]
+    named = dataclasses.replace(found, columns=found.columns and labels, left_out=left_out)
+    table = named.select(kept) if text else named
+    for axis, levels in table.levels.items():
+        _refuse_words(file, table.labels[axis], levels, len(table.values))
+    refuse_empty = refuse_blank if reading.missing else _refuse_missing
+    refuse_empty(file, table)
+    return table
+
+
+def refuse_blank(file: Path | str, table: Table) -> None:
+    """Refuse a column without a single cell that holds something.
+
+    Raises:
+        DataError: there is one.
+    """
+    suspects = np.flatnonzero(np.isnan(table.values[0]))  # of a file mapped into memory, few are touched
+    blank = [axis for axis in suspects.tolist() if np.isnan(table.values[:, axis]).all()]
+    if blank:
+        got = f"only empty ones in {table.labels[blank[0]]!r}, first in row 1"
+        raise unfit(file, "have a cell that is not empty in every column", got, "Drop that column.")
+
+
+def _refuse_words(file: Path | str, label: str, levels: Sequence[str], n: int) -> None:
+    most = words.most_words(n)
+    if len(levels) > most:
+        got = f"more than {most} different ones in {n} rows of {label!r}"
+        raise unfit(file, "hold words that repeat", got, _DROP)
+    if levels and words.are_dates(levels):
+        got = f"dates in {label!r}, such as {levels[0]!r}"
+        raise unfit(file, "hold numbers or words that are no dates", got, _DROP)
+
+
+def _refuse_missing(file: Path | str, table: Table) -> None:
+    missing = np.argwhere(np.isnan(table.values).T)  # by column, then by row
     if len(missing):
         column, row = missing[0]
-        got = f"an empty one in {kept[column]!r}, first in row {row + 1}"
-        raise unfit(file, "have a number in every cell", got, "Fill such cells or drop their rows.")
-    return Table(values, kept if names else None, [labels[axis] for axis in sorted(text)])
+        rule = f"have a number{' or a word' if table.levels else ''} in every cell"
+        got = f"an empty one in {table.labels[column]!r}, first in row {row + 1}"
+        raise unfit(file, rule, got, "Fill such cells or drop their rows.")

@@ -1,0 +1,62 @@
+"""Columns of words: how words become numbers, and which words are too many or are dates."""
+
+import re
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from dima.typing import Array, Float64
+
+__all__ = ["are_dates", "most_words", "placed"]
+
+_FEW = 50  # different words that are always few enough
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DAYS = (
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}",
+    r"\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})",
+    r"\d{4}-(?:0[1-9]|1[0-2])",
+    rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{2,4}}",
+    rf"{_MONTH} \d{{1,2}}, ?\d{{4}}",
+)
+_TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[ap]m)?(?: ?(?:z|utc|[+-]\d{2}:?\d{2}))?"
+_DATE = re.compile(rf"(?:{'|'.join(_DAYS)})(?:(?:t|,? ){_TIME})?|{_TIME}", re.IGNORECASE)
+
+
+def placed(codes: Array, words: Sequence[str]) -> tuple[Float64, tuple[str, ...]]:
+    """Places of words among those that occur, sorted and without outer spaces.
+
+    Args:
+        codes: (n,) integers, the place of each row's word in `words`; -1 where it is missing.
+        words: in any order; a blank one is a missing cell.
+
+    Returns:
+        (n,) places, NaN where a cell is missing, and the words they count.
+
+    Example:
+        >>> placed(np.array([0, 1, -1, 0]), ["red ", "blue"])
+        (array([ 1.,  0., nan,  1.]), ('blue', 'red'))
+    """
+    stripped = [word.strip() for word in words]
+    levels = sorted({stripped[code] for code in np.unique(codes).tolist() if code >= 0} - {""})
+    place = {word: float(at) for at, word in enumerate(levels)}
+    return np.array([*(place.get(word, np.nan) for word in stripped), np.nan])[codes], tuple(levels)
+
+
+def most_words(n: int) -> int:
+    """How many different words n rows may hold before they are names rather than kinds.
+
+    Example:
+        >>> most_words(30), most_words(1000)
+        (50, 500)
+    """
+    return max(_FEW, n // 2)
+
+
+def are_dates(words: Collection[str]) -> bool:
+    """Whether all words are dates or times of day.
+
+    Example:
+        >>> are_dates(["2024-03-01", "3 Mar 2024 12:30"]), are_dates(["2024-03-01", "never"])
+        (True, False)
+    """
+    return all(_DATE.fullmatch(word) for word in words)

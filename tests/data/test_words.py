@@ -1,0 +1,45 @@
+import datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from close import assert_close
+from dima.data import words
+
+
+@given(st.lists(st.sampled_from(["b", " b", "a ", "A", "", " ", None, "é"]), min_size=1, max_size=20))
+def test_places_are_those_of_numpy(cells):
+    listed = [*dict.fromkeys(cell for cell in cells if cell is not None)]
+    codes = np.array([-1 if cell is None else listed.index(cell) for cell in cells])
+    places, levels = words.placed(codes, listed)
+    stripped = [(cell or "").strip() for cell in cells]
+    expected = np.unique([cell for cell in stripped if cell])
+    assert levels == tuple(expected)
+    is_there = np.array([bool(cell) for cell in stripped])
+    assert_close(np.isnan(places), ~is_there)
+    assert [levels[int(place)] for place in places[is_there]] == [cell for cell in stripped if cell]
+
+
+FORMS = [
+    "%Y-%m-%d",
+    "%d.%m.%Y",
+    "%m/%d/%y",
+    "%d %b %Y",
+    "%B %d, %Y",
+    "%Y-%m",
+    "%Y-%m-%dT%H:%M:%S.%f",
+    "%I:%M %p",
+]
+
+
+@pytest.mark.parametrize("form", [*FORMS, "%Y-%m-%d %H:%M:%S+00:00"])
+def test_dates_as_they_are_printed(form):
+    days = [datetime.datetime(2020, 1 + k, 1 + 2 * k, 3 * k % 12, k) for k in range(12)]
+    assert words.are_dates([day.strftime(form) for day in days])
+
+
+@pytest.mark.parametrize("word", ["2020/21", "1.2", "192.168.10.12", "may", "3-4", "A-2020", "12 apples"])
+def test_words_that_are_no_dates(word):
+    assert not words.are_dates([word])
