@@ -11,7 +11,16 @@ from dima.data import words
 from dima.errors import DataError
 from dima.typing import Array, Float64
 
-__all__ = ["Reading", "Table", "check_cells", "column_labels", "refuse_blank", "type_of", "unfit"]
+__all__ = [
+    "Reading",
+    "Table",
+    "check_cells",
+    "column_labels",
+    "refuse_blank",
+    "refuse_words",
+    "type_of",
+    "unfit",
+]
 
 _SHOWN = 20  # names in a message
 _DROP = "Pass drop_text=True to drop it (--drop-text)."
@@ -154,8 +163,8 @@ def column_labels(names: Sequence[str]) -> list[str]:
     return [name.strip() or f"column {number}" for number, name in enumerate(names, start=1)]
 
 
-def type_of(dtype: np.dtype[Any]) -> str:
-    """The type of a column of numbers."""
+def type_of(dtype: Any) -> str:
+    """The type of a column of numbers, by the kind of its elements."""
     return {"b": "bool", "i": "int", "u": "int"}.get(dtype.kind, "float")
 
 
@@ -191,11 +200,28 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     left_out = [*found.left_out, *(labels[axis] for axis in sorted(text))]
     named = dataclasses.replace(found, columns=found.columns and labels, left_out=left_out)
     table = named.select(kept) if text else named
-    for axis, levels in table.levels.items():
-        _refuse_words(file, table.labels[axis], levels, len(table.values))
+    refuse_words(file, table, _DROP)
     refuse_empty = refuse_blank if reading.missing else _refuse_missing
     refuse_empty(file, table)
     return table
+
+
+def refuse_words(file: Path | str, table: Table, fix: str) -> None:
+    """Refuse columns of words that hardly repeat, or that are dates.
+
+    Raises:
+        DataError: there is one.
+    """
+    n = len(table.values)
+    most = words.most_words(n)
+    for axis, levels in table.levels.items():
+        label = table.labels[axis]
+        if len(levels) > most:
+            got = f"more than {most} different ones in {n} rows of {label!r}"
+            raise unfit(file, "hold words that repeat", got, fix)
+        if levels and words.are_dates(levels):
+            got = f"dates in {label!r}, such as {levels[0]!r}"
+            raise unfit(file, "hold numbers or words that are no dates", got, fix)
 
 
 def refuse_blank(file: Path | str, table: Table) -> None:
@@ -209,16 +235,6 @@ def refuse_blank(file: Path | str, table: Table) -> None:
     if blank:
         got = f"only empty ones in {table.labels[blank[0]]!r}, first in row 1"
         raise unfit(file, "have a cell that is not empty in every column", got, "Drop that column.")
-
-
-def _refuse_words(file: Path | str, label: str, levels: Sequence[str], n: int) -> None:
-    most = words.most_words(n)
-    if len(levels) > most:
-        got = f"more than {most} different ones in {n} rows of {label!r}"
-        raise unfit(file, "hold words that repeat", got, _DROP)
-    if levels and words.are_dates(levels):
-        got = f"dates in {label!r}, such as {levels[0]!r}"
-        raise unfit(file, "hold numbers or words that are no dates", got, _DROP)
 
 
 def _refuse_missing(file: Path | str, table: Table) -> None:

@@ -1,0 +1,176 @@
+"""Data frames of pandas and polars to tables and back; a library is imported only when it is asked for."""
+
+import decimal
+import numbers
+import sys
+from typing import Any
+
+import numpy as np
+
+from dima import check
+from dima.data import words
+from dima.data.table import Table, refuse_blank, refuse_words, type_of, unfit
+from dima.errors import BackendError, DataTypeError, SettingError
+from dima.typing import Array
+
+__all__ = ["from_frame", "is_frame", "to_frame"]
+
+_LIBRARIES = ("pandas", "polars")
+_FRAME = "the data frame"
+_Column = tuple[Array, str, tuple[str, ...] | None]  # numbers, type, and the levels of a column of words
+
+
+def is_frame(X: Any) -> bool:
+    """Whether something is a data frame of pandas or polars.
+
+    Example:
+        >>> is_frame([[1.0, 2.0]])
+        False
+    """
+    return bool(_library(X))
+
+
+def from_frame(X: Any) -> Table:
+    """Take a data frame of pandas or polars as a table; its index is left aside.
+
+    Integers, floats, booleans and words come in any of the library's types, nullable and categorical ones
+    too, and in columns of objects. Words lose their outer spaces; a missing cell is NaN.
+
+    Returns:
+        (n, D) float64, or float32 where all columns are.
+
+    Raises:
+        DataTypeError: X is no data frame, or a column holds dates, lists or several types at once.
+        DataError: X is empty, a column has no cell filled, or its words hardly repeat or are dates.
+    """
+    library = _library(X)
+    if not library:
+        fix = "Pass one."
+        raise DataTypeError(f"table: X must be a data frame; got a {type(X).__name__}. {fix}")
+    check.form("table", _FRAME, X.shape, np.dtype(float), ("n", "D"))
+    names = [str(name) for name in X.columns]
+    if library == "pandas":
+        found = [_from_pandas(name, X.iloc[:, axis]) for axis, name in enumerate(names)]
+    else:
+        found = [_from_polars(name, column) for name, column in zip(names, X.get_columns(), strict=True)]
+    is_narrow = {str(dtype).lower() for dtype in X.dtypes} == {"float32"}
+    values = np.column_stack([column for column, _, _ in found]).astype(
+        np.float32 if is_narrow else np.float64
+    )
+    levels = {axis: found_levels for axis, (*_, found_levels) in enumerate(found) if found_levels is not None}
+    table = Table(values, names, [], tuple(kind for _, kind, _ in found), levels)
+    refuse_words(_FRAME, table, "Drop it.")
+    refuse_blank(_FRAME, table)
+    return table
+
+
+def to_frame(table: Table, library: str) -> Any:
+    """A data frame of a table: integers, booleans and words as such, missing cells as the library has them.
+
+    Args:
+        table: what to convert.
+        library: "pandas" or "polars".
+
+    Raises:
+        BackendError: the library is not installed.
+        SettingError: it is another one.
+        DataError: two columns have the same name.
+
+    Example:
+        >>> frame = to_frame(Table(np.array([[1.0], [0.0]]), ["is"], [], ("bool",)), "pandas")
+        >>> frame["is"].tolist()
+        [True, False]
+    """
+    if library not in _LIBRARIES:
+        rule, fix = f"one of {', '.join(_LIBRARIES)}", "Choose one."
+        raise SettingError(f"table: library must be {rule}; got {library!r}. {fix}")
+    labels = table.labels
+    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    if twice:
+        raise unfit("its columns", "have different names", f"{twice[0]!r} twice", "Rename one.")
+    cells = {label: table.cells(axis) for axis, label in enumerate(labels)}
+    kinds = [table.type_at(axis) for axis in range(len(labels))]
+    try:
+        # Only who asks for a data frame needs the library.
+        return _to_pandas(cells, kinds) if library == "pandas" else _to_polars(cells, kinds)
+    except ImportError as fault:
+        fix = f"Run: pip install {library}"
+        raise BackendError(f"table: {library} must be installed; got no {library}. {fix}") from fault
+
+
+def _library(X: Any) -> str:
+    """The library that a data frame or what it inherits from is of; "" for anything else."""
+    roots = [base.__module__.split(".")[0] for base in type(X).__mro__ if base.__name__ == "DataFrame"]
+    return next((root for root in roots if root in _LIBRARIES), "")
+
+
+def _from_pandas(name: str, column: Any) -> _Column:
+    if column.dtype.kind in "iufb":
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), type_of(column.dtype), None
+    is_there = column.notna().to_numpy(dtype=bool)
+    return _from_objects(name, column.astype(object).to_numpy(), is_there)
+
+
+def _from_polars(name: str, column: Any) -> _Column:
+    polars = sys.modules["polars"]
+    dtype = column.dtype
+    if dtype.is_numeric() or dtype == polars.Boolean:
+        kind = "bool" if dtype == polars.Boolean else "int" if dtype.is_integer() else "float"
+        return column.cast(polars.Float64).to_numpy(), kind, None
+    if dtype in (polars.String, polars.Categorical, polars.Enum):
+        spelt = column.cast(polars.String)
+        codes = spelt.rank("dense").fill_null(0).to_numpy().astype(np.int64) - 1
+        places, levels = words.placed(codes, spelt.drop_nulls().unique().sort().to_list())
+        return places, "text", levels
+    if dtype not in (polars.Object, polars.Null):
+        raise _odd(name, str(dtype))
+    cells = np.fromiter(column.to_list(), object, len(column))
+    return _from_objects(name, cells, cells != np.array(None))
+
+
+def _from_objects(name: str, cells: Array, is_there: Array) -> _Column:
+    """A column of Python objects, all of them words, booleans or numbers."""
+    held = cells[is_there]
+    kinds = set(map(type, held))
+    if kinds and all(issubclass(kind, str) for kind in kinds):
+        codes, listed = np.full(len(cells), -1), {word: at for at, word in enumerate(dict.fromkeys(held))}
+        codes[is_there] = [*map(listed.__getitem__, held)]
+        places, levels = words.placed(codes, [*listed])
+        return places, "text", levels
+    if not all(issubclass(kind, numbers.Real | np.bool_ | decimal.Decimal) for kind in kinds):
+        raise _odd(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
+    values = np.full(len(cells), np.nan)
+    values[is_there] = held.astype(np.float64)
+    if kinds and kinds <= {bool, np.bool_}:
+        return values, "bool", None
+    is_whole = kinds and all(issubclass(kind, numbers.Integral) for kind in kinds)
+    return values, "int" if is_whole else "float", None
+
+
+def _odd(name: str, got: str) -> DataTypeError:
+    rule, fix = "hold numbers, booleans or words", "Convert it, or drop it."
+    return DataTypeError(f"table: column {name!r} of {_FRAME} must {rule}; got {got}. {fix}")
+
+
+def _to_pandas(cells: dict[str, list[Any]], kinds: list[str]) -> Any:
+    import pandas as pd
+
+    series = {}
+    for (label, column), kind in zip(cells.items(), kinds, strict=True):
+        # Only the nullable types have a place for a missing integer or boolean.
+        plain, nullable = {"int": ("int64", "Int64"), "bool": ("bool", "boolean")}.get(kind, (None, None))
+        dtype = "float64" if kind == "float" else nullable if None in column else plain
+        series[label] = pd.Series(column, dtype=dtype)
+    return pd.DataFrame(series)
+
+
+def _to_polars(cells: dict[str, list[Any]], kinds: list[str]) -> Any:
+    import polars as pl
+
+    types = {"int": pl.Int64, "bool": pl.Boolean, "text": pl.String, "float": pl.Float64}
+    return pl.DataFrame(
+        [
+            pl.Series(label, column, types[kind])
+            for (label, column), kind in zip(cells.items(), kinds, strict=True)
+        ]
+    )

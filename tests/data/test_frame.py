@@ -1,0 +1,191 @@
+"""Data frames: the truth is what pandas and polars themselves read from a .csv, and hold in a column."""
+
+import datetime
+import decimal
+import fractions
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from close import assert_close
+from data.files import write
+from dima.data import frame, read
+from dima.data.table import Table
+from dima.errors import BackendError, DataError, DataTypeError, SettingError
+
+TEXT = "n,x,is,kind\n1,0.5,True,red\n-2,1.25,False,blue\n3,2e3,True,red\n"
+GAPS = "n,x,is,kind\n1,,True,red\n,1.25,,blue\n3,2e3,True,\n"
+FRAMES = {"pandas": pd.DataFrame, "polars": pl.DataFrame}
+
+
+def cells(table):
+    return [table.cells(axis) for axis in range(table.values.shape[1])]
+
+
+@pytest.mark.parametrize("text", [TEXT, GAPS])
+@pytest.mark.parametrize("library", FRAMES)
+def test_a_frame_is_what_its_own_library_reads(tmp_path, library, text):
+    path = write(tmp_path / "x.csv", text)
+    if library == "pandas":
+        other = pd.read_csv(path, dtype={"n": "Int64", "is": "boolean"} if text == GAPS else None)
+    else:
+        other = pl.read_csv(text.replace("True", "true").replace("False", "false").encode())
+    ours, theirs = read.table(path, words=True, missing=True), frame.from_frame(other)
+    assert cells(theirs) == cells(ours)
+    assert (theirs.columns, theirs.types, theirs.levels) == (ours.columns, ours.types, ours.levels)
+    back = frame.to_frame(ours, library)
+    assert type(back) is FRAMES[library]
+    assert back.equals(other)
+    assert [*back.dtypes] == [*other.dtypes]
+
+
+CELLS = {
+    "int": st.integers(-(2**50), 2**50),
+    "float": st.floats(allow_nan=False),
+    "bool": st.booleans(),
+    "text": st.sampled_from(["a", "b c", "é", "1", "None"]),
+}
+
+
+@st.composite
+def tables(draw):
+    kinds = draw(st.lists(st.sampled_from([*CELLS]), min_size=1, max_size=4))
+    n = draw(st.integers(1, 6))
+    columns = [draw(st.lists(st.none() | CELLS[kind], min_size=n, max_size=n)) for kind in kinds]
+    for column, kind in zip(columns, kinds, strict=True):
+        column[draw(st.integers(0, n - 1))] = draw(CELLS[kind])
+    return kinds, columns
+
+
+@given(tables(), st.sampled_from([*FRAMES]))
+def test_there_and_back(drawn, library):
+    kinds, columns = drawn
+    levels = {a: tuple(sorted({*column} - {None})) for a, column in enumerate(columns) if kinds[a] == "text"}
+    numbers = [
+        [np.nan if cell is None else levels[a].index(cell) if a in levels else float(cell) for cell in column]
+        for a, column in enumerate(columns)
+    ]
+    names = [f"c{a}" for a in range(len(kinds))]
+    table = Table(np.array(numbers).T, names, [], tuple(kinds), levels)
+    made = frame.to_frame(table, library)
+    held = {name: made[name].to_list() for name in names}
+    assert [[None if pd.isna(c) else c for c in column] for column in held.values()] == columns
+    found = frame.from_frame(made)
+    assert cells(found) == columns
+    assert (found.types, found.levels) == (table.types, table.levels)
+    assert_close(np.nan_to_num(found.values), np.nan_to_num(table.values))
+
+
+@pytest.mark.parametrize(
+    ("column", "expected", "kind"),
+    [
+        (pd.array([1, None], "Int64"), [1, None], "int"),
+        (pd.array([1, None], "UInt8"), [1, None], "int"),
+        (pd.array([0.5, None], "Float32"), [0.5, None], "float"),
+        (pd.array([True, None], "boolean"), [True, None], "bool"),
+        (pd.array(["a ", None], "string"), ["a", None], "text"),
+        (pd.array([1, None], "int64[pyarrow]"), [1, None], "int"),
+        (pd.array(["a", None], "string[pyarrow]"), ["a", None], "text"),
+        (pd.Categorical(["b", None], ["a", "b"]), ["b", None], "text"),
+        (pd.Categorical([3, None], [2, 3]), [3, None], "int"),
+        (pd.Categorical([True, False]), [True, False], "bool"),
+        (pd.arrays.SparseArray([0.0, 1.5]), [0.0, 1.5], "float"),
+        (np.array([1, 2], object), [1, 2], "int"),
+        (np.array([1, None, 0.5], object), [1.0, None, 0.5], "float"),
+        (np.array([decimal.Decimal("0.5"), fractions.Fraction(1, 4)], object), [0.5, 0.25], "float"),
+        (np.array([np.True_, None, False], object), [True, None, False], "bool"),
+        (np.array(["x", np.nan, np.str_("y")], object), ["x", None, "y"], "text"),
+    ],
+    ids=str,
+)
+def test_types_of_pandas(column, expected, kind):
+    found = frame.from_frame(pd.DataFrame({"a": column, "b": range(len(column))}))
+    assert (found.cells(0), found.types) == (expected, (kind, "int"))
+
+
+@pytest.mark.parametrize(
+    ("column", "expected", "kind"),
+    [
+        (pl.Series([1, None], dtype=pl.Int16), [1, None], "int"),
+        (pl.Series([0.5, None], dtype=pl.Float32), [0.5, None], "float"),
+        (pl.Series([decimal.Decimal("0.5"), None]), [0.5, None], "float"),
+        (pl.Series([True, None]), [True, None], "bool"),
+        (pl.Series(["b", " a", None]), ["b", "a", None], "text"),
+        (pl.Series(["b", "a", None], dtype=pl.Categorical), ["b", "a", None], "text"),
+        (pl.Series(["b", None], dtype=pl.Enum(["b", "a"])), ["b", None], "text"),
+        (pl.Series([1, None], dtype=pl.Object), [1, None], "int"),
+    ],
+    ids=str,
+)
+def test_types_of_polars(column, expected, kind):
+    found = frame.from_frame(pl.DataFrame([column.alias("a"), pl.Series("b", range(len(column)))]))
+    assert (found.cells(0), found.types) == (expected, (kind, "int"))
+
+
+@pytest.mark.parametrize("library", FRAMES)
+def test_single_precision_stays_single(library):
+    assert frame.from_frame(FRAMES[library]({"a": np.float32([1, 2])})).values.dtype == np.float32
+
+
+def test_subclasses_are_frames_and_arrays_are_not():
+    class Mine(pd.DataFrame):
+        pass
+
+    assert frame.is_frame(Mine({"a": [1]}))
+    assert frame.is_frame(pl.DataFrame({"a": [1]}))
+    assert not any(map(frame.is_frame, [np.eye(2), pd.Series([1]), pl.Series([1]), None]))
+
+
+DAY = datetime.date(2020, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("X", "kind", "words"),
+    [
+        (pd.DataFrame({"a": pd.to_datetime([DAY])}), DataTypeError, "column 'a' .* must .* got Timestamp"),
+        (pd.DataFrame({"a": pd.to_timedelta([1])}), DataTypeError, "column 'a' .* must .* got Timedelta"),
+        (pd.DataFrame({"a": [pd.Period("2020")]}), DataTypeError, "column 'a' .* must .* got Period"),
+        (pd.DataFrame({"a": [DAY]}), DataTypeError, "column 'a' .* must .* got date"),
+        (pd.DataFrame({"a": [[1], [2]]}), DataTypeError, "column 'a' .* must .* got list"),
+        (pd.DataFrame({"a": [1j]}), DataTypeError, "column 'a' .* must .* got complex"),
+        (pd.DataFrame({"a": ["x", 1]}), DataTypeError, "column 'a' .* must .* got int and str"),
+        (pd.DataFrame({"a": [None, None]}), DataError, "only empty ones in 'a'"),
+        (pd.DataFrame({"a": ["2020-01-01"]}), DataError, "dates in 'a'"),
+        (pd.DataFrame({"a": [f"w{k}" for k in range(60)]}), DataError, "more than 50 different .* 'a'"),
+        (pd.DataFrame({"a": []}), DataError, r"shape \(0, 1\)"),
+        (pl.DataFrame({"a": [DAY]}), DataTypeError, "column 'a' .* must .* got Date"),
+        (pl.DataFrame({"a": [[1], [2]]}), DataTypeError, "column 'a' .* must .* got List"),
+        (pl.DataFrame({"a": [{"b": 1}]}), DataTypeError, "column 'a' .* must .* got Struct"),
+        (pl.DataFrame({"a": [b"x"]}), DataTypeError, "column 'a' .* must .* got Binary"),
+        (pl.DataFrame({"a": [None]}), DataError, "only empty ones in 'a'"),
+        (pl.DataFrame({"a": []}), DataError, r"shape \(0, 1\)"),
+        (np.eye(2), DataTypeError, "a data frame; got a ndarray"),
+    ],
+)
+def test_frames_that_are_no_tables(X, kind, words):
+    with pytest.raises(kind, match=f"^table: .*{words}"):
+        frame.from_frame(X)
+
+
+def test_frames_that_cannot_be_made(monkeypatch):
+    table = Table(np.eye(2), ["a", "a"], [])
+    with pytest.raises(DataError, match="different names; got 'a' twice"):
+        frame.to_frame(table, "pandas")
+    with pytest.raises(SettingError, match="one of pandas, polars; got 'dask'"):
+        frame.to_frame(table, "dask")
+    for library in FRAMES:
+        monkeypatch.setitem(sys.modules, library, None)
+        with pytest.raises(BackendError, match=f"Run: pip install {library}"):
+            frame.to_frame(Table(np.eye(2), None, []), library)
+
+
+def test_no_library_is_imported_before_it_is_needed():
+    seen = "import sys, dima.data.frame as f; f.is_frame(1); print({'pandas', 'polars'} & {*sys.modules})"
+    asked = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert asked.stdout.strip() == "set()"
