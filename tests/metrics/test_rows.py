@@ -103,7 +103,8 @@ def test_columns_alone_are_scipys_over_their_spread(rng):
 
 
 @pytest.mark.parametrize("test", [rows.c2st_trees, rows.c2st_quadratic])
-def test_a_classifier_tells_apart_what_differs_alone(rng, test):
+def test_a_classifier_tells_apart_what_differs_alone(rng, test, monkeypatch):
+    monkeypatch.setattr(rows, "_TREES", 40)
     X, Y = rng.standard_normal((160, 2)), rng.standard_normal((200, 2))
     wider = rng.standard_normal((180, 2)) * [1.0, 6.0]
     assert 0.35 < test(X, Y) < 0.65
@@ -186,7 +187,7 @@ LABELS = np.repeat([0, 1], 6)
         (
             lambda: rows.train_on_synthetic((A, LABELS), (A, LABELS + 0.5), (A, LABELS)),
             DataTypeError,
-            "targets of fake must be floating-point numbers, as the others; got int64",
+            "targets of fake must be floating-point numbers, as the others; got dtype int64",
         ),
         (
             lambda: rows.train_on_synthetic((A, LABELS), (A, LABELS), (A, LABELS + 0.5)),

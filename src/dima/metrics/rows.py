@@ -13,7 +13,8 @@ from dima.typing import Array, ArrayLike, Float64
 
 # fmt: off
 __all__ = [
-    "c2st_quadratic", "c2st_trees", "column_wasserstein", "copy_ratio", "train_on_synthetic", "wasserstein1",
+    "c2st_quadratic", "c2st_trees", "column_wasserstein", "copy_ratio", "labelled", "train_on_synthetic",
+    "wasserstein1",
 ]
 # fmt: on
 
@@ -181,10 +182,33 @@ def train_on_synthetic(
         (0.0, 1.0)
     """
     owner = "train_on_synthetic"
-    goal, y = _labelled(owner, "held_out", held_out)
-    fits = [_labelled(owner, name, of, goal.shape[1], y) for name, of in (("fake", fake), ("train", train))]
+    goal, y = labelled(owner, "held_out", held_out)
+    fits = [labelled(owner, name, of, goal.shape[1], y) for name, of in (("fake", fake), ("train", train))]
     ours, theirs = (_forest_score(rows, targets, goal, y, seed) for rows, targets in fits)
     return ours, theirs
+
+
+def labelled(
+    owner: str, name: str, given: Labelled, width: int | str = "D", like: Array | None = None
+) -> tuple[Float64, Array]:
+    """Check rows (n, width) and their targets (n,), which are all labels or all numbers.
+
+    Returns:
+        The rows and, for targets of floating-point numbers, the targets as float64; labels of another
+        type as they are.
+
+    Raises:
+        DimaError: as `check.array`; a DataTypeError for targets of another kind than those in `like`.
+    """
+    rows = check.array(owner, name, given[0], ("n", width)).astype(np.float64, copy=False)
+    y, told = np.asarray(given[1]), f"targets of {name}"
+    if like is not None and (y.dtype.kind == "f") != (like.dtype.kind == "f"):
+        rule = f"{'labels' if y.dtype.kind == 'f' else 'floating-point numbers'}, as the others"
+        raise DataTypeError(f"{owner}: {told} must be {rule}; got dtype {y.dtype}. Convert them first.")
+    if y.dtype.kind == "f":
+        return rows, check.array(owner, told, y, (len(rows),)).astype(np.float64, copy=False)
+    check.form(owner, told, y.shape, np.dtype(np.int64), (len(rows),))  # labels have any type
+    return rows, y
 
 
 def _drawn(rows: Float64, size: int, random: np.random.Generator) -> Float64:
@@ -203,22 +227,6 @@ def _with_products(X: Float64, seed: int) -> Float64:
 def _nearest(rows: Float64, known: Float64) -> Float64:
     """Euclidean distance (n,) of each row to its nearest known one."""
     return np.sqrt(np.concatenate([squared.min(axis=1) for _, squared in squared_distances(rows, known)]))
-
-
-def _labelled(
-    owner: str, name: str, pair_of: Labelled, width: int | str = "D", like: Array | None = None
-) -> tuple[Float64, Array]:
-    """Rows (n, width) and their targets (n,): numbers as float64, labels as they are, both as in `like`."""
-    rows = check.array(owner, name, pair_of[0], ("n", width)).astype(np.float64, copy=False)
-    y = np.asarray(pair_of[1])
-    if like is not None and (y.dtype.kind == "f") != (like.dtype.kind == "f"):
-        rule = "labels" if y.dtype.kind == "f" else "floating-point numbers"
-        fix = "Convert them first."
-        raise DataTypeError(f"{owner}: targets of {name} must be {rule}, as the others; got {y.dtype}. {fix}")
-    if y.dtype.kind == "f":
-        return rows, check.array(owner, f"targets of {name}", y, (len(rows),)).astype(np.float64, copy=False)
-    check.form(owner, f"targets of {name}", y.shape, np.dtype(np.int64), (len(rows),))  # labels have any type
-    return rows, y
 
 
 def _forest_score(rows: Float64, y: Array, held_out: Array, goal: Array, seed: int) -> float:

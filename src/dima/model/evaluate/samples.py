@@ -8,7 +8,7 @@ from dima.metrics import two_sample
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
-__all__ = ["sample_figures"]
+__all__ = ["rounded", "sample_figures"]
 
 _FLOOR_DRAWS = 5
 _DECIMALS = 4  # of a column's spread; what lies below is rounding of one kind or another
@@ -23,9 +23,9 @@ def sample_figures(
         train, X = X[order[: len(X) // 2]], X[order[len(X) // 2 :]]
     n_samples = min(n_samples, len(train))  # samples and real rows are compared at one size
     scale = Standardizer.of(np.asarray(train))
-    real = _rounded(scale, X)
-    samples = _rounded(scale, model.sample(n_samples, seed=seed).reshape(n_samples, -1))
-    draws = [_rounded(scale, train[rng.permutation(len(train))[:n_samples]]) for _ in range(_FLOOR_DRAWS)]
+    real = rounded(scale, X)
+    samples = rounded(scale, model.sample(n_samples, seed=seed).reshape(n_samples, -1))
+    draws = [rounded(scale, train[rng.permutation(len(train))[:n_samples]]) for _ in range(_FLOOR_DRAWS)]
     distance = two_sample.sliced_w2(samples, real)
     floor = float(np.mean([two_sample.sliced_w2(draw, real) for draw in draws]))
     return {
@@ -38,6 +38,6 @@ def sample_figures(
     }
 
 
-def _rounded(scale: Standardizer, rows: Array) -> Float64:
+def rounded(scale: Standardizer, rows: Array) -> Float64:
     """Rows in their own units, rounded alike: a classifier must not tell rows apart by their last digits."""
     return scale.restore(np.round(scale.apply(rows), _DECIMALS))
