@@ -162,6 +162,13 @@ def test_training_on_labels_is_scored_by_accuracy(rng):
     assert same == theirs
 
 
+@pytest.mark.parametrize("kind", [object, str, int, bool])
+def test_labels_of_every_type_are_learnt(kind):
+    X = np.repeat([[0.0], [9.0]], 8, axis=0)
+    y = np.repeat(np.array(["a", "b"], object) if kind in (object, str) else [0, 1], 8).astype(kind)
+    assert rows.train_on_synthetic((X, list(y)), (X, y), (X, y)) == (1.0, 1.0)
+
+
 def test_training_on_numbers_is_scored_by_r2(rng):
     X = rng.uniform(-1, 1, (240, 2))
     y = 3.0 * X[:, 0] + 0.1 * rng.standard_normal(240)
@@ -193,6 +200,11 @@ LABELS = np.repeat([0, 1], 6)
             lambda: rows.train_on_synthetic((A, LABELS), (A, LABELS), (A, LABELS + 0.5)),
             DataTypeError,
             "targets of train must be labels",
+        ),
+        (
+            lambda: rows.train_on_synthetic((A, [None, "a"] * 6), (A, LABELS), (A, LABELS)),
+            DataTypeError,
+            "targets of fake must be words, whole numbers or truth values; got dtype object",
         ),
         (
             lambda: rows.train_on_synthetic((A, LABELS[:5]), (A, LABELS), (A, LABELS)),

@@ -198,7 +198,8 @@ def labelled(
         type as they are.
 
     Raises:
-        DimaError: as `check.array`; a DataTypeError for targets of another kind than those in `like`.
+        DimaError: as `check.array`; a DataTypeError for targets of another kind than those in `like`, or none
+            of these.
     """
     rows = check.array(owner, name, given[0], ("n", width)).astype(np.float64, copy=False)
     y, told = np.asarray(given[1]), f"targets of {name}"
@@ -207,7 +208,10 @@ def labelled(
         raise DataTypeError(f"{owner}: {told} must be {rule}; got dtype {y.dtype}. Convert them first.")
     if y.dtype.kind == "f":
         return rows, check.array(owner, told, y, (len(rows),)).astype(np.float64, copy=False)
-    check.form(owner, told, y.shape, np.dtype(np.int64), (len(rows),))  # labels have any type
+    check.form(owner, told, y.shape, np.dtype(np.int64), (len(rows),))  # labels have no type to check
+    if y.dtype.kind not in "iubU" and not all(isinstance(label, str) for label in y.tolist()):
+        rule = f"words, whole numbers or truth values; got dtype {y.dtype}"
+        raise DataTypeError(f"{owner}: {told} must be {rule}. Convert them first.")
     return rows, y
 
 
