@@ -25,7 +25,7 @@ def test_known_tables_are_written(tmp_path, suffix):
     assert np.array_equal(read.table(path).values, X)
 
 
-@pytest.mark.parametrize("name", ["X.txt", "X", "X.npz", "X.parquet", "none/X.npy", ""])
+@pytest.mark.parametrize("name", ["X.txt", "X", "X.npz", "X.xlsx", "none/X.npy", ""])
 def test_a_target_refused_is_one_the_writer_refuses(tmp_path, name):
     with pytest.raises(DataError, match=r"^-o: "):
         targets.file(tmp_path / name)

@@ -106,7 +106,7 @@ def test_sample(dima, desk, model, tmp_path, flags, settings):
         ("sample {m} -o X.npy --steps 0", "0"),
         ("sample {m} -o X.npy --solver euler", '"euler"'),
         ("sample {m} -o X.npy --eta 2", "eta must be a finite number >= 0 and <= 1"),
-        ("sample {m} -o X.parquet", "must be of a kind to write"),
+        ("sample {m} -o X.xlsx", "must be of a kind to write"),
     ],
 )
 def test_refusals(dima, desk, latents, monkeypatch, line, told):

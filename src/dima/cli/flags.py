@@ -64,7 +64,10 @@ Data = Annotated[
 Model = Annotated[Path, Parameter(help="a saved model: its folder, or a single .msgpack file")]
 Folder = Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write")]
 Output = Annotated[
-    Path, Parameter(name=["--output", "-o"], help="table to write: .npy, or .csv with the column names")
+    Path,
+    Parameter(
+        name=["--output", "-o"], help="table to write: .npy, or .csv, .tsv or .parquet with the column names"
+    ),
 ]
 DropText = Annotated[bool, switch("leave out columns that are not numbers")]
 Overwrite = Annotated[bool, switch("replace an older model at the target")]

@@ -8,8 +8,8 @@ from dima.store.artifact import FILES
 
 __all__ = ["TABLES", "file", "folder", "model"]
 
-TABLES = (".npy", ".csv")
-_FILES = (*TABLES, ".npz", ".tsv", ".parquet", ".html", ".json", ".toml", ".msgpack")
+TABLES = (".npy", ".csv", ".tsv", ".parquet")
+_FILES = (*TABLES, ".npz", ".html", ".json", ".toml", ".msgpack")
 _MANIFEST = "MANIFEST.json"
 
 

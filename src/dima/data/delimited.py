@@ -4,7 +4,6 @@ import array
 import contextlib
 import csv
 import dataclasses
-import io
 import itertools
 import math
 import re
@@ -15,16 +14,16 @@ from typing import IO
 
 import numpy as np
 
+from dima import blocks
 from dima.data import words
 from dima.data.table import Reading, Table, check_cells, column_labels, unfit
-from dima.errors import ShapeError
 from dima.typing import Array
 
-__all__ = ["read_delimited", "write_csv"]
+__all__ = ["read_delimited", "write_delimited"]
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
 _WHOLE = re.compile(rf"[+-]?[0-9]+|{'|'.join(map(re.escape, _MISSING))}", re.IGNORECASE)
-_BLOCK_ROWS = 4096  # read at a time where words are kept
+_BLOCK_ROWS = 4096  # of text at a time
 
 
 def read_delimited(path: Path, key: str | None, reading: Reading) -> Table:
@@ -49,39 +48,86 @@ def read_delimited(path: Path, key: str | None, reading: Reading) -> Table:
     return check_cells(path, found, text, reading)
 
 
-def write_csv(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
-    """Write an array (n, D) as text in UTF-8, in the fewest digits that read back equal.
+def write_delimited(handle: IO[bytes], path: Path, table: Table) -> None:
+    """Write a table as text in UTF-8, numbers in the fewest digits that read back equal.
 
-    Of the D `columns`, a name that a spreadsheet would take for a formula gets a space in front. There
-    is no header where all are numbers, since no reader could tell it from a row.
+    A name or a word that a spreadsheet would take for a formula gets a space in front. There is no
+    header where all names are numbers, since no reader could tell it from a row; where the first row
+    itself would be taken for one, columns are named by position.
 
     Raises:
-        ShapeError: not one name for each column.
+        DataError: words would be read as something else: numbers, True and False, or missing cells.
     """
-    numbers = values.astype(np.uint8) if values.dtype.kind == "b" else values
-    if columns is not None:
-        handle.write(_header(columns, numbers[0].astype(str).tolist()).encode())
-    for row in numbers:
-        handle.write((",".join(row.astype(str).tolist()) + "\n").encode())
+    delimiter = _delimiter(path)
+    shown = {axis: _shown_words(path, table, axis, delimiter) for axis in table.levels}
+
+    def lines(rows: slice) -> list[list[str]]:
+        values = table.values[rows]
+        columns = [_texts(values[:, axis], table, axis, shown.get(axis)) for axis in range(values.shape[1])]
+        return [list(cells) for cells in zip(*columns, strict=True)]
+
+    header = _header(table, lines(slice(0, 2)))
+    cells = [_quoted(_harmless(name), delimiter) for name in header]
+    handle.write((delimiter.join(cells) + "\n").encode() if cells else b"")
+    for rows in blocks.row_blocks(len(table.values), _BLOCK_ROWS):
+        # A blank line is no row: a single cell that is missing is quoted.
+        written = (delimiter.join(row) or '""' for row in lines(rows))
+        handle.write(("\n".join(written) + "\n").encode())
 
 
-def _header(columns: Sequence[str], below: Sequence[str]) -> str:
-    """The line of column names above a first row of cells; empty if it would be read as a row."""
-    if len(columns) != len(below):
-        fix = "Pass one for each column."
-        raise ShapeError(f"table: columns must be {len(below)} names; got {len(columns)}. {fix}")
-    cells = [f" {name}" if name[0] in "=+-@" else name for name in column_labels(columns)]
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)  # ends in \r\n, so that either of them in a name is quoted
-    return line.getvalue().removesuffix("\r\n") + "\n" if _is_header([cells, below]) else ""
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _header(table: Table, opening: Sequence[Sequence[str]]) -> list[str]:
+    """The names to write above the first two rows; none if they would be read as a row."""
+    if table.columns is not None and _is_header([table.labels, opening[0]]):
+        return table.labels
+    return column_labels([""] * len(opening[0])) if _is_header(opening) else []
+
+
+def _texts(column: Array, table: Table, axis: int, shown: Array | None) -> list[str]:
+    """Cells of one column as text; `shown` holds its words as they are written, a blank one last."""
+    if table.types is None:
+        return column.astype(np.uint8 if column.dtype.kind == "b" else column.dtype).astype(str).tolist()
+    kind, is_missing = table.type_at(axis), np.isnan(column)
+    if shown is None and kind != "bool":
+        numbers = [f"{cell:.0f}" for cell in (np.round(column) + 0.0).tolist()]
+        texts = np.array(numbers if kind == "int" else column.astype(str), object)
+        return np.where(is_missing, "", texts).tolist()
+    told = np.array(["False", "True", ""], object) if shown is None else shown
+    return told[np.where(is_missing, -1, column).astype(int)].tolist()
+
+
+def _shown_words(path: Path, table: Table, axis: int, delimiter: str) -> Array:
+    """Words of a column as they are written, and a blank one for a missing cell."""
+    levels = [word.strip() for word in table.levels[axis]]
+    column = table.values[:, axis]
+    found = [levels[place] for place in np.unique(column[~np.isnan(column)]).astype(int).tolist()]
+    blank = next((word for word in found if word.lower() in _MISSING), None)
+    are_truths = {word.lower() for word in found} <= {"true", "false"}
+    if blank is not None or (found and (are_truths or not any(map(_is_word, found)))):
+        rule = "hold words that cannot be read as numbers, True, False or missing cells"
+        got = f"{found[0] if blank is None else blank!r} in {table.labels[axis]!r}"
+        raise unfit(path, rule, got, "Write .parquet.")
+    return np.array([*(_quoted(_harmless(word), delimiter) for word in levels), ""], object)
+
+
+def _harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f" {cell}" if cell[:1] in {"=", "+", "-", "@"} else cell
+
+
+def _quoted(cell: str, delimiter: str) -> str:
+    needs_quotes = any(mark in cell for mark in (delimiter, '"', "\r", "\n"))
+    return '"{}"'.format(cell.replace('"', '""')) if needs_quotes else cell
 
 
 @contextlib.contextmanager
 def _rows(path: Path) -> Iterator[Iterator[tuple[int, list[str]]]]:
     """The rows of a file that are not blank, each with the number of its line."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as handle:
-        lines = csv.reader(handle, delimiter=delimiter, strict=True)
+        lines = csv.reader(handle, delimiter=_delimiter(path), strict=True)
         yield ((lines.line_num, row) for row in lines if row)
 
 

@@ -4,7 +4,6 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -16,7 +15,7 @@ from dima.data.table import Reading, Table, refuse_blank, type_of, unfit
 from dima.errors import DimaError
 from dima.typing import Array
 
-__all__ = ["read_npy", "read_npz", "write_npy"]
+__all__ = ["read_npy", "read_npz", "write_npy", "write_numbers"]
 
 # An archive that unpacks to more than this, and to a thousand times what it stores, is a trap.
 _UNPACKED_BYTES = 4 * 2**30
@@ -52,9 +51,21 @@ def read_npz(path: Path, key: str | None, reading: Reading) -> Table:
         raise unfit(path, "be a readable .npz archive", got, "Save it again.") from fault
 
 
-def write_npy(handle: IO[bytes], values: Array, columns: Sequence[str] | None = None) -> None:
-    """Write an array in the .npy format, which has no place for the names of columns."""
+def write_npy(handle: IO[bytes], values: Array) -> None:
+    """Write an array in the .npy format."""
     npy.write_array(handle, values, allow_pickle=False)
+
+
+def write_numbers(handle: IO[bytes], path: Path, table: Table) -> None:
+    """Write the numbers of a table in the .npy format, which has no place for names and types of columns.
+
+    Raises:
+        DataError: there are words in the table.
+    """
+    if table.levels:
+        got = f"words in {table.labels[min(table.levels)]!r}"
+        raise unfit(path, "hold numbers", got, "Write .csv or .parquet.")
+    write_npy(handle, table.values)
 
 
 def _table(path: Path, values: Array, reading: Reading) -> Table:

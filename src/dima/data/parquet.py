@@ -1,7 +1,7 @@
 """Tables in .parquet files, where pyarrow is installed."""
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from dima.data.table import Reading, Table, check_cells, unfit
 from dima.errors import BackendError
 from dima.typing import Array
 
-__all__ = ["read_parquet"]
+__all__ = ["read_parquet", "write_parquet"]
 
 
 def read_parquet(path: Path, key: str | None, reading: Reading) -> Table:
@@ -46,6 +46,36 @@ def read_parquet(path: Path, key: str | None, reading: Reading) -> Table:
     }
     found = Table(np.column_stack(values), stored.column_names, [], tuple(types), levels)
     return check_cells(path, found, text, reading)
+
+
+def write_parquet(handle: IO[bytes], path: Path, table: Table) -> None:
+    """Write a table as one .parquet file; columns without a name are named by position.
+
+    Raises:
+        BackendError: pyarrow is not installed.
+        DataError: an integer does not fit 64 bits.
+    """
+    pa, parquet = _pyarrow(path, "written")
+    try:
+        columns = [_stored(pa, table, axis) for axis in range(table.values.shape[1])]
+    except pa.ArrowInvalid as fault:
+        raise unfit(path, "hold integers of 64 bits", "larger ones", "Write .csv.") from fault
+    parquet.write_table(pa.Table.from_arrays(columns, names=table.labels), handle)
+
+
+def _stored(pa: Any, table: Table, axis: int) -> Any:
+    column, kind = table.values[:, axis], table.type_at(axis)
+    if table.types is None:  # half precision is not read everywhere
+        return pa.array(column.astype(np.float32) if column.dtype == np.float16 else column)
+    is_missing = np.isnan(column)
+    if kind == "text":
+        places = pa.array(np.where(is_missing, 0, column).astype(np.int64), mask=is_missing)
+        return pa.DictionaryArray.from_arrays(places, pa.array(table.levels[axis])).cast(pa.string())
+    if kind == "bool":
+        return pa.array(np.where(is_missing, 0, column).astype(bool), mask=is_missing)
+    if kind == "int":
+        return pa.array(np.round(column), mask=is_missing).cast(pa.int64())
+    return pa.array(column, mask=is_missing)
 
 
 def _pyarrow(path: Path, done: str) -> tuple[Any, Any]:

@@ -2,17 +2,17 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from dima import check
-from dima.data.delimited import read_delimited, write_csv
-from dima.data.npy import read_npy, read_npz, write_npy
-from dima.data.parquet import read_parquet
-from dima.data.table import Reading, Table, unfit
+from dima.data.delimited import read_delimited, write_delimited
+from dima.data.npy import read_npy, read_npz, write_numbers
+from dima.data.parquet import read_parquet, write_parquet
+from dima.data.table import Reading, Table, check_table, unfit
 from dima.errors import MemoryBudgetError
 from dima.files import replace_file
 from dima.typing import Array
@@ -26,8 +26,12 @@ _READERS: dict[str, Callable[[Path, str | None, Reading], Table]] = {
     ".tsv": read_delimited,
     ".parquet": read_parquet,
 }
-_Write = Callable[[IO[bytes], Array, Sequence[str] | None], None]
-_WRITERS: dict[str, _Write] = {".npy": write_npy, ".csv": write_csv}
+_WRITERS: dict[str, Callable[[IO[bytes], Path, Table], None]] = {
+    ".npy": write_numbers,
+    ".csv": write_delimited,
+    ".tsv": write_delimited,
+    ".parquet": write_parquet,
+}
 _NPZ_SPEC = re.compile(r"(?P<path>.*\.npz):(?P<key>.+)", re.IGNORECASE | re.DOTALL)
 
 
@@ -77,16 +81,41 @@ def table(
         raise MemoryBudgetError(f"table: {path} must fit into memory; got more. {fix}") from fault
 
 
-def save_table(path: str | Path, values: Array, columns: Sequence[str] | None = None) -> None:
-    """Write a table (n, D) as .npy or .csv, by suffix; the file appears whole or not at all.
+def save_table(
+    path: str | Path,
+    values: Array,
+    columns: Sequence[str] | None = None,
+    types: Sequence[str] | None = None,
+    levels: Mapping[int, Sequence[str]] | None = None,
+) -> None:
+    """Write a table (n, D) as .csv, .tsv, .parquet or .npy, by suffix; the file appears whole or not at all.
 
-    A .csv has a header where `columns` names the D columns, a .npy never; no cell can be taken for a
-    formula by a spreadsheet. What is written reads back equal.
+    A text has a header where `columns` names the D columns; no cell can be taken for a formula by a
+    spreadsheet. Integers are rounded and have no point, booleans are True and False, words are quoted
+    where needed, and a missing cell is empty. What is written reads back as an equal table. A .npy holds
+    the numbers alone, without names and types.
+
+    Args:
+        path: where to write.
+        values: (n, D); in a column of words the place of each among its levels, NaN where one is missing.
+        columns: D names.
+        types: "float", "int", "bool" or "text" for each of the D columns; without them numbers are written
+            as they are.
+        levels: the words of each column of words, by position.
 
     Raises:
-        DataError: the suffix is unknown, the array is empty, or the file cannot be written.
-        DataTypeError: the elements are not real numbers.
-        ShapeError: the array does not have two axes, or not as many columns as there are names.
+        DataError: the suffix is unknown, the array is empty, a number does not fit its type, the file cannot
+            hold the words, or cannot be written.
+        DataTypeError: the elements are not real numbers, or a type is unknown.
+        ShapeError: the array does not have two axes, or not as many columns as there are names or types.
+        BackendError: a .parquet file, and pyarrow is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "x.csv"
+        >>> save_table(path, np.array([[1.0, 0], [2, 1]]), ["a", "kind"], ("int", "text"), {1: ("x", "y")})
+        >>> path.read_text().split()
+        ['a,kind', '1,x', '2,y']
     """
     path, values = Path(path), np.asarray(values)
     write = _WRITERS.get(path.suffix.lower())
@@ -96,4 +125,10 @@ def save_table(path: str | Path, values: Array, columns: Sequence[str] | None = 
     if not path.parent.is_dir():
         raise unfit(path, "be in a folder that exists", "none there", "Create it first.")
     check.form("table", str(path), values.shape, values.dtype, ("n", "D"))
-    replace_file(path, lambda file: write(file, values, columns), "table")
+    if levels and types is None:
+        types = ["text" if axis in levels else "float" for axis in range(values.shape[1])]
+    words = {axis: tuple(known) for axis, known in (levels or {}).items()}
+    names, kinds = None if columns is None else list(columns), None if types is None else tuple(types)
+    found = Table(values, names, [], kinds, words)
+    check_table(found)
+    replace_file(path, lambda file: write(file, path, found), "table")

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from dima.data import words
-from dima.errors import DataError
+from dima.errors import DataError, DataTypeError, ShapeError
 from dima.typing import Array, Float64
 
 __all__ = [
+    "TYPES",
     "Reading",
     "Table",
     "check_cells",
+    "check_table",
     "column_labels",
     "refuse_blank",
     "refuse_words",
@@ -22,6 +24,8 @@ __all__ = [
     "unfit",
 ]
 
+TYPES = ("float", "int", "bool", "text")
+_HUGE = 1e300  # below infinity
 _SHOWN = 20  # names in a message
 _DROP = "Pass drop_text=True to drop it (--drop-text)."
 
@@ -204,6 +208,35 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     refuse_empty = refuse_blank if reading.missing else _refuse_missing
     refuse_empty(file, table)
     return table
+
+
+def check_table(table: Table) -> None:
+    """Hold a table to what it says of itself: names, types and levels fit its values.
+
+    Raises:
+        ShapeError: not as many names or types as columns.
+        DataTypeError: a type is unknown, or words have no levels.
+        DataError: a number is none that its type can be.
+    """
+    width = table.values.shape[1]
+    for what, given in (("columns", table.columns), ("types", table.types)):
+        if given is not None and len(given) != width:
+            rule, fix = f"{width} names", "Pass one for each column."
+            raise ShapeError(f"table: {what} must be {rule}; got {len(given)}. {fix}")
+    for axis, (label, kind) in enumerate(zip(table.labels, table.types or (), strict=False)):
+        if kind not in TYPES or (kind == "text") != (axis in table.levels):
+            got = f"{kind!r} with{'' if axis in table.levels else 'out'} levels"
+            rule, fix = f"one of {', '.join(TYPES)}, with levels for text alone", "Choose one."
+            raise DataTypeError(f"table: the type of {label!r} must be {rule}; got {got}. {fix}")
+        column = table.values[:, axis]
+        cells = column[~np.isnan(column)]
+        ends = {"text": (0, len(table.levels.get(axis, ())) - 1), "bool": (0, 1), "int": (-_HUGE, _HUGE)}
+        low, high = ends.get(kind, (-np.inf, np.inf))
+        is_place = kind in ("text", "bool")
+        wrong = cells[(cells < low) | (cells > high) | (is_place & (cells != np.rint(cells)))]
+        if len(wrong):
+            rule, got = f"fit its type {kind!r}", f"{wrong[0]:g}"
+            raise DataError(f"table: every cell of {label!r} must {rule}; got {got}. Check its numbers.")
 
 
 def refuse_words(file: Path | str, table: Table, fix: str) -> None:
