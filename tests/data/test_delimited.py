@@ -192,3 +192,23 @@ def test_dates_are_refused_or_dropped(tmp_path):
 def test_a_column_with_nothing_in_it_is_refused(tmp_path, words, missing):
     path = write(tmp_path / "x.csv", "a,b\n1,\n2,NA\n")
     refused(path, DataError, "empty one", "'b', first in row 1", words=words, missing=missing)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("country,2019,2020\nPeru,15,23\nChad,7,4\n", ["country", "2019", "2020"]),
+        ("country,2020\nPeru,1.5\nChad,0.25\n", ["country", "2020"]),
+        ("ada,1990\nbob,2001\n", None),
+        ("ada,1990,3\nbob,5,4\n", None),
+        ("ada,1990\n", None),
+        ("ada,1\nbob,2\n", None),
+        ("ada,1,2\nbob,4,5\n", None),
+        ("ada,1,2\n", None),
+        ("ada,1.5\nbob,2.5\n", None),
+    ],
+)
+def test_years_name_columns_beside_words(tmp_path, text, columns):
+    found = read.table(write(tmp_path / "x.csv", text), words=True)
+    assert found.columns == columns
+    assert len(found.values) == text.count("\n") - (columns is not None)

@@ -60,6 +60,7 @@ def cells(table):
 @example(made(["text"], [["x", "word", None]], None), ".csv")
 @example(made(["bool"], [[True, None]], None), ".csv")
 @example(made(["text", "int"], [["x", "word"], [None, 1]], ["kind", "2020"]), ".tsv")
+@example(made(["text", "int"], [["x", "word"], [2000, 1]], None), ".csv")
 @example(made(["int", "text"], [[-0.0, 1], ["word", "x"]], ["a,b", "=c"]), ".csv")
 def test_what_is_written_reads_back_equal(tmp_path_factory, table, suffix):
     path = saved(tmp_path_factory.mktemp("saved") / f"x{suffix}", table)

@@ -23,6 +23,7 @@ __all__ = ["read_delimited", "write_delimited"]
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
 _WHOLE = re.compile(rf"[+-]?[0-9]+|{'|'.join(map(re.escape, _MISSING))}", re.IGNORECASE)
+_YEAR = re.compile("1[5-9][0-9][0-9]|20[0-9][0-9]")
 _BLOCK_ROWS = 4096  # of text at a time
 
 
@@ -33,7 +34,7 @@ def read_delimited(path: Path, key: str | None, reading: Reading) -> Table:
     """
     try:
         with _rows(path) as rows:
-            found, text, has_header = _numbers_of(path, rows)
+            found, text, has_header = _numbers_of(path, rows, reading.words)
         if text and reading.words:
             with _rows(path) as rows:
                 found = _with_words(found, text, itertools.islice(rows, int(has_header), None))
@@ -83,7 +84,8 @@ def _header(table: Table, opening: Sequence[Sequence[str]]) -> list[str]:
     """The names to write above the first two rows; none if they would be read as a row."""
     if table.columns is not None and _is_header([table.labels, opening[0]]):
         return table.labels
-    return column_labels([""] * len(opening[0])) if _is_header(opening) else []
+    is_misread = _is_header(opening) or _is_years(opening)
+    return column_labels([""] * len(opening[0])) if is_misread else []
 
 
 def _texts(column: Array, table: Table, axis: int, shown: Array | None) -> list[str]:
@@ -131,10 +133,13 @@ def _rows(path: Path) -> Iterator[Iterator[tuple[int, list[str]]]]:
         yield ((lines.line_num, row) for row in lines if row)
 
 
-def _numbers_of(path: Path, rows: Iterator[tuple[int, list[str]]]) -> tuple[Table, dict[int, str], bool]:
+def _numbers_of(
+    path: Path, rows: Iterator[tuple[int, list[str]]], keep_words: bool
+) -> tuple[Table, dict[int, str], bool]:
     """Numbers of all rows, NaN for missing cells and words; an example of each column of words; if named."""
     opening = list(itertools.islice(rows, 2))
-    has_header = bool(opening) and _is_header([row for _, row in opening])
+    first_rows = [row for _, row in opening]
+    has_header = bool(opening) and (_is_header(first_rows) or (keep_words and _is_years(first_rows)))
     names = opening.pop(0)[1] if has_header else None
     if not opening:
         raise unfit(path, "have at least one row", "no row", "Pass data.")
@@ -205,6 +210,21 @@ def _is_header(opening: Sequence[Sequence[str]]) -> bool:
         is_word and not math.isnan(_number(cell)) for is_word, cell in zip(words, below, strict=False)
     )
     return any(over_numbers) or (any(words) and sum(words) == len(named))
+
+
+def _is_years(opening: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row is words over words and years over other numbers: "country,2019,2020".
+
+    Where words are not kept such a file is refused, and nobody has to know.
+    """
+    if len(opening) < 2:
+        return False
+    pairs = [(name.strip(), cell.strip()) for name, cell in zip(*opening, strict=False)]
+    over_numbers = [pair for pair in pairs if not all(map(_is_word, pair))]
+    years = {name for name, _ in over_numbers if _YEAR.fullmatch(name)}
+    if not 0 < len(years) == len(over_numbers) < len(pairs):
+        return False
+    return not all(_YEAR.fullmatch(cell) for _, cell in over_numbers)
 
 
 def _number(cell: str) -> float:
