@@ -23,7 +23,7 @@ def fit(dima, tmp_path):
 
 
 def test_file_fills_what_the_flags_leave_open(fit, tmp_path):
-    text = "d = 2\nprior = false\n[dmap]\nalpha = 0.5\nk = 20\n[gplm]\nm = 30\ncenter_X = false\n"
+    text = "d = 2\nno-prior = true\n[dmap]\nalpha = 0.5\nk = 20\n[gplm]\nm = 30\ncenter_X = false\n"
     assert fit(text, "--dmap.k", "25") == (0, "", "")
     model = persist.load(tmp_path / "model")
     assert (model.dmap_.d, model.dmap_.alpha, model.dmap_.k) == (2, 0.5, 25)
@@ -31,7 +31,7 @@ def test_file_fills_what_the_flags_leave_open(fit, tmp_path):
 
 
 def test_none_takes_a_setting_back(fit, tmp_path):
-    text = "prior = false\n[dmap]\neps = 3.0\n[gplm]\nm = 30\n"
+    text = "no-prior = true\n[dmap]\neps = 3.0\n[gplm]\nm = 30\n"
     assert fit(text, "--gplm.m", "none", "--dmap.eps", "none").code == 0
     model = persist.load(tmp_path / "model")
     assert (model.gplm_.m, model.dmap_.eps) == (None, None)

@@ -63,7 +63,7 @@ def test_columns_of_words(dima, tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["name,a,b,c,d,e,f", *rows]), encoding="utf-8")
     line = ["fit", tmp_path / "t.csv", "-o", tmp_path / "m", "--d", "2", "--no-prior"]
     assert "'name'" in dima.refused(*line)
-    ran = dima(*line, "--drop-text", "--json")
+    ran = dima(*line, "--drop-text", "--columns", "raw", "--json")
     assert (ran.code, ran.json["left_out"], ran.err) == (0, ["name"], "Left out: name.\n")
 
 
@@ -99,7 +99,7 @@ def test_bad_flags(dima, desk, tmp_path, monkeypatch, flags, told):
         ("none.npy", "must be a file that exists"),
         ("X.xyz", "the suffix '.xyz'"),
         (".", "must be a file; got a folder"),
-        ("nan.npy", "must be finite"),
+        ("nan.npy", "must have a cell that is not empty"),
         ("cube.npy", "must have shape (n, D)"),
         ("same.npy", "must differ"),
         ("one.npy", "1"),

@@ -214,3 +214,46 @@ def test_more_columns_than_rows():
     R_iX = R_IX_DATA @ cloud(4, 1000)
     gplm = GPLM(60).fit(R_IX, R_iX)
     assert r2_score(R_AX_DATA @ cloud(4, 1000), gplm.predict(R_AX)) > 0.95
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"center_X": False}, {"whiten_latent": True}, {"fit_block": 7}, {"pred_k": 10}], ids=str
+)
+@pytest.mark.parametrize("sigma2", [1e-3, 0.1])
+def test_left_out_residuals_are_those_of_refits(given, sigma2):
+    """By the normal equations of the kernel itself, with each row deleted; the mean stays."""
+    gplm = GPLM(30, eps=2.0, sigma2=sigma2, **given).fit(R_IX, R_IX_DATA)
+    spread = R_IX.std(axis=0) if "whiten_latent" in given else 1.0
+
+    def kernel(a, b):
+        return np.exp(-((a[:, None] / spread - b / spread) ** 2).sum(axis=2) / 2.0)
+
+    C_im, K_mm, Y = kernel(R_IX, gplm.Z_mx_), kernel(gplm.Z_mx_, gplm.Z_mx_), R_IX_DATA - gplm.mu_X_
+    expected = np.empty_like(Y)
+    for i in range(len(Y)):
+        C, others = np.delete(C_im, i, axis=0), np.delete(Y, i, axis=0)
+        expected[i] = Y[i] - C_im[i] @ np.linalg.lstsq(C.T @ C + sigma2 * K_mm, C.T @ others, rcond=None)[0]
+    residuals = gplm.left_out(R_IX, R_IX_DATA)
+    assert_close(residuals, expected, atol=1e-4)
+    share = np.square(residuals).sum() / np.square(Y).sum()
+    assert gplm.press_.error == pytest.approx(share, rel=1e-6)
+
+
+def test_left_out_residuals_are_larger_than_those_of_the_fit_and_like_those_of_new_rows():
+    R_ix, R_iX = smooth(300, D=5)
+    R_ax, R_aX = smooth(1000, D=5, seed=1)
+    noise = np.random.default_rng(5)
+    R_iX, R_aX = (x + 0.3 * noise.standard_normal(x.shape) for x in (R_iX, R_aX))
+    gplm = GPLM(60).fit(R_ix, R_iX)
+    left_out = gplm.left_out(R_ix, R_iX).std()
+    assert left_out > 1.01 * (R_iX - gplm.predict(R_ix)).std()
+    assert left_out == pytest.approx((R_aX - gplm.predict(R_ax)).std(), rel=0.1)
+
+
+def test_left_out_survives_saving_and_refuses_other_shapes():
+    gplm = GPLM(30, **FIXED).fit(R_IX, R_IX_DATA)
+    again = GPLM.from_arrays(*gplm.to_arrays())
+    assert_close(again.left_out(R_IX, R_IX_DATA), gplm.left_out(R_IX, R_IX_DATA))
+    for latents, data in ((R_IX, R_IX_DATA[:-1]), (R_IX, R_IX_DATA[:, :2]), (R_IX[:, :1], R_IX_DATA)):
+        with pytest.raises(ShapeError):
+            gplm.left_out(latents, data)

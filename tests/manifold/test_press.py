@@ -102,3 +102,33 @@ def test_constant_targets_have_no_error():
     Z_ix = cloud(30, 2)
     choice = press.choose(Z_ix, np.ones((30, 2)), np.ones(2), Z_ix[:10], SEARCH)
     assert choice.error == 0.0
+
+
+def left_out_by_hand(Phi, Y, ridge):
+    """Residual of each row under a ridge regression on the others, by rows added to least squares."""
+    damping = np.sqrt(ridge) * np.eye(Phi.shape[1])
+    rows = []
+    for i in range(len(Phi)):
+        A = np.vstack([np.delete(Phi, i, axis=0), damping])
+        b = np.vstack([np.delete(Y, i, axis=0), np.zeros((Phi.shape[1], Y.shape[1]))])
+        rows.append(Y[i] - Phi[i] @ np.linalg.lstsq(A, b, rcond=None)[0])
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("ridge", [1e-4, 1e-2, 1.0])
+@pytest.mark.parametrize(("n", "r", "D"), [(40, 7, 3), (12, 20, 2), (25, 25, 1)])
+def test_left_out_residuals_are_those_of_refits(n, r, D, ridge):
+    Phi, Y = cloud(n, r), cloud(n, D, seed=1)
+    g, Q = np.linalg.eigh(Phi.T @ Phi)
+    residuals = press.left_out(Phi @ Q, Y, Q.T @ Phi.T @ Y, g + ridge)
+    assert_close(residuals, left_out_by_hand(Phi, Y, ridge), atol=1e-7)
+    mean_square = (residuals**2).sum(axis=1).mean()
+    assert_close(press.leave_one_out(Phi, Y, np.array([ridge])), [mean_square], rtol=1e-6)
+    some = press.left_out(Phi[3:9] @ Q, Y[3:9], Q.T @ Phi.T @ Y, g + ridge)
+    assert_close(some, residuals[3:9], atol=1e-10)
+
+
+def test_a_row_that_alone_fixes_its_prediction_has_a_large_residual():
+    residuals = press.left_out(np.eye(4), np.ones((4, 2)), np.ones((4, 2)), np.ones(4) + 1e-3)
+    assert_close(residuals, np.ones((4, 2)), atol=1e-9)
+    assert np.isfinite(press.left_out(np.eye(4), np.ones((4, 2)), np.ones((4, 2)), np.ones(4))).all()

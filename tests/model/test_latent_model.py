@@ -122,7 +122,7 @@ def test_facts_are_plain_and_say_the_sizes(pca):
         (LatentModel(PCA(99)), DataError, "PCA must encode and decode these rows; got: n_components=99"),
         (LatentModel(KernelPCA(2)), DataError, "KernelPCA must encode and decode these rows"),
         (LatentModel(OneHotEncoder()), DataError, "OneHotEncoder must encode and decode these rows"),
-        (LatentModel(PCA(2), prior="vae"), SettingError, "prior must be one of 'ddpm'"),
+        (LatentModel(PCA(2), prior="vae"), SettingError, "prior must be one of 'auto'"),
         (LatentModel(PCA(2), prior=3), SettingError, "prior must be a DDPM, its settings or None; got int"),
         (LatentModel(PCA(2), seed=-1), SettingError, "seed must be a whole number >= 0"),
         (LatentModel(PCA(2), prior={"n_itr": 3}), SettingError, "Did you mean 'n_iter'"),

@@ -112,7 +112,7 @@ def test_the_input_is_left_as_it_was(rows):
         ({"dmap": {"kk": 3}}, r"ManifoldAutoencoder\.dmap: .* Did you mean 'k'"),
         ({"gplm": {"m": 0}}, r"ManifoldAutoencoder\.gplm: m must be"),
         ({"prior": {"n_iter": -1}}, r"ManifoldAutoencoder\.prior: n_iter must be"),
-        ({"prior": "vae"}, "prior must be one of 'ddpm', settings or None; got 'vae'"),
+        ({"prior": "vae"}, "prior must be one of 'auto', 'ddpm', .* got 'vae'"),
         ({"dmap": 3}, "dmap must be a DMAP, its settings or None; got int"),
         ({"d": 3, "dmap": {"d": 4}}, "d must be the same in dmap"),
         ({"d": 3, "dmap": DMAP(4)}, "d must be the same in dmap"),

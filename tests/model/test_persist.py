@@ -69,7 +69,7 @@ def test_column_names_survive(rows, tmp_path):
     model = ManifoldAutoencoder(2, prior=None).fit(frame)
     loaded = persist.load(persist.save(model, tmp_path / "m"))
     assert list(loaded.feature_names_in_) == list(frame.columns)
-    with pytest.raises(ShapeError, match="feature names"):
+    with pytest.raises(ShapeError, match="columns must be those of the model; got another order"):
         loaded.transform(frame[frame.columns[::-1]])
 
 

@@ -12,7 +12,9 @@ from cyclopts.validators import Number
 from dima import settings
 from dima.cli import flags, inputs, output, targets
 from dima.cli.flags import EVERYWHERE, Common
+from dima.data.columns import TREATMENTS, spreads_differ
 from dima.data.split import train_test
+from dima.data.table import Table
 from dima.errors import SettingError
 from dima.figures.report import save_report
 from dima.latent import border
@@ -22,12 +24,24 @@ from dima.manifold.gplm import GPLM
 from dima.model import persist, report
 from dima.model.evaluate import evaluate
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
-from dima.typing import Array
+from dima.model.priors import FROM_POINTS
 
 __all__ = ["fit"]
 
 _HOLD_OUT = 0.2
 _FEWEST = 10  # held-out rows that can be measured
+_BY_RANK = (
+    "Columns were taken by rank: spreads differ by more than tenfold. --columns raw leaves them as they are."
+)
+_COLUMNS = Parameter(
+    help="raw, standard (each over its spread) or rank (normal scores of ranks)",
+    choices=TREATMENTS,
+    show_default="rank where spreads of a .csv, .tsv or .parquet differ by more than tenfold, else raw",
+)
+_PRIOR = Parameter(
+    help="what is drawn from: auto is gmm, a Gaussian mixture, below 1000 rows, and ddpm from there",
+    choices=("auto", *FROM_POINTS),
+)
 _PAGE = Parameter(name="--report", help="page (.html) with pictures and held-out figures")
 _SHARE = Parameter(
     help="share of the rows kept from the fit, with --report",
@@ -38,7 +52,7 @@ _SHARE = Parameter(
 
 @flags.takes(
     # d is the model's and --seed everybody's; the parts may have a seed of their own.
-    model=flags.of(ManifoldAutoencoder, without={"seed"}, name="*"),
+    model=flags.of(ManifoldAutoencoder, without={"seed", "columns"}, name="*"),
     dmap=flags.of(DMAP, without={"d"}, group=Group("Encoder: diffusion map", sort_key=2)),
     gplm=flags.of(GPLM, group=Group("Decoder: kernel ridge on inducing points", sort_key=3)),
     ddpm=flags.of(DDPM, group=Group("Prior: latent diffusion", sort_key=4)),
@@ -49,7 +63,10 @@ def fit(  # noqa: PLR0913 each argument is a flag
     *,
     to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write the model to")],
     model: flags.Settings = None,
-    prior: Annotated[bool, Parameter(help="fit the latent prior, which samples and refines")] = True,
+    label: Annotated[str | None, Parameter(help="column that holds the class of each row")] = None,
+    columns: Annotated[str | None, _COLUMNS] = None,
+    prior: Annotated[str, _PRIOR] = "auto",
+    no_prior: Annotated[bool, flags.switch("fit no prior: nothing to sample from")] = False,
     page: Annotated[Path | None, _PAGE] = None,
     hold_out: Annotated[float | None, _SHARE] = None,
     drop_text: flags.DropText = False,
@@ -59,13 +76,15 @@ def fit(  # noqa: PLR0913 each argument is a flag
     ddpm: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
-    """Fit a model to a table of numbers and save it.
+    """Fit a model to a table and save it.
 
-    What is not given is chosen: bandwidths, ridge and neighbours from the data.
+    What is not given is chosen: bandwidths, ridge and neighbours from the data. Columns may hold numbers,
+    integers, booleans and words; what is drawn has their names, types and values.
 
     Examples:
         dima fit X.npy -o model
-        dima fit table.csv -o model --drop-text --d 16 --report report.html
+        dima fit wine.csv -o wine --label target --report wine.html
+        dima fit table.csv -o model --impute median --drop-text --d 16
         dima fit X.npy -o model --dmap.alpha 0.5 --gplm.m 500 --ddpm.n-iter 5000
         dima fit X.npy -o model --config settings.toml
     """
@@ -78,43 +97,55 @@ def fit(  # noqa: PLR0913 each argument is a flag
     parts: dict[str, Any] = {
         "dmap": settings.check("--dmap", DMAP, dmap or {}),
         "gplm": settings.check("--gplm", GPLM, gplm or {}),
-        "prior": _prior(prior, settings.check("--ddpm", DDPM, ddpm or {})),
+        "prior": _prior(None if no_prior else prior, settings.check("--ddpm", DDPM, ddpm or {})),
         **settings.check("dima fit", ManifoldAutoencoder, model or {}),
     }
-    found = inputs.table(data, drop_text, common)
-    train, held_out = _split(found.values, page, hold_out, common.seed or 0)
+    found = inputs.table(data, drop_text, common, words=True, missing=True)
+    parts["columns"] = columns or _columns(found, data, label)
+    train, held_out = _split(found, page, hold_out, common.seed or 0)
     fitted = ManifoldAutoencoder(**parts, **common.seeded())
     if sys.stderr.isatty() and not common.quiet:
-        output.note(f"Fitting to {len(train)} rows of {train.shape[1]} columns.")
+        output.note(f"Fitting to {len(train.values)} rows of {train.values.shape[1]} columns.")
     with common.bars():
-        fitted.fit(train, columns=found.columns)
+        fitted.fit(train, label)
         # First the model, then its report: a report that fails costs no fit.
         persist.save(fitted, to)
         if page is not None:
             subject = report.Subject(Path(data).name, held_out, seed=common.seed or 0)
             measured = evaluate(fitted, held_out, **common.seeded())
             save_report(page, report.build(fitted, measured, subject))
+    if columns is None and parts["columns"] == "rank" and not common.quiet:
+        output.note(_BY_RANK)
     _tell(fitted, to, page, found.left_out, common)
 
 
-def _prior(wanted: bool, values: dict[str, Any]) -> dict[str, Any] | None:
-    if wanted:
-        border.device(values.get("device", "auto"))  # told now, not after encoder and decoder
-        return values
-    if values:
+def _prior(wanted: str | None, values: dict[str, Any]) -> Any:
+    """What the model takes for its prior; settings of a `DDPM` ask for one."""
+    if values and wanted not in ("auto", "ddpm"):
         names = ", ".join(f"--ddpm.{name}" for name in values)
-        raise SettingError(f"dima fit: --no-prior must be given without --ddpm flags; got {names}.")
-    return None
+        given = "--no-prior" if wanted is None else f"--prior {wanted}"
+        raise SettingError(f"dima fit: {given} must be given without --ddpm flags; got {names}.")
+    border.device(values.get("device", "auto"))  # told now, not after encoder and decoder
+    return values or wanted
 
 
-def _split(X: Array, page: Path | None, hold_out: float | None, seed: int) -> tuple[Array, Array]:
+def _columns(found: Table, data: str, label: str | None) -> str:
+    """How to treat columns: by rank where those of a table with names and types have unlike spreads."""
+    rows = found if label is None else found.split_off(label)[0]
+    if Path(data).suffix.lower() not in inputs.TABLES or not spreads_differ(rows.values, rows.levels):
+        return "raw"
+    return "rank"
+
+
+def _split(found: Table, page: Path | None, hold_out: float | None, seed: int) -> tuple[Table, Table]:
+    n = len(found.values)
     if page is None:
-        return X, X[:0]
-    train, test = train_test(len(X), _HOLD_OUT if hold_out is None else hold_out, seed)
+        return found, found.take(slice(0))
+    train, test = train_test(n, _HOLD_OUT if hold_out is None else hold_out, seed)
     if len(test) < _FEWEST:
         rule, fix = f"at least {_FEWEST} rows", "Raise --hold-out, or fit without --report."
-        raise SettingError(f"dima fit: --hold-out must be {rule}; got {len(test)} of {len(X)}. {fix}")
-    return X[train], X[test]
+        raise SettingError(f"dima fit: --hold-out must be {rule}; got {len(test)} of {n}. {fix}")
+    return found.take(train), found.take(test)
 
 
 def _tell(

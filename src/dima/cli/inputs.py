@@ -5,25 +5,27 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dima.cli import output
 from dima.cli.flags import Common
-from dima.data import images, read
+from dima.data import frame, images, read
 from dima.data.table import Table
 from dima.errors import ArtifactError, ShapeError
 from dima.model import persist
 from dima.model.latent_model import LatentModel
 from dima.typing import Array
 
-__all__ = ["finish", "method", "rows", "rows_for", "table", "whole"]
+__all__ = ["TABLES", "as_table", "finish", "method", "rows", "rows_for", "table", "whole"]
 
-_TABLES = (".csv", ".tsv", ".parquet")  # never images
+TABLES = (".csv", ".tsv", ".parquet")  # never images
 # What a verb calls, first found first: a part alone serves the verbs it can.
 _METHODS = {"encode": ["transform"], "decode": ["inverse_transform", "predict"]}
 
 
-def table(data: str, drop_text: bool, common: Common) -> Table:
-    """Read a table, and say which of its columns were left out."""
-    found = read.table(data, drop_text)
+def table(data: str, drop_text: bool, common: Common, *, words: bool = False, missing: bool = False) -> Table:
+    """Read a table, and say which of its columns were left out; the rest is as in `read.table`."""
+    found = read.table(data, drop_text, words, missing)
     if found.left_out and not common.quiet:
         output.note(f"Left out: {', '.join(found.left_out)}.")
     return found
@@ -54,16 +56,20 @@ def method(model: Any, verb: str) -> Any:
     raise ArtifactError(f"dima {verb}: the model must be able to {verb}; got a {type(model).__name__}.")
 
 
-def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array:
-    """Read what a model takes: the rows of a table, or images (n, c, h, w) for a model of images.
+def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array | Table:
+    """Read what a model takes: a table, its rows for a part alone, or images (n, c, h, w).
 
     Raises:
         ShapeError: the columns have other names than those of the model.
     """
-    if hasattr(model, "image_shape_") and Path(data).suffix.lower() not in _TABLES:
+    if hasattr(model, "image_shape_") and Path(data).suffix.lower() not in TABLES:
         with contextlib.suppress(ShapeError):  # an array of rows is a table for this model too
             return images.load(data, "test").images
-    return rows_for(model, table(data, drop_text, common), data)
+    if hasattr(model, "image_shape_") or not isinstance(model, LatentModel):
+        return rows_for(model, table(data, drop_text, common), data)
+    found = model.fit_.rows.without_label(table(data, drop_text, common, words=True, missing=True))
+    rows_for(model, found, data)
+    return found
 
 
 def rows_for(model: Any, found: Table, data: str) -> Array:
@@ -81,12 +87,24 @@ def rows_for(model: Any, found: Table, data: str) -> Array:
     return found.values
 
 
+def as_table(model: Any, drawn: Any) -> Table:
+    """What a model gave for rows, with the names, types and words of its columns."""
+    if isinstance(drawn, Table):
+        return drawn
+    if frame.is_frame(drawn):
+        return frame.from_frame(drawn)
+    values = np.asarray(drawn).reshape(len(drawn), -1)  # images are written as rows
+    is_whole = isinstance(model, LatentModel) and not hasattr(model, "image_shape_")
+    return model.fit_.rows.table(values) if is_whole else Table(values, getattr(model, "columns_", None), [])
+
+
 def finish(
-    to: Path, values: Array, common: Common, columns: list[str] | None = None, **figures: float
+    to: Path, result: Array | Table, common: Common, columns: list[str] | None = None, **figures: float
 ) -> None:
-    """Write the result, with column names where they are known, and tell its size and figures."""
-    values = values.reshape(len(values), -1)  # images are written as rows
-    read.save_table(to, values, columns)
+    """Write the result, with names and types of columns where known, and tell its size and figures."""
+    found = result if isinstance(result, Table) else Table(result.reshape(len(result), -1), columns, [])
+    values = found.values
+    read.save_table(to, values, found.columns, found.types, found.levels or None)
     if common.as_json:
         output.json({"output": to, "shape": values.shape, "dtype": str(values.dtype)} | figures)
     elif not common.quiet:

@@ -1,6 +1,7 @@
 """Verbs that put a model to work: encode, decode, reconstruct and sample."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,6 +14,11 @@ from dima.model import persist
 from dima.model.latent_model import LatentModel
 from dima.noise import sampling
 
+_CLASS = Parameter(
+    name="--class",
+    help="class to draw, of a model with labels: NAME, or NAME=ROWS once for each",
+    negative="",
+)
 __all__ = ["decode", "encode", "reconstruct", "sample"]
 
 
@@ -61,7 +67,7 @@ def decode(
         if refine:
             Z = inputs.method(opened, "refine")(Z, **(refining or {}), **common.seeded())
         X = inputs.method(opened, "decode")(Z)
-    inputs.finish(to, X, common, getattr(opened, "columns_", None))
+    inputs.finish(to, inputs.as_table(opened, X), common)
 
 
 def reconstruct(
@@ -76,19 +82,21 @@ def reconstruct(
     """
     targets.file(to, data)
     opened = inputs.whole(model, "reconstruct")
-    X = opened.rows(inputs.rows(opened, data, drop_text, common))
-    X_hat = opened.inverse_transform(opened.transform(X))
-    error = error_over_variance(X, X_hat, opened.fit_.mean_X)
-    inputs.finish(to, X_hat, common, opened.columns_, error_over_variance=float(error))
+    X = inputs.rows(opened, data, drop_text, common)
+    Z, numbers = opened.transform(X), opened.numbers(X)
+    error = error_over_variance(numbers, opened.decoded(Z), opened.fit_.mean_X)
+    rebuilt = inputs.as_table(opened, opened.inverse_transform(Z))
+    inputs.finish(to, rebuilt, common, error_over_variance=float(error))
 
 
 @flags.takes(chosen=flags.of(sampling.table, name="*"))
-def sample(
+def sample(  # noqa: PLR0913 each argument is a flag
     model: Model,
     /,
     *,
     to: Output,
     n: Annotated[flags.Count, Parameter(name=["--n", "-n"], help="rows to draw")] = 1000,
+    of_class: Annotated[list[str] | None, _CLASS] = None,
     latent: Annotated[bool, flags.switch("write the latents instead of rows")] = False,
     chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
@@ -97,12 +105,35 @@ def sample(
 
     Examples:
         dima sample model -n 1000 -o X.npy
+        dima sample model --class red=20 --class white=80 -o new.csv
         dima sample model -n 1000 -o Z.npy --latent --solver ddpm --steps 100
     """
     targets.file(to)
     opened = persist.load(model)
-    is_whole = isinstance(opened, LatentModel)  # a prior alone has nothing to decode with
-    decoding = {"decode": not latent} if is_whole else {}
+    is_whole = isinstance(opened, LatentModel)  # a prior alone has nothing to decode with, nor classes
+    wanted: dict[str, Any] = {"decode": not latent} if is_whole else {}
+    if of_class is not None:
+        n, wanted["y"] = _labels(of_class, n)
     with common.bars():
-        drawn = inputs.method(opened, "sample")(n, **decoding, **(chosen or {}), **common.seeded())
-    inputs.finish(to, drawn, common, opened.columns_ if is_whole and not latent else None)
+        drawn = inputs.method(opened, "sample")(n, **wanted, **(chosen or {}), **common.seeded())
+    inputs.finish(to, drawn if latent else inputs.as_table(opened, drawn), common)
+
+
+def _labels(of_class: Sequence[str], n: int) -> tuple[int, list[str]]:
+    """How many rows to draw, and the label of each, of what `--class` asks for.
+
+    Raises:
+        SettingError: a number of rows is none, or is missing where there are several classes.
+    """
+    labels: list[str] = []
+    for asked in of_class:
+        name, has_count, count = asked.rpartition("=") if "=" in asked else (asked, "", "")
+        if not has_count and len(of_class) == 1:
+            return n, [name] * n
+        if not count.isdecimal() or int(count) < 1:
+            rule, fix = "NAME=ROWS", f"Write --class {name or asked}=100."
+            raise SettingError(
+                f"dima sample: --class must be {rule} where several are asked; got {asked}. {fix}"
+            )
+        labels += [name] * int(count)
+    return len(labels), labels

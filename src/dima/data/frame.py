@@ -13,7 +13,7 @@ from dima.data.table import Table, refuse_blank, refuse_words, type_of, unfit
 from dima.errors import BackendError, DataTypeError, SettingError
 from dima.typing import Array
 
-__all__ = ["from_frame", "is_frame", "to_frame"]
+__all__ = ["from_frame", "is_frame", "library_of", "to_frame"]
 
 _LIBRARIES = ("pandas", "polars")
 _FRAME = "the data frame"
@@ -27,7 +27,7 @@ def is_frame(X: Any) -> bool:
         >>> is_frame([[1.0, 2.0]])
         False
     """
-    return bool(_library(X))
+    return bool(library_of(X))
 
 
 def from_frame(X: Any) -> Table:
@@ -43,7 +43,7 @@ def from_frame(X: Any) -> Table:
         DataTypeError: X is no data frame, or a column holds dates, lists or several types at once.
         DataError: X is empty, a column has no cell filled, or its words hardly repeat or are dates.
     """
-    library = _library(X)
+    library = library_of(X)
     if not library:
         fix = "Pass one."
         raise DataTypeError(f"table: X must be a data frame; got a {type(X).__name__}. {fix}")
@@ -98,7 +98,7 @@ def to_frame(table: Table, library: str) -> Any:
         raise BackendError(f"table: {library} must be installed; got no {library}. {fix}") from fault
 
 
-def _library(X: Any) -> str:
+def library_of(X: Any) -> str:
     """The library that a data frame or what it inherits from is of; "" for anything else."""
     roots = [base.__module__.split(".")[0] for base in type(X).__mro__ if base.__name__ == "DataFrame"]
     return next((root for root in roots if root in _LIBRARIES), "")

@@ -122,6 +122,21 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
             warn_user(f"GPLM: {far}; they decode to mu_X_, the mean of the data.")
         return decoded[:, 0] if fit.flat else decoded
 
+    def left_out(self, R_ix: ArrayLike, y: ArrayLike) -> Array:
+        """Residuals (n, D) of the data `y` (n, D) when each row in turn is left out of the fit.
+
+        In closed form, for the latents `R_ix` (n, d) and data of `fit`; bandwidth, ridge and inducing points
+        stay. Source: Allen 1974 (PRESS).
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: another width than in `fit`, or another number of rows in the two.
+        """
+        fit: GPLMFit = check.fitted(self)
+        latents = check.points(self, R_ix, reset=False)
+        targets = check.array("GPLM", "y", y, (len(latents), fit.M_mX.shape[1]))
+        return fit.left_out(fit.scale.apply(latents), targets)
+
     eps_ = Fitted[float](
         lambda fit: fit.press.bandwidth,
         "Kernel bandwidth used, in squared units of the latents (of the whitened ones if whitened).",

@@ -62,6 +62,26 @@ class GPLMFit:
         decoded += self.mu_X
         return decoded, n_far
 
+    def left_out(self, z_ix: Float64, R_iX: Array) -> Float64:
+        """Residuals (n, D) of each row when it is left out, in closed form; the rows are those of the fit.
+
+        Features are made twice, so that no (n, m) array is held: for their products, and for the residuals.
+        """
+        size, ridge = self.settings["fit_block"], self.press.ridge
+        W = _whitening(self.z_mx, self.bandwidth, self.settings["jitter"])
+        features = _features(self.z_mx, self.bandwidth, W)
+        gram, moment = np.zeros(()), np.zeros(())
+        for rows in row_blocks(len(z_ix), size):
+            Phi = features(z_ix[rows])
+            gram = gram + Phi.T @ Phi
+            moment = moment + Phi.T @ (R_iX[rows] - self.mu_X)
+        g, Q = excited(gram)
+        residuals = np.empty((len(z_ix), self.M_mX.shape[1]))
+        for rows in row_blocks(len(z_ix), size):
+            rotated, Y = features(z_ix[rows]) @ Q, R_iX[rows] - self.mu_X
+            residuals[rows] = press.left_out(rotated, Y, Q.T @ moment, g + ridge)
+        return residuals
+
     @functools.cached_property
     def _field_mX(self) -> Float64:
         """(m, D) decoded values at the inducing points, less the mean."""
@@ -99,11 +119,8 @@ def fit_gplm(
     fixed = typical if k_eps is not None else None if eps is None else eps / unit2
     search = press.Search(fixed, settings_used["sigma2"], typical, settings_used["jitter"], seed)
     chosen = press.choose(Z[0], R_iX, mu_X, z_mx, search)
-    W = whitening(affinity(distance_matrix(z_mx, z_mx), chosen.bandwidth), settings_used["jitter"])
-
-    def features(z_ax: Float64) -> Float64:
-        return affinity(distance_matrix(z_ax, z_mx), chosen.bandwidth) @ W
-
+    W = _whitening(z_mx, chosen.bandwidth, settings_used["jitter"])
+    features = _features(z_mx, chosen.bandwidth, W)
     M_rX = _weights(Z, R_iX, mu_X, features, chosen.ridge, settings_used["fit_block"])
     # A bandwidth the user fixed stays so to the bit.
     width = float(eps or chosen.bandwidth * unit2)
@@ -117,6 +134,15 @@ def fit_gplm(
         rank=W.shape[1],
         flat=targets.ndim == 1,
     )
+
+
+def _whitening(z_mx: Float64, bandwidth: float, jitter: float) -> Float64:
+    return whitening(affinity(distance_matrix(z_mx, z_mx), bandwidth), jitter)
+
+
+def _features(z_mx: Float64, bandwidth: float, W: Float64) -> Callable[[Float64], Float64]:
+    """Whitened features (b, r) of standardised latents (b, d)."""
+    return lambda z_ax: affinity(distance_matrix(z_ax, z_mx), bandwidth) @ W
 
 
 def _unit2(settings_used: dict[str, Any], scale: Standardizer) -> float:

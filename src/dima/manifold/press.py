@@ -16,7 +16,7 @@ from dima.manifold.kernel import affinity, excited, whitening
 from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64
 
-__all__ = ["Choice", "Search", "choose", "leave_one_out"]
+__all__ = ["Choice", "Search", "choose", "leave_one_out", "left_out"]
 
 _ROWS = 2500  # training rows the search looks at; the final fit uses all
 _CENTRES = 512  # inducing points the search uses at the most
@@ -45,15 +45,25 @@ def leave_one_out(Phi: Float64, Y: Float64, ridges: Array) -> Float64:
     """Leave-one-out squared error (len(ridges),) of centred targets `Y` (n, D) from features `Phi` (n, r)."""
     g, Q = excited(Phi.T @ Phi)
     rotated = Phi @ Q
-    moment, squares, errors = rotated.T @ Y, rotated**2, []
-    for ridge in ridges:
-        shrunk = 1 / (g + ridge)
-        # h = 1 would mean that the row alone fixes its own prediction; the bound keeps that a large
-        # error, not a division by zero.
-        slack = np.maximum(1 - squares @ shrunk, 1e-10)
-        residual = Y - rotated @ (shrunk[:, None] * moment)
-        errors.append(float(((residual**2).sum(axis=1) / slack**2).mean()))
-    return np.asarray(errors)
+    moment = rotated.T @ Y
+    return np.asarray(
+        [float((left_out(rotated, Y, moment, g + ridge) ** 2).sum(axis=1).mean()) for ridge in ridges]
+    )
+
+
+def left_out(rotated: Float64, Y: Float64, moment: Float64, damped: Float64) -> Float64:
+    """Leave-one-out residuals (b, D) of rows in the eigenvectors of Phi'Phi.
+
+    Args:
+        rotated: features (b, r) times those eigenvectors.
+        Y: centred targets (b, D).
+        moment: features times targets (r, D), in the same eigenvectors, over all rows.
+        damped: eigenvalues (r,) plus the ridge.
+    """
+    # h = 1 would mean that the row alone fixes its own prediction; the bound keeps that a large
+    # error, not a division by zero.
+    slack = np.maximum(1 - rotated**2 @ (1 / damped), 1e-10)
+    return (Y - rotated @ (moment / damped[:, None])) / slack[:, None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -58,6 +58,10 @@ class Autoencoder(BaseEstimator, abc.ABC):  # type: ignore[misc]  # untyped base
         codes = self.encode(X)
         return codes, codes
 
+    def left_out(self, X: Array) -> Array:
+        """Training rows `X` (n, D) less what they would decode to had each been new."""
+        return X - self.decode(self.training_codes(X)[1])
+
     def training_rows(self) -> Float64 | None:
         """The training rows (n, D), where the part keeps them."""
         return None

@@ -9,7 +9,8 @@ from dima.errors import SettingError
 from dima.model import parts
 from dima.model.diffusion_coder import DiffusionCoder
 from dima.model.latent_diffusion import LatentDiffusion
-from dima.model.latent_model import LatentModelFit, PartSeed
+from dima.model.latent_fit import LatentModelFit
+from dima.model.latent_model import PartSeed
 from dima.typing import Array, ArrayLike, Float32
 
 __all__ = ["DiffusionAutoencoder"]

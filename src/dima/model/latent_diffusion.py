@@ -11,8 +11,8 @@ from sklearn.base import clone
 
 from dima import check
 from dima.errors import ShapeError
-from dima.model import kinds, parts
-from dima.model.latent_model import LatentModel
+from dima.model import parts, priors
+from dima.model.latent_model import LatentModel, PartSeed
 from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
 
 __all__ = ["LatentDiffusion"]
@@ -55,6 +55,9 @@ class LatentDiffusion(LatentModel):
         }
     )
 
+    def __init__(self, autoencoder: Any, prior: Any = "ddpm", seed: PartSeed = 0) -> None:
+        super().__init__(autoencoder, prior, seed)
+
     def fit(self, X: ArrayLike, *args: Any, **keywords: Any) -> Self:
         """Fit the prior, and the autoencoder unless it is fitted, to images (n, c, h, w) in [-1, 1].
 
@@ -84,12 +87,12 @@ class LatentDiffusion(LatentModel):
         """
         return self._prior("denoise").denoise(Z, t)
 
-    def sample(self, n: int, *, decode: bool = True, **sampling: Any) -> Array:
+    def sample(self, n: int, y: ArrayLike | None = None, *, decode: bool = True, **sampling: Any) -> Array:
         """Draw `n` new images (n, c, h, w), or their latents (n, d) with `decode=False`.
 
         The other arguments are those of `LatentModel.sample`.
         """
-        drawn = super().sample(n, decode=decode, **sampling)
+        drawn = super().sample(n, y, decode=decode, **sampling)
         return self._images(drawn) if decode else drawn
 
     def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Float32:
@@ -126,7 +129,7 @@ class LatentDiffusion(LatentModel):
         Raises:
             SettingError: there is no prior, it is distilled already, or a setting is unknown or out of range.
         """
-        prior = kinds.distilled(
+        prior = priors.distilled(
             type(self).__name__, self._prior("distilled"), settings, self.seed, checkpoint
         )
         other = copy.copy(self)

@@ -14,43 +14,20 @@ import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 
-from dima import check, fitted, settings
+from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.metrics.reconstruction import error_over_variance
-from dima.model import kinds, parts
-from dima.model.stages import Stage, collected, measured
+from dima.model import parts, priors
+from dima.model.by_class import ByClass
+from dima.model.latent_fit import LatentModelFit, checked_codes, with_prior
+from dima.model.learn_rows import ColumnsTreated, Impute, Treatment, learn
+from dima.model.scatter import Match, Residual
+from dima.model.stages import Stage, collected
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["LatentModel", "LatentModelFit", "PartSeed"]
-
-
-@dataclasses.dataclass(frozen=True)
-class LatentModelFit:
-    """What a fitted latent model is.
-
-    Attributes:
-        autoencoder: the fitted autoencoder.
-        prior: the fitted prior, or None.
-        settings: those it was fitted with, less its parts.
-        scale: standardises codes; learnt from what training rows encode to. A coordinate that lives on
-            a few outlying rows is next to nothing in what new rows encode to, and dividing by that
-            would blow the rows up.
-        mean_X: (D,) mean of the training rows.
-        n_rows: training rows.
-        columns: names of the D columns, or None.
-        stages: seconds and peak memory of the stages of the fit; none after loading.
-    """
-
-    autoencoder: Any
-    prior: Any
-    settings: dict[str, Any]
-    scale: Standardizer
-    mean_X: Float64
-    n_rows: int
-    columns: list[str] | None
-    stages: tuple[Stage, ...] = ()
 
 
 PartSeed = Annotated[int, Meta(ge=0, lt=2**31, description="seed of every part not given one of its own")]
@@ -63,8 +40,14 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     Args:
         autoencoder: an `Autoencoder`, or any scikit-learn transformer with `inverse_transform`.
-        prior: "ddpm", a `DDPM`, or settings for one; None fits no prior.
+        prior: "auto", "ddpm", "gmm", "bootstrap", an estimator of these, or settings for a `DDPM`; None
+            fits no prior. "auto" is a Gaussian mixture below a thousand rows and a `DDPM` from there.
         seed: seed of every part that is not given one of its own.
+        columns: "raw", "standard" (each over its spread) or "rank" (normal scores of ranks).
+        residual: "gaussian" scatters drawn rows around the sheet as left-out rows lie around it.
+        match: "moments" gives draws the mean and covariance of the data, "marginals" then the
+            distribution of each column.
+        impute: "median" fills missing cells; None refuses them.
 
     Example:
         >>> from sklearn.decomposition import PCA
@@ -79,20 +62,29 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     fit_: LatentModelFit
     prior_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # of a prior, unless given
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         autoencoder: Any,
-        prior: Any = "ddpm",
+        prior: Any = "auto",
         seed: PartSeed = 0,
+        *,
+        columns: ColumnsTreated = "raw",
+        residual: Residual | None = "auto",
+        match: Match | None = "auto",
+        impute: Impute | None = None,
     ) -> None:
         self.autoencoder = autoencoder
         self.prior = prior
         self.seed = seed
+        self.columns = columns
+        self.residual = residual
+        self.match = match
+        self.impute = impute
 
     def fit(
         self,
-        X: ArrayLike,
-        y: None = None,
+        X: Any,
+        y: ArrayLike | str | None = None,
         columns: Sequence[str] | None = None,
         checkpoint: str | Path | None = None,
         watch: Callable[[Self, int], None] | None = None,
@@ -100,35 +92,37 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """Fit autoencoder and prior on rows `X` (n, D).
 
         Args:
-            X: rows.
-            y: ignored.
+            X: rows: an array, a pandas or polars frame, or a `Table`.
+            y: labels (n,), or the name of a column of `X` that holds them: each class then has a prior and
+                a scatter of its own. A target of regression is ignored.
             columns: names of the columns, where `X` has none of its own.
             checkpoint: run folder of the prior's training, as in `DDPM.fit`.
-            watch: is shown the model so far and the number of the record, at each of the prior's.
+            watch: is shown the model so far and the number of each record of the prior; not with classes.
 
         Raises:
             SettingError: a setting is unknown, out of range or contradicts another.
             DataError: the rows cannot be used.
         """
         owner = type(self).__name__
-        declared = settings.declared(type(self))
-        settings_used = settings.check(owner, type(self), {name: getattr(self, name) for name in declared})
-        prior = kinds.make_prior(owner, self.prior, self.seed, self.prior_settings)
-        X = check.points(self, self.rows(X), reset=True, min_rows=2)
+        given = {name: getattr(self, name) for name in settings.declared(type(self))}
+        used = settings.check(owner, type(self), given)
+        self._make_prior(0)  # a wrong setting is told before the long work
+        treatment = Treatment(used.get("columns", "raw"), used.get("impute") is not None)
+        learnt = learn(self, X, y, columns, treatment)
+        X, mean_X = learnt.treated, learnt.treated.mean(axis=0, dtype=np.float64)
         with collected() as stages:
             autoencoder = self._fit_autoencoder(X)
-            known, as_new = (_codes(owner, codes, len(X)) for codes in autoencoder.training_codes(X))
+            known, as_new = (checked_codes(owner, codes, len(X)) for codes in autoencoder.training_codes(X))
             scale = Standardizer.of(known)
-            mean_X, names = X.mean(axis=0, dtype=np.float64), check.feature_names(self, columns)
-            fit = LatentModelFit(autoencoder, None, settings_used, scale, mean_X, len(X), names)
-            if prior is not None:
-                with measured("prior"):
-                    show = None if watch is None else lambda prior, at: watch(self._so_far(fit, prior), at)
-                    prior.fit(scale.apply(as_new), checkpoint=checkpoint, watch=show)
-        self.fit_ = dataclasses.replace(fit, prior=prior, stages=tuple(stages))
+            fit = LatentModelFit(autoencoder, None, used, scale, mean_X, len(X), learnt.rows)
+            if self.prior is not None:
+                show = None if watch is None else lambda prior, at: watch(self._so_far(fit, prior), at)
+                training = {"checkpoint": checkpoint, "watch": show}
+                fit = with_prior(fit, self._make_prior, scale.apply(as_new), learnt, training)
+        self.fit_ = dataclasses.replace(fit, stages=tuple(stages))
         return self
 
-    def rows(self, X: ArrayLike) -> ArrayLike:
+    def rows(self, X: Any) -> ArrayLike:
         """What a user passes, as rows; some kinds of model take more than rows."""
         return X
 
@@ -136,37 +130,46 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """The autoencoder of the model, fitted to rows `X`."""
         return parts.make_autoencoder(type(self).__name__, self.autoencoder).fit(X)
 
+    def _make_prior(self, n: int) -> Any:
+        """A fresh prior for `n` rows."""
+        return priors.make_prior(type(self).__name__, self.prior, self.seed, self.prior_settings, n)
+
     def _so_far(self, fit: LatentModelFit, prior: Any) -> Self:
         """A fitted model around a prior that is still in training."""
         shown = copy.copy(self)
         shown.fit_ = dataclasses.replace(fit, prior=prior)
         return shown
 
-    def fit_transform(self, X: ArrayLike, y: None = None) -> Float64:
+    def fit_transform(self, X: Any, y: ArrayLike | None = None) -> Float64:
         """Fit and return the latents (n, d) of the training rows, as `transform` would."""
-        return self.fit(X).transform(X)
+        return self.fit(X, y).transform(X)
 
-    def transform(self, X: ArrayLike) -> Float64:
+    def transform(self, X: Any) -> Float64:
         """Latents (b, d) of rows `X` (b, D).
 
         Raises:
             NotFittedError: before `fit`.
             ShapeError: another width than in `fit`.
         """
-        fit: LatentModelFit = check.fitted(self)
-        X = check.points(self, self.rows(X), reset=False)
-        return fit.scale.apply(_codes(type(self).__name__, fit.autoencoder.encode(X), len(X)))
+        return self._encoded(X)
 
-    def inverse_transform(self, Z: ArrayLike) -> Float64:
-        """Rows (b, D) of latents `Z` (b, d).
+    def numbers(self, X: Any) -> Array:
+        """Rows `X` (b, D) as the numbers (b, W) that the autoencoder takes; the rows themselves if "raw"."""
+        return check.fitted(self).rows.read(self, self.rows(X))
+
+    def decoded(self, Z: ArrayLike) -> Array:
+        """The numbers (b, W) that latents `Z` (b, d) decode to, which `inverse_transform` makes rows of."""
+        fit: LatentModelFit = check.fitted(self)
+        return fit.decode(check.array(type(self).__name__, "Z", Z, ("b", self.d_)))
+
+    def inverse_transform(self, Z: ArrayLike) -> Any:
+        """Rows (b, D) of latents `Z` (b, d): an array, or where a frame of words was fitted, such a frame.
 
         Raises:
             NotFittedError: before `fit`.
             ShapeError: the second axis is not d.
         """
-        fit: LatentModelFit = check.fitted(self)
-        Z = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
-        return fit.autoencoder.decode(fit.scale.restore(Z))
+        return check.fitted(self).rows.written(self, self.decoded(Z))
 
     def refine(self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0) -> Array:
         """Pull latents `Z` (b, d) towards the learned ones by the prior's last `t_start` reverse steps.
@@ -177,21 +180,37 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         prior = self._prior("refine")
         return prior.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
 
-    def sample(self, n: int, *, decode: bool = True, **sampling: Any) -> Array:
+    def sample(
+        self,
+        n: int,
+        y: ArrayLike | None = None,
+        *,
+        decode: bool = True,
+        residual: bool = True,
+        **sampling: Any,
+    ) -> Any:
         """Draw `n` new rows (n, D), or their latents (n, d) with `decode=False`.
 
         Args:
             n: number of rows.
+            y: one label, or labels (n,): the classes to draw from; in proportion if not given.
             decode: whether to decode.
-            **sampling: solver, steps, eta, churn, spacing, guidance and seed of `DDPM.sample`.
+            residual: whether to scatter and match them; otherwise they lie on the decoded sheet.
+            **sampling: seed, and solver, steps, eta, churn, spacing and guidance of `DDPM.sample`.
+
+        Returns:
+            An array, or a frame or `Table` where such was fitted that holds words or labels.
 
         Raises:
             SettingError: there is no prior, or a sampling setting is out of range.
+            DataError: there is no such class.
         """
-        Z: Array = self._prior("sample").sample(n, **sampling)
+        self._prior("sample")
+        fit: LatentModelFit = check.fitted(self)
+        places = fit.classes_of(f"{type(self).__name__}.sample", n, y, sampling.get("seed", 0))
         if not decode:
-            return Z
-        return self.inverse_transform(Z) if n else np.empty((0, self.n_features_in_))
+            return fit.latents(n, places, sampling)
+        return fit.rows.given(self, fit.draw(n, places, sampling, residual=residual), places)
 
     def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Array:
         """Rows (b, steps, D) on straight lines in latent space from rows `start` (b, D) to rows `end` (b, D).
@@ -205,29 +224,31 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         owner = type(self).__name__
         if steps < 2:
             raise SettingError(f"{owner}.interpolate: steps must be at least 2; got {steps}.")
-        a, b = self.transform(start), self.transform(end)
+        a, b = self._encoded(start), self._encoded(end)
         check.array(f"{owner}.interpolate", "end", b, a.shape)
         share = np.linspace(0.0, 1.0, steps)[:, None]
         path = a[:, None] * (1 - share) + b[:, None] * share
-        return self.inverse_transform(path.reshape(-1, self.d_)).reshape(len(a), steps, -1)
+        flat = self.decoded(path.reshape(-1, self.d_))
+        return check.fitted(self).rows.columns.restore(flat).reshape(len(a), steps, -1)
 
-    def log_density(self, X: ArrayLike) -> Float64:
+    def log_density(self, X: Any) -> Float64:
         """Log-density (b,) of the latents of rows `X` (b, D) under the prior, in nats.
 
         Raises:
             SettingError: there is no prior.
         """
-        return self._prior("log_density").score_samples(self.transform(X))
+        return self._prior("log_density").score_samples(self._encoded(X))
 
-    def score(self, X: ArrayLike, y: None = None) -> float:
-        """Share of the variance of `X` (b, D) that survives encoding and decoding; 1 is perfect."""
-        X = check.points(self, self.rows(X), reset=False)
-        rebuilt = self.inverse_transform(self.transform(X))
-        return 1.0 - error_over_variance(X, rebuilt, check.fitted(self).mean_X)
+    def score(self, X: Any, y: None = None) -> float:
+        """Share of the variance of rows `X` (b, D), as numbers, that is kept; 1 is perfect."""
+        rebuilt = self.decoded(self._encoded(X))
+        return 1.0 - error_over_variance(self.numbers(X), rebuilt, check.fitted(self).mean_X)
 
     d_ = Fitted(lambda fit: len(fit.scale.center), "Latent dimension.")
     prior_ = Fitted[Any](lambda fit: fit.prior, "The fitted prior, or None.")
-    columns_ = Fitted[list[str] | None](lambda fit: fit.columns, "Names of the columns, or None.")
+    columns_ = Fitted[list[str] | None](lambda fit: fit.rows.columns.names, "Names of the columns, or None.")
+    classes_ = Fitted[list[Any] | None](lambda fit: fit.rows.classes, "Classes of rows in order, or None.")
+    _n_features_out = d_  # by which scikit-learn names latents
     stages_ = Fitted[tuple[Stage, ...]](
         lambda fit: fit.stages, "Seconds and peak memory of each stage of `fit`; none after loading."
     )
@@ -244,35 +265,18 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal model of."""
-        fit: LatentModelFit = check.fitted(self)
-        saved: dict[str, Any] = {
-            "settings": fit.settings,
-            "n_features": self.n_features_in_,
-            "feature_names": check.feature_names(self),
-            "n_rows": fit.n_rows,
-            "columns": fit.columns,
-            "prior": None,
-        }
-        arrays = fitted.under("scale", fitted.to_arrays(fit.scale)[1])
-        roles = {"autoencoder": kinds.AUTOENCODERS, "prior": kinds.PRIORS}
-        for name, role in roles.items():
-            if (part := getattr(fit, name)) is not None:
-                saved[name], own = parts.part_arrays(part, role)
-                arrays |= fitted.under(name, own)
-        return saved, arrays | {"mean_X": fit.mean_X}
+        saved, arrays = check.fitted(self).to_arrays()
+        return saved | {"n_features": self.n_features_in_, "feature_names": check.feature_names(self)}, arrays
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The model that `to_arrays` described."""
-        autoencoder = parts.open_part(saved, arrays, "autoencoder", kinds.AUTOENCODERS)
-        prior = parts.open_part(saved, arrays, "prior", kinds.PRIORS)
-        scale = fitted.from_arrays(Standardizer, {}, fitted.below(arrays, "scale"))
         own = settings.check(cls.__name__, cls, settings.accept(cls.__name__, cls, saved["settings"]))
+        fit = LatentModelFit.from_arrays(saved | {"settings": own}, arrays)
         # The parts as they were given are the parts as they were fitted: a refit repeats the first.
-        self = cls(**own, **cls._parts(autoencoder), prior=None if prior is None else clone(prior))
-        self.fit_ = LatentModelFit(
-            autoencoder, prior, own, scale, arrays["mean_X"], saved["n_rows"], saved["columns"]
-        )
+        prior = fit.prior.of_class[0] if isinstance(fit.prior, ByClass) else fit.prior
+        self = cls(**own, **cls._parts(fit.autoencoder), prior=None if prior is None else clone(prior))
+        self.fit_ = fit
         check.remember(self, saved["n_features"], saved["feature_names"])
         return self
 
@@ -281,9 +285,9 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """What the constructor takes to make such an autoencoder anew."""
         return {"autoencoder": clone(autoencoder)}
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.d_
+    def _encoded(self, X: Any) -> Float64:
+        # `transform` gives frames where `set_output` asks for them.
+        return check.fitted(self).encode(type(self).__name__, self.numbers(X))
 
     def _prior(self, wanted: str) -> Any:
         fit: LatentModelFit = check.fitted(self)
@@ -292,8 +296,3 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             fix = 'Fit with prior="ddpm" (dima fit without --no-prior).'
             raise SettingError(f"{owner}: the model must be fitted with a prior; got none. {fix}")
         return fit.prior
-
-
-def _codes(owner: str, codes: Any, n: int) -> Array:
-    """What an autoencoder encodes to, held to the rules of arrays: it may be anybody's."""
-    return check.array(owner, "codes of the autoencoder", codes, (n, "d"))

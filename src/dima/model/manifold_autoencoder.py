@@ -11,8 +11,10 @@ from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.latent_model import LatentModel, PartSeed
+from dima.model.learn_rows import ColumnsTreated, Impute
 from dima.model.manifold_map import ManifoldMap
 from dima.model.parts import make_part
+from dima.model.scatter import Match, Residual
 from dima.typing import Array, Float64
 
 __all__ = ["ManifoldAutoencoder"]
@@ -29,8 +31,7 @@ class ManifoldAutoencoder(LatentModel):
         d: latent dimension; half the ambient one, at most 32, if not given.
         dmap: the encoder: a `DMAP`, or settings for one.
         gplm: the decoder: a `GPLM`, or settings for one.
-        prior: "ddpm", a `DDPM`, or settings for one; None fits no prior.
-        seed: seed of every part that is not given one of its own.
+        prior, seed, columns, residual, match, impute: as in `LatentModel`.
 
     Example:
         >>> from dima.data import manifolds
@@ -41,20 +42,24 @@ class ManifoldAutoencoder(LatentModel):
         ((5, 2), (5, 3))
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         d: Annotated[int, Meta(ge=1, description="latent dimension; half of D, at most 32, if not given")]
         | None = None,
         dmap: DMAP | Mapping[str, Any] | None = None,
         gplm: GPLM | Mapping[str, Any] | None = None,
-        prior: Any = "ddpm",
+        prior: Any = "auto",
         seed: PartSeed = 0,
+        *,
+        columns: ColumnsTreated = "raw",
+        residual: Residual | None = "auto",
+        match: Match | None = "auto",
+        impute: Impute | None = None,
     ) -> None:
+        super().__init__(None, prior, seed, columns=columns, residual=residual, match=match, impute=impute)
         self.d = d
         self.dmap = dmap
         self.gplm = gplm
-        self.prior = prior
-        self.seed = seed
 
     dmap_ = Fitted[DMAP](lambda fit: fit.autoencoder.dmap, "The fitted encoder.")
     gplm_ = Fitted[GPLM](lambda fit: fit.autoencoder.gplm, "The fitted decoder.")

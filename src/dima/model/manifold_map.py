@@ -52,6 +52,10 @@ class ManifoldMap(Autoencoder):
         """Coordinates (n, d) of the training rows, and those of each as if it had been new."""
         return self.dmap.embedding_, self.dmap.self_excluded_
 
+    def left_out(self, X: Array) -> Float64:
+        """Residuals (n, D) of the training rows, each left out of encoder and decoder."""
+        return self.gplm.left_out(self.dmap.self_excluded_, X)
+
     def training_rows(self) -> Float64:
         """The training rows (n, D), which the encoder compares new ones with."""
         return self.dmap.training_rows_

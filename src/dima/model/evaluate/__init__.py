@@ -9,7 +9,6 @@ from dima import check
 from dima.errors import DataError, SettingError
 from dima.model.evaluate.reconstruction import pca_reconstruction, reconstruction_figures
 from dima.model.evaluate.samples import sample_figures
-from dima.typing import ArrayLike
 
 __all__ = ["Evaluation", "evaluate", "pca_reconstruction"]
 
@@ -52,9 +51,7 @@ class Evaluation:
     c2st_floor: float | None = None
 
 
-def evaluate(
-    model: Any, X: ArrayLike, *, train: ArrayLike | None = None, n_samples: int = 500, seed: int = 0
-) -> Evaluation:
+def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, seed: int = 0) -> Evaluation:
     """Measure a `LatentModel` of any kind on held-out rows `X` (b, D).
 
     Args:
@@ -74,14 +71,11 @@ def evaluate(
     fit = check.fitted(model)
     if n_samples < _FEWEST:
         raise SettingError(f"evaluate: n_samples must be at least {_FEWEST}; got {n_samples}.")
-    held_out = check.points(model, model.rows(X), reset=False)
+    held_out = model.numbers(X)
     if len(held_out) < _FEWEST:
         fix = "Pass more held-out rows."
         raise DataError(f"evaluate: X must hold at least {_FEWEST} rows; got {len(held_out)}. {fix}")
-    if train is None:
-        known = fit.autoencoder.training_rows()
-    else:
-        known = check.array("evaluate", "train", model.rows(train), ("n", held_out.shape[1]))
+    known = fit.autoencoder.training_rows() if train is None else model.numbers(train)
     figures = reconstruction_figures(model, held_out, known)
     if fit.prior is not None:
         figures |= sample_figures(model, held_out, known, n_samples, np.random.default_rng(seed), seed)

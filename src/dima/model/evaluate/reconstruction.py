@@ -10,8 +10,9 @@ __all__ = ["pca_reconstruction", "reconstruction_figures"]
 
 
 def reconstruction_figures(model: Any, X: Array, train: Array | None) -> dict[str, Any]:
-    """The figures of reconstruction, by their names in `Evaluation`."""
-    mean_X, rebuilt = check.fitted(model).mean_X, model.inverse_transform(model.transform(X))
+    """The figures of reconstruction of numbers `X` (b, W), by their names in `Evaluation`."""
+    fit = check.fitted(model)
+    mean_X, rebuilt = fit.mean_X, fit.decode(fit.encode(type(model).__name__, X))
     figures = {
         "error_over_variance": reconstruction.error_over_variance(X, rebuilt, mean_X),
         "rmse": reconstruction.rmse(X, rebuilt),

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from dima import check
 from dima.metrics import two_sample
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
@@ -24,7 +25,7 @@ def sample_figures(
     n_samples = min(n_samples, len(train))  # samples and real rows are compared at one size
     scale = Standardizer.of(np.asarray(train))
     real = rounded(scale, X)
-    samples = rounded(scale, model.sample(n_samples, seed=seed).reshape(n_samples, -1))
+    samples = rounded(scale, _drawn(model, n_samples, seed))
     draws = [rounded(scale, train[rng.permutation(len(train))[:n_samples]]) for _ in range(_FLOOR_DRAWS)]
     distance = two_sample.sliced_w2(samples, real)
     floor = float(np.mean([two_sample.sliced_w2(draw, real) for draw in draws]))
@@ -36,6 +37,13 @@ def sample_figures(
         "c2st": two_sample.c2st(samples, real),
         "c2st_floor": two_sample.c2st(draws[0], real),
     }
+
+
+def _drawn(model: Any, n: int, seed: int) -> Array:
+    """Samples as numbers (n, W)."""
+    fit = check.fitted(model)
+    places = fit.classes_of("evaluate", n, None, seed)
+    return fit.rows.columns.apply(fit.draw(n, places, {"seed": seed}))
 
 
 def rounded(scale: Standardizer, rows: Array) -> Float64:

@@ -1,6 +1,6 @@
 """What a report is about besides the model, and the pictures its sections share."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,10 @@ class Subject(NamedTuple):
     """
 
     title: str
-    held_out: Array
+    held_out: Any
     labels: Array | None = None
     image_shape: tuple[int, int] | None = None
-    train: Array | None = None
+    train: Any = None
     seed: int = 0
 
 

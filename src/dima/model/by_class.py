@@ -1,0 +1,122 @@
+"""A prior for each class of rows, over the latents that all classes share."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator
+
+from dima.fitted import below, under
+from dima.model import parts, priors
+from dima.typing import Array, ArrayLike, Arrays, Float64
+
+__all__ = ["FEWEST", "ByClass", "proportional"]
+
+FEWEST = 10  # rows of a class that tell of its spread
+_SEEDS = 7919  # apart, so that classes draw different numbers from one seed
+
+
+class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
+    """The mixture over classes of a fitted prior each.
+
+    Args:
+        of_class: K fitted priors, in the order of the classes.
+        shares: (K,) share of each class in the training rows.
+    """
+
+    def __init__(self, of_class: Sequence[Any], shares: ArrayLike) -> None:
+        self.of_class = of_class
+        self.shares = shares
+
+    @classmethod
+    def fitted(
+        cls, make: Callable[[int], Any], Z: Array, places: Array, checkpoint: str | Path | None = None
+    ) -> Self:
+        """Fit a prior to the latents of each class.
+
+        Args:
+            make: a fresh prior for so many rows.
+            Z: latents (n, d).
+            places: class of each row (n,), 0 to K - 1; each has a row.
+            checkpoint: folder for the run folder of each.
+        """
+        counts = np.bincount(places)
+        fitted = []
+        for place in range(len(counts)):
+            own = _latents_of(Z, places, place)
+            folder = checkpoint and Path(checkpoint) / f"class-{place}"
+            fitted.append(make(len(own)).fit(own, checkpoint=folder))
+        return cls(fitted, counts / counts.sum())
+
+    def sample(self, n: int, seed: int = 0, places: Array | None = None, **sampling: Any) -> Array:
+        """Draw `n` latents (n, d): of the classes `places` (n,), or of all in proportion, in random order."""
+        places = proportional(np.asarray(self.shares), n, seed) if places is None else places
+        drawn: Array | None = None
+        for place, prior in enumerate(self.of_class):
+            of_it = places == place
+            some = prior.sample(int(of_it.sum()), seed=seed + _SEEDS * place, **sampling)
+            drawn = np.empty((n, some.shape[1])) if drawn is None else drawn
+            drawn[of_it] = some
+        assert drawn is not None  # there are classes
+        return drawn
+
+    def refine(self, Z: ArrayLike, **refining: Any) -> Array:
+        """Each latent (b, d) refined by the prior of the class it most probably is of."""
+        latents = np.asarray(Z)
+        nearest, refined = self._log_densities(latents).argmax(axis=1), np.array(latents, np.float64)
+        for place, prior in enumerate(self.of_class):
+            of_it = nearest == place
+            if of_it.any():
+                refined[of_it] = prior.refine(latents[of_it], **refining)
+        return refined
+
+    def score_samples(self, Z: ArrayLike) -> Float64:
+        """Log-density (b,) of latents (b, d), in nats."""
+        return logsumexp(self._log_densities(np.asarray(Z)), axis=1)
+
+    def _log_densities(self, Z: Array) -> Float64:
+        """Log of share times density (b, K)."""
+        own = [prior.score_samples(Z) for prior in self.of_class]
+        return np.column_stack(own) + np.log(np.asarray(self.shares))
+
+    def facts(self) -> dict[str, Any]:
+        """What there is to know of the fitted priors: those of the first, and how many there are."""
+        return self.of_class[0].facts() | {"prior_classes": len(self.of_class)}
+
+    def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
+        """Every prior under its number."""
+        saved: dict[str, Any] = {"priors": []}
+        arrays: Arrays = {"shares": np.asarray(self.shares)}
+        for place, prior in enumerate(self.of_class):
+            described, own = parts.part_arrays(prior, priors.PRIORS)
+            saved["priors"].append(described)
+            arrays |= under(str(place), own)
+        return saved, arrays
+
+    @classmethod
+    def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
+        """The priors that `to_arrays` described."""
+        opened = [
+            parts.open_part({"prior": one}, under("prior", below(arrays, str(place))), "prior", priors.PRIORS)
+            for place, one in enumerate(saved["priors"])
+        ]
+        return cls(opened, arrays["shares"])
+
+
+def proportional(shares: Array, n: int, seed: int) -> Array:
+    """Places (n,) of classes as often as their shares say, to within one, in random order."""
+    counts = np.floor(shares * n).astype(int)
+    left = np.argsort(-(shares * n - counts), kind="stable")[: n - counts.sum()]
+    counts[left] += 1
+    return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(shares)), counts))
+
+
+def _latents_of(Z: Array, places: Array, place: int) -> Array:
+    """The latents of a class; those of a small one spread about its mean as all do about theirs."""
+    own = Z[places == place]
+    if len(own) >= FEWEST:
+        return own
+    means = np.stack([Z[places == other].mean(axis=0) for other in range(places.max() + 1)])
+    return means[place] + (Z - means[places])

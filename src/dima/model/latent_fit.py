@@ -1,0 +1,171 @@
+"""What a fitted latent model is, and how it is saved."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from dima import check, fitted, settings
+from dima.data.columns import Columns
+from dima.model import kinds, parts
+from dima.model.by_class import ByClass, proportional
+from dima.model.learn_rows import Learnt
+from dima.model.mixture_prior import MixturePrior
+from dima.model.rows import Rows
+from dima.model.scatter import MATCHES, RESIDUALS, ScatterByClass
+from dima.model.stages import Stage, measured
+from dima.scaling import Standardizer
+from dima.typing import Array, ArrayLike, Arrays, Float64
+
+__all__ = ["LatentModelFit", "checked_codes", "with_prior"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentModelFit:
+    """What a fitted latent model is.
+
+    Attributes:
+        autoencoder: the fitted autoencoder, of numbers (n, W).
+        prior: the fitted prior, or None.
+        settings: those it was fitted with, less its parts.
+        scale: standardises codes; learnt from what training rows encode to. A coordinate that lives on
+            a few outlying rows is next to nothing in what new rows encode to, and dividing by that
+            would blow the rows up.
+        mean_X: (W,) mean of the numbers of the training rows.
+        n_rows: training rows.
+        rows: how rows (n, D) become numbers (n, W), and back.
+        scatter: the scatter of rows around what is decoded; None for rows on the sheet itself.
+        stages: seconds and peak memory of the stages of the fit; none after loading.
+    """
+
+    autoencoder: Any
+    prior: Any
+    settings: dict[str, Any]
+    scale: Standardizer
+    mean_X: Float64
+    n_rows: int
+    rows: Rows
+    scatter: ScatterByClass | None = None
+    stages: tuple[Stage, ...] = ()
+
+    def encode(self, owner: str, numbers: Array) -> Float64:
+        """Standardised latents (b, d) of numbers (b, W)."""
+        return self.scale.apply(checked_codes(owner, self.autoencoder.encode(numbers), len(numbers)))
+
+    def decode(self, Z: Array) -> Array:
+        """The numbers (b, W) of standardised latents (b, d)."""
+        return self.autoencoder.decode(self.scale.restore(Z))
+
+    def classes_of(self, owner: str, n: int, y: ArrayLike | None, seed: int) -> Array | None:
+        """Places (n,) of the classes to draw from: those asked for, or all in proportion; None without."""
+        checked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
+        n, seed = checked["n"], checked["seed"]
+        if y is not None:
+            return self.rows.places(owner, y, n)
+        return (
+            proportional(np.asarray(self.prior.shares), n, seed) if isinstance(self.prior, ByClass) else None
+        )
+
+    def latents(self, n: int, places: Array | None, sampling: Mapping[str, Any]) -> Array:
+        """Draw latents (n, d), of classes where there are such."""
+        of_class = {} if places is None else {"places": places}
+        return self.prior.sample(n, **sampling, **of_class)
+
+    def draw(
+        self, n: int, places: Array | None, sampling: Mapping[str, Any], *, residual: bool = True
+    ) -> Array:
+        """Draw rows (n, D), with the places of words for words."""
+        Z, columns = self.latents(n, places, sampling), self.rows.columns
+        decoded = self.decode(Z) if n else np.empty((0, len(self.mean_X)))
+        if self.scatter is None or not residual:
+            return columns.restore(decoded)
+        whose = np.zeros(n, int) if places is None else places
+        return columns.within(columns.restore(self.scatter.apply(decoded, whose, sampling.get("seed", 0))))
+
+    def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
+        """Plain values and arrays that `from_arrays` makes an equal one of."""
+        saved: dict[str, Any] = {"settings": self.settings, "n_rows": self.n_rows, "prior": None}
+        arrays = {"mean_X": self.mean_X} | fitted.under("scale", fitted.to_arrays(self.scale)[1])
+        for name, role in {"autoencoder": kinds.AUTOENCODERS, "prior": kinds.PRIORS}.items():
+            if (part := getattr(self, name)) is not None:
+                saved[name], own = parts.part_arrays(part, role)
+                arrays |= fitted.under(name, own)
+        saved["scatter"] = None
+        for name in ("rows", "scatter"):
+            if (held := getattr(self, name)) is not None:
+                saved[name], own = held.to_arrays()
+                arrays |= fitted.under(name, own)
+        return saved, arrays
+
+    @classmethod
+    def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
+        """What `to_arrays` described."""
+        scatter = saved.get("scatter")
+        return cls(
+            parts.open_part(saved, arrays, "autoencoder", kinds.AUTOENCODERS),
+            parts.open_part(saved, arrays, "prior", kinds.PRIORS),
+            saved["settings"],
+            fitted.from_arrays(Standardizer, {}, fitted.below(arrays, "scale")),
+            arrays["mean_X"],
+            saved["n_rows"],
+            _rows(saved, arrays),
+            scatter and ScatterByClass.from_arrays(scatter, fitted.below(arrays, "scatter")),
+        )
+
+
+def checked_codes(owner: str, codes: Any, n: int) -> Array:
+    """What an autoencoder encodes to, held to the rules of arrays: it may be anybody's."""
+    return check.array(owner, "codes of the autoencoder", codes, (n, "d"))
+
+
+def with_prior(
+    fit: LatentModelFit,
+    make: Callable[[int], Any],
+    Z: Array,
+    learnt: Learnt,
+    training: Mapping[str, Any],
+) -> LatentModelFit:
+    """The same with a prior of latents `Z` (n, d), and the scatter of rows around what it draws.
+
+    Args:
+        fit: without them.
+        make: a fresh prior for so many rows.
+        Z: latents of the training rows as if each had been new.
+        learnt: their numbers, and the places of their classes: each class has a prior of its own.
+        training: checkpoint and watch of `DDPM.fit`.
+    """
+    with measured("prior"):
+        if learnt.places is None:
+            prior = make(len(Z)).fit(Z, **training)
+        else:
+            prior = ByClass.fitted(make, Z, learnt.places, training["checkpoint"])
+    fit = dataclasses.replace(fit, prior=prior)
+    residual, match = (_unless_raw(fit.settings, name) for name in ("residual", "match"))
+    if residual is None and match is None:
+        return fit
+
+    def pilot(n: int, seed: int, place: int | None) -> Array:
+        places = None if place is None else np.full(n, place)
+        return fit.decode(np.asarray(fit.latents(n, places, {"seed": seed}), np.float64))
+
+    with measured("scatter"):
+        left_out = None if residual is None else fit.autoencoder.left_out(learnt.treated)
+        words = [fit.rows.columns.places()[axis] for axis in fit.rows.columns.levels]
+        scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.places, match, words)
+    return dataclasses.replace(fit, scatter=scatter)
+
+
+def _unless_raw(settings_used: Mapping[str, Any], name: str) -> str | None:
+    """What `residual` or `match` asks for, with "auto" decided; None for nothing."""
+    asked = settings_used.get(name)
+    if asked == "auto" and settings_used["columns"] != "raw":
+        return {"residual": RESIDUALS[-1], "match": MATCHES[-1]}[name]
+    return None if asked in ("auto", "none") else asked
+
+
+def _rows(saved: dict[str, Any], arrays: Arrays) -> Rows:
+    if "rows" in saved:
+        return Rows.from_arrays(saved["rows"], fitted.below(arrays, "rows"))
+    # Saved before columns were treated: what they were then.
+    return Rows(Columns.of(arrays["mean_X"][None], "raw", names=saved["columns"]))

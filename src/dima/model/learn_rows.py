@@ -1,0 +1,132 @@
+"""What is learnt of the rows of a fit: their columns, their numbers and their classes."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta
+
+from dima import check
+from dima.data import frame
+from dima.data.columns import TREATMENTS, Columns
+from dima.data.table import Table
+from dima.errors import DataError, DataTypeError, ShapeError
+from dima.model.rows import TABLE, Rows, as_table
+from dima.settings import OneOf
+from dima.typing import Array
+
+__all__ = ["ColumnsTreated", "Impute", "Learnt", "Treatment", "learn"]
+
+ColumnsTreated = Annotated[
+    str, OneOf(*TREATMENTS), Meta(description="columns as they are, by standard or by normal scores of rank")
+]
+Impute = Annotated[str, OneOf("median"), Meta(description="what fills missing cells; refused if not given")]
+_FEW_WORDS = 10  # that a small table may hold once each
+
+
+@dataclasses.dataclass(frozen=True)
+class Treatment:
+    """How columns are treated, by a name in `dima.data.columns`, and whether missing cells are filled."""
+
+    columns: str
+    impute: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Learnt:
+    """Rows of a fit: what was learnt of them, their numbers (n, W), and the place (n,) of their classes."""
+
+    rows: Rows
+    treated: Array
+    places: Array | None
+
+
+def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Treatment) -> Learnt:
+    """Read the rows of a fit.
+
+    Args:
+        model: the model that is fitted; told of width and names.
+        X: an array, a frame or a `Table`.
+        y: labels (n,), the name of a column of `X` that holds them, or None.
+        names: names of the columns, where `X` has none.
+        treatment: of the columns.
+    """
+    owner, table, label = type(model).__name__, as_table(X), None
+    library = frame.library_of(X) if frame.is_frame(X) else TABLE if isinstance(X, Table) else None
+    if isinstance(y, str):
+        if table is None:
+            raise DataError(f"{owner}: y must be labels where X is an array; got {y!r}. Pass a data frame.")
+        whole, (table, y), label = table, table.split_off(y), y
+        X, label = table, (label, whole.labels.index(label))
+    values = _values(model, X, table, names, impute=treatment.impute)
+    types, levels = (None, {}) if table is None else (table.types, table.levels)
+    if table is not None:
+        _refuse_names(owner, table)
+    named = check.feature_names(model, names)
+    columns = Columns.of(values, treatment.columns, names=named, types=types, levels=levels)
+    values = columns.imputed(values, owner, fill=treatment.impute)
+    classes, places = _classes(owner, y, len(values), is_named=label is not None)
+    rows = Rows(columns, treatment.impute, library, classes, label)
+    return Learnt(rows, columns.apply(values), places)
+
+
+def _values(model: Any, X: Any, table: Table | None, names: Sequence[str] | None, *, impute: bool) -> Array:
+    """Values (n, D) of the rows of a fit, whose width and names the model remembers."""
+    owner = type(model).__name__
+    if table is None and not impute:
+        return check.points(model, model.rows(X), reset=True, min_rows=2)
+    if isinstance(X, Table) or impute or (table is not None and not _is_full(table)):
+        values = check.array(owner, "X", X if table is None else table.values, finite=False)
+        check.array(owner, "X", np.where(np.isnan(values), 0, values))  # infinity is no missing cell
+        known = names if table is None or table.columns is None else table.columns
+        check.remember(model, values.shape[1], None if known is None else [str(name) for name in known])
+        if len(values) < 2:
+            raise DataError(f"{owner}: X must hold at least 2 rows; got {len(values)}. Pass more rows.")
+        return values
+    # scikit-learn reads frames of numbers as well, and remembers their names.
+    return check.points(model, X, reset=True, min_rows=2)
+
+
+def _is_full(table: Table) -> bool:
+    """Whether every cell holds a number."""
+    return not table.levels and not np.isnan(table.values).any()
+
+
+def _refuse_names(owner: str, table: Table) -> None:
+    """Refuse columns of words that name the rows: nothing can be learnt of a word that stands once."""
+    n = len(table.values)
+    for axis, words in table.levels.items():
+        if len(words) > max(_FEW_WORDS, n / 2):
+            got, fix = f"{len(words)} different ones in {n} rows", "Drop the column (--drop-text)."
+            raise DataError(f"{owner}: words of {table.labels[axis]!r} must repeat; got {got}. {fix}")
+
+
+def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] | None, Array | None]:
+    """Classes in order and the place of each row; none without labels, or with a target of regression."""
+    if y is None:
+        return None, None
+    labels = np.asarray(y)
+    if labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)):
+        labels = labels.astype(int)
+    if labels.shape != (n,):
+        raise ShapeError(f"{owner}: y must be one label for each of {n} rows; got shape {labels.shape}.")
+    if labels.dtype.kind not in "biufOU":
+        raise DataTypeError(f"{owner}: y must be labels; got dtype {labels.dtype}.")
+    is_missing = np.isnan(labels) if labels.dtype.kind == "f" else np.array([one is None for one in labels])
+    if is_missing.any():
+        got, fix = f"none in row {int(is_missing.argmax()) + 1}", "Fill it, or drop such rows."
+        raise DataError(f"{owner}: y must hold a label for every row; got {got}. {fix}")
+    is_continuous = labels.dtype.kind == "f"
+    known, places = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
+    if len(known) < 2:
+        raise DataError(f"{owner}: y must hold at least 2 classes; got {len(known)}. Leave labels out.")
+    if is_continuous or len(known) > n / 2:
+        if not is_named:
+            return None, None  # a target of regression, which pipelines of scikit-learn hand to every step
+        got, fix = (
+            f"{len(known)} different ones in {n} rows",
+            "Leave it out: it is then drawn with the others.",
+        )
+        raise DataError(f"{owner}: labels must be classes; got {got}. {fix}")
+    return known.tolist(), places

@@ -1,0 +1,193 @@
+"""Rows as users hold them, as numbers that the parts of a model work on, and back.
+
+Arrays, pandas and polars frames and tables from files come in; columns are treated as was asked
+(`dima.data.columns`), labels are set apart, and what a model draws goes out in the form it came in.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dima import check
+from dima.data import frame
+from dima.data.columns import Columns
+from dima.data.table import Table
+from dima.errors import DataError, ShapeError
+from dima.typing import Array, ArrayLike, Arrays
+
+__all__ = ["TABLE", "Rows", "as_table"]
+
+TABLE = "table"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """What a fitted model knows of the rows it was fitted to.
+
+    Attributes:
+        columns: the treatment of the D columns.
+        impute: whether missing cells are filled.
+        library: "pandas", "polars" or "table" where rows came as such, None for arrays.
+        classes: the classes of rows, in order; None where rows have none.
+        label: name and position of the column that named them, where it was one of the table.
+    """
+
+    columns: Columns
+    impute: bool = False
+    library: str | None = None
+    classes: list[Any] | None = None
+    label: tuple[str, int] | None = None
+
+    def read(self, model: Any, X: Any) -> Array:
+        """New rows as numbers (b, W).
+
+        Raises:
+            ShapeError: another width, or columns of other names.
+            DataTypeError: a column is of another type.
+            DataError: a word or a cell that the model does not know what to do with.
+        """
+        owner, table = type(model).__name__, as_table(X)
+        if table is None:
+            if not self.columns.levels and not self.impute:
+                return self.columns.apply(check.points(model, X, reset=False))
+            values = check.array(owner, "X", X, ("b", model.n_features_in_), finite=False)
+            self._hold_places(owner, values)
+        else:
+            table = self.without_label(table)
+            self._hold_names(owner, model, table)
+            table = table.recoded(self.columns.levels, owner)
+            values = table.values
+        values = self.columns.imputed(values, owner, fill=self.impute)
+        return self.columns.apply(check.array(owner, "X", values))
+
+    def without_label(self, table: Table) -> Table:
+        """The table less the column of labels, where it has that."""
+        if self.label is None or self.label[0] not in (table.columns or []):
+            return table
+        return table.split_off(self.label[0])[0]
+
+    def written(self, model: Any, treated: Array) -> Any:
+        """Numbers (b, W) as rows in the form that was asked for, or that rows came in.
+
+        An array (b, D), unless `set_output` asks for frames, or there are words that no array holds.
+        """
+        return self.given(model, self.columns.restore(treated))
+
+    def given(self, model: Any, values: Array, places: Array | None = None) -> Any:
+        """Rows (b, D), with the column of their classes where that was one of the table."""
+        library = _asked(model)
+        has_label = self.label is not None and places is not None
+        if library == "default" and not self.columns.levels and not has_label:
+            return values
+        if library == "default":
+            library = self.library or TABLE
+        table = self.table(values, places)
+        return table if library == TABLE else frame.to_frame(table, library)
+
+    def table(self, values: Array, places: Array | None = None) -> Table:
+        """The same as a table, with names, types and words."""
+        columns = self.columns
+        table = Table(values, columns.names, [], columns.types, dict(columns.levels))
+        if self.label is None or places is None:
+            return table
+        return _inserted(table, *self.label, self.classes or [], places)
+
+    def places(self, owner: str, labels: ArrayLike, n: int) -> Array:
+        """Place (n,) of each label among the classes; one label stands for all rows.
+
+        Raises:
+            DataError: the model has no classes, or not that one.
+            ShapeError: not one label a row.
+        """
+        if self.classes is None:
+            fix = "Fit with labels (dima fit --label NAME) first."
+            raise DataError(f"{owner}: y must be left out; got labels, and the model has no classes. {fix}")
+        wanted = np.asarray(labels)
+        wanted = np.full(n, wanted.item(), dtype=wanted.dtype) if wanted.ndim == 0 else wanted
+        if wanted.shape != (n,):
+            raise ShapeError(
+                f"{owner}: y must be one label, or one for each of {n} rows; got {wanted.shape}."
+            )
+        if wanted.dtype.kind == "f" and np.array_equal(wanted, np.round(wanted)):
+            wanted = wanted.astype(int)  # as in `fit`
+        # As text: the labels of a saved model, or of a command line, have lost their NumPy types.
+        known = {str(name): place for place, name in enumerate(self.classes)}
+        found = np.array([known.get(str(label), -1) for label in wanted.tolist()], int)
+        if (found < 0).any():
+            strange = wanted.tolist()[int((found < 0).argmax())]
+            there = ", ".join(list(known)[:10])
+            raise DataError(
+                f"{owner}: y must hold classes of the model; got {strange!r}. There are: {there}."
+            )
+        return found
+
+    def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
+        """Plain values and arrays that `from_arrays` makes an equal one of."""
+        plain, arrays = self.columns.to_arrays()
+        own = {name: getattr(self, name) for name in ("impute", "library", "classes", "label")}
+        return {"columns": plain} | own, arrays
+
+    @classmethod
+    def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> "Rows":
+        """What `to_arrays` described."""
+        own = {name: saved[name] for name in ("impute", "library", "classes")}
+        label = saved["label"] and (saved["label"][0], saved["label"][1])
+        return cls(Columns.from_arrays(saved["columns"], arrays), **own, label=label)
+
+    def _hold_places(self, owner: str, values: Array) -> None:
+        for axis, words in self.columns.levels.items():
+            column = values[:, axis]
+            column = column[~np.isnan(column)]
+            if not np.isin(column, np.arange(len(words))).all():
+                rule = f"hold places of its {len(words)} words, 0 to {len(words) - 1}"
+                fix = "Pass a data frame, which holds the words themselves."
+                raise DataError(f"{owner}: column {axis + 1} must {rule}; got other numbers. {fix}")
+
+    def _hold_names(self, owner: str, model: Any, table: Table) -> None:
+        width, names = model.n_features_in_, self.columns.names
+        got = table.values.shape[1]
+        if names is not None and table.columns is not None and names != table.columns:
+            differ = [name for name in names if name not in table.columns]
+            extra = [name for name in table.columns if name not in names]
+            told = [f"none named {name!r}" for name in differ[:1]] + [
+                f"{name!r} besides" for name in extra[:1]
+            ]
+            what = " and ".join(told) or "another order"
+            fix = "Pass the columns of the training table, in their order."
+            raise ShapeError(f"{owner}: columns must be those of the model; got {what}. {fix}")
+        if got != width:
+            raise ShapeError(f"{owner}: X must have {width} columns; got {got}.")
+
+
+def as_table(X: Any) -> Table | None:
+    """A frame or a table as a table; None for anything else."""
+    if isinstance(X, Table):
+        return X
+    return frame.from_frame(X) if frame.is_frame(X) else None
+
+
+def _inserted(table: Table, name: str, position: int, classes: Sequence[Any], places: Array) -> Table:
+    """The table with the column of its classes where it stood."""
+    is_text = isinstance(classes[0], str)
+    column = places.astype(np.float64) if is_text else np.asarray(classes, np.float64)[places]
+    kind = "text" if is_text else "bool" if isinstance(classes[0], bool) else "int"
+    kind = "float" if isinstance(classes[0], float) else kind
+    types = list(table.types or ("float",) * table.values.shape[1])
+    levels = {axis + (axis >= position): words for axis, words in table.levels.items()}
+    return Table(
+        np.insert(table.values, position, column, axis=1),
+        [*table.labels[:position], name, *table.labels[position:]],
+        table.left_out,
+        (*types[:position], kind, *types[position:]),
+        levels | ({position: tuple(classes)} if is_text else {}),
+    )
+
+
+def _asked(model: Any) -> str:
+    """The form that scikit-learn's `set_output`, or its configuration, asks for."""
+    from sklearn import get_config
+
+    own = getattr(model, "_sklearn_output_config", {}).get("transform")
+    return str(own or get_config()["transform_output"])

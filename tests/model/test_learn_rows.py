@@ -1,0 +1,82 @@
+"""What a fit learns of rows and labels, and what it refuses in one sentence."""
+
+import numpy as np
+import pytest
+
+from close import assert_close
+from dima.errors import DataError, DimaError
+from model.mixed import NUMBERS, ranked, table, told
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return table()
+
+
+@pytest.fixture(scope="module")
+def model(frame):
+    return ranked().fit(frame, "label")
+
+
+@pytest.fixture(scope="module")
+def arrays(frame):
+    """A model of numbers alone, without labels."""
+    return ranked().fit(frame[NUMBERS].to_numpy(float))
+
+
+@pytest.mark.parametrize("has_words", [False, True])
+def test_missing_cells_are_refused_by_name(frame, has_words):
+    gaps = (frame if has_words else frame[NUMBERS]).copy()
+    gaps.loc[[4, 6], "amount"] = np.nan
+    assert "'amount', first in row 5" in told(lambda: ranked().fit(gaps), DataError)
+
+
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, 1e19])
+@pytest.mark.parametrize("given", [{}, {"impute": "median"}], ids=str)
+def test_infinity_is_refused(frame, wrong, given):
+    bad = frame.assign(amount=[wrong, *frame["amount"][1:]])
+    told(lambda: ranked(**given).fit(bad, "label"), DataError)
+    fitted = ranked(**given).fit(frame, "label")
+    told(lambda: fitted.transform(bad), DataError)
+
+
+def test_an_empty_column_is_refused_by_name(frame):
+    gaps = frame.assign(amount=np.nan)
+    assert "'amount'" in told(lambda: ranked(impute="median").fit(gaps), DataError)
+    assert "column 1 must have" in told(
+        lambda: ranked(impute="median").fit(gaps[NUMBERS].to_numpy(float)), DataError
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros(80), "y must hold at least 2 classes; got 1"),
+        (np.zeros(79), r"y must be one label for each of 80 rows; got shape \(79,\)"),
+        (np.zeros((80, 2)), "y must be one label for each of 80 rows"),
+        ("colour", "y must be labels where X is an array; got 'colour'"),
+        (np.arange(80) % 2 + 1j, "y must be labels; got dtype complex128"),
+        (np.r_[np.nan, np.arange(79) % 2], "y must"),
+        (np.array([None, *"ab" * 39, "a"], object), "y must"),
+    ],
+    ids=["one", "short", "wide", "name", "complex", "nan", "None"],
+)
+def test_labels_that_cannot_be_used_are_refused(frame, labels, message):
+    with pytest.raises(DimaError, match=message) as found:
+        ranked().fit(frame[NUMBERS].to_numpy(float), labels)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("size", "'size' must be one of its columns"), ("amount", "labels must be classes; got 80 different")],
+)
+def test_columns_that_are_no_labels_are_refused(frame, name, message):
+    assert message in told(lambda: ranked().fit(frame, name), DataError)
+
+
+def test_a_target_of_regression_is_ignored_where_it_is_an_array(arrays, frame):
+    X = frame[NUMBERS].to_numpy(float)
+    beside = ranked().fit(X, np.linspace(0.1, 3.0, 80))
+    assert beside.classes_ is None
+    assert_close(beside.sample(5), arrays.sample(5))

@@ -1,0 +1,199 @@
+"""Tables as users hold them: what comes back, and what is refused in one sentence."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.decomposition import PCA
+
+import dima
+from close import assert_close
+from dima.errors import DataError, DimaError, SettingError, ShapeError
+from dima.model.latent_model import LatentModel
+from model.mixed import NUMBERS, ranked, table, told
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return table()
+
+
+@pytest.fixture(scope="module")
+def model(frame):
+    return ranked().fit(frame, "label")
+
+
+@pytest.fixture(scope="module")
+def arrays(frame):
+    """A model of numbers alone, without labels."""
+    return ranked().fit(frame[NUMBERS].to_numpy(float))
+
+
+def test_pandas_comes_back_as_it_was(model, frame):
+    rows = model.sample(40, seed=1)
+    assert isinstance(rows, pd.DataFrame)
+    assert list(rows.columns) == list(frame.columns)  # the label in its place
+    assert rows.dtypes.to_dict() == frame.dtypes.to_dict()
+    for name in ("label", "colour", "count"):
+        assert set(rows[name]) <= set(frame[name]) | set(range(50))
+    assert rows["label"].value_counts().to_dict() == pytest.approx(
+        (40 * frame["label"].value_counts(normalize=True)).to_dict(), abs=1
+    )
+
+
+def test_polars_comes_back_as_it_was(model, frame):
+    rows = ranked().fit(pl.from_pandas(frame), "label").sample(40, seed=1)
+    assert isinstance(rows, pl.DataFrame)
+    assert rows.schema == pl.from_pandas(frame).schema
+    pd.testing.assert_frame_equal(rows.to_pandas(), model.sample(40, seed=1), check_dtype=False)
+
+
+def test_arrays_come_back_as_arrays(arrays, frame):
+    X = frame[NUMBERS].to_numpy(float)
+    rows = arrays.sample(9)
+    assert isinstance(rows, np.ndarray)
+    assert rows.shape == (9, 3)
+    assert_close(rows[:, 1:], np.round(rows[:, 1:]))
+    assert isinstance(arrays.inverse_transform(arrays.transform(X)), np.ndarray)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_come_where_they_are_asked_for(frame, library):
+    numbers = frame[NUMBERS]
+    model = ranked().fit(numbers)
+    assert isinstance(model.sample(3), np.ndarray)
+    model.set_output(transform=library)
+    Z = model.transform(numbers)
+    for rows in (model.sample(3), model.inverse_transform(Z)):
+        assert type(rows).__module__.startswith(library)
+        assert list(rows.columns) == NUMBERS
+        back = rows if library == "pandas" else rows.to_pandas()
+        assert [dtype.kind for dtype in back.dtypes] == ["f", "i", "b"]
+
+
+def test_frames_asked_for_do_not_break_the_others(frame):
+    numbers = frame[NUMBERS]
+    plain, asked = ranked().fit(numbers), ranked().fit(numbers).set_output(transform="pandas")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert asked.score(numbers) == plain.score(numbers)
+        assert_close(asked.log_density(numbers), plain.log_density(numbers))
+    expected = plain.interpolate(numbers[:2], numbers[2:4], steps=3)
+    assert_close(asked.interpolate(numbers[:2], numbers[2:4], steps=3), expected)
+
+
+@pytest.mark.parametrize("position", [0, 2, 4])
+@pytest.mark.parametrize("values", [["b", "a"], [3, 1], [True, False]], ids=["text", "int", "bool"])
+def test_labels_stand_where_they_stood(frame, position, values):
+    given = frame.drop(columns="label")
+    given.insert(position, "kind", np.where(frame["label"] == "high", *values))
+    rows = ranked().fit(given, "kind").sample(30, y=values[0])
+    assert list(rows.columns) == list(given.columns)
+    assert rows["kind"].dtype == given["kind"].dtype
+    assert (rows["kind"] == values[0]).all()
+
+
+@pytest.mark.parametrize("label", ["label", "kind"])
+def test_a_table_of_numbers_with_its_label(frame, label):
+    given = frame[[*NUMBERS, "label"]].assign(kind=np.arange(80) % 3)[[*NUMBERS, label]]
+    model = ranked().fit(given, label)
+    assert model.n_features_in_ == 3
+    assert list(model.sample(6).columns) == [*NUMBERS, label]
+
+
+def test_rows_encode_with_their_labels_or_without(model, frame):
+    assert_close(model.transform(frame), model.transform(frame.drop(columns="label")))
+
+
+def test_rows_of_a_class_are_like_it(model, frame):
+    for label in ("high", "low"):
+        own = model.sample(200, y=label, seed=2)["amount"]
+        seen = frame.loc[frame["label"] == label, "amount"]
+        assert own.median() == pytest.approx(seen.median(), rel=0.2)
+
+
+def test_raw_booleans_are_drawn_as_often(frame):
+    rows = LatentModel(PCA(6), prior="gmm", match="moments").fit(frame.drop(columns="label")).sample(500)
+    assert rows["is_new"].mean() == pytest.approx(frame["is_new"].mean(), abs=0.15)
+
+
+def test_saved_and_opened_it_draws_the_same(model, frame, tmp_path):
+    again = dima.load(dima.save(model, tmp_path / "m"))
+    pd.testing.assert_frame_equal(again.sample(20, seed=3), model.sample(20, seed=3))
+    pd.testing.assert_frame_equal(again.sample(5, y="low"), model.sample(5, y="low"))
+    assert_close(again.transform(frame), model.transform(frame), atol=1e-12)
+    assert again.classes_ == model.classes_ == ["high", "low"]
+
+
+def test_a_constant_column_stays_constant(frame):
+    rows = ranked().fit(frame.assign(count=7), "label").sample(20)
+    assert (rows["count"] == 7).all()
+
+
+@pytest.mark.parametrize("few", [1, 2])
+def test_a_class_of_few_rows_is_drawn(frame, few):
+    labels = np.r_[np.repeat("most", 80 - few), np.repeat("few", few)]
+    model = ranked().fit(frame.assign(label=labels), "label")
+    assert (model.sample(12, y="few")["label"] == "few").all()
+    assert model.sample(80)["label"].value_counts()["few"] == few
+
+
+def test_missing_cells_are_filled_where_asked(frame):
+    gaps = frame.copy()
+    gaps.loc[[3, 8], "amount"], gaps.loc[5, "colour"] = np.nan, None
+    model = ranked(impute="median").fit(gaps, "label")
+    filled = gaps.fillna({"amount": gaps["amount"].median(), "colour": gaps["colour"].mode()[0]})
+    assert_close(model.transform(gaps), model.transform(filled))
+    assert not model.sample(30).isna().any(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.assign(colour="pink"), "column 'colour' must hold known words; got 'pink' in row 1"),
+        (lambda f: f.drop(columns="count"), "columns must be those of the model; got none named 'count'"),
+        (lambda f: f.assign(more=1.0), "got 'more' besides"),
+        (lambda f: f[["count", "amount", "is_new", "colour"]], "got another order"),
+        (lambda f: f.assign(count="many"), "column 'count' must hold numbers; got words such as 'many'"),
+        (lambda f: f.assign(colour=1.5), "column 'colour' must hold known words; got '1.5'"),
+        (lambda f: f.assign(count=pd.Timestamp("2020-01-01")), "column 'count' .* got Timestamp"),
+        (lambda f: f.assign(amount=[np.nan, *f["amount"][1:]]), "an empty one in 'amount', first in row 1"),
+        (lambda f: f.assign(colour=[*f["colour"][:-1], None]), "an empty one in 'colour', first in row 80"),
+        (lambda f: np.full((2, 4), 7.0), "column 4 must hold places of its 3 words, 0 to 2"),
+        (lambda f: np.zeros((2, 3)), "shape|columns|features"),
+    ],
+)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_rows_that_do_not_fit_are_refused(model, frame, change, message, library):
+    given = change(frame)
+    if library == "polars" and isinstance(given, pd.DataFrame):
+        given = pl.from_pandas(given)
+        message = message.replace("Timestamp", "Datetime")
+    with pytest.raises(DimaError, match=message) as found:
+        model.transform(given)
+    assert "\n" not in str(found.value)
+
+
+def test_whole_labels_are_found_as_integers_or_floats(frame):
+    X, y = frame[NUMBERS].to_numpy(float), np.arange(80) % 2
+    whole, real = ranked().fit(X, y), ranked().fit(X, y.astype(float))
+    assert_close(whole.sample(5, y=1), real.sample(5, y=1.0))
+    assert_close(real.sample(5, y=1), whole.sample(5, y=1.0))
+
+
+def test_classes_that_are_not_there_are_refused(model, arrays):
+    assert "must hold classes of the model; got 'middle'. There are: high, low." in told(
+        lambda: model.sample(3, y="middle"), DataError
+    )
+    assert "one for each of 3 rows; got (2,)" in told(lambda: model.sample(3, y=["low"] * 2), ShapeError)
+    assert "the model has no classes" in told(lambda: arrays.sample(3, y="low"), DataError)
+
+
+@pytest.mark.parametrize(
+    "given", [{"n": -1}, {"n": 1.5}, {"n": 3, "seed": -1}, {"n": 3, "seed": 0.5}], ids=str
+)
+def test_wrong_numbers_of_rows_are_refused_with_classes_too(model, given):
+    assert "must be a whole number >= 0" in told(lambda: model.sample(**given), SettingError)
+    told(lambda: model.sample(y="low", **given), SettingError)
