@@ -4,6 +4,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import train_test_split
 
 from close import assert_close
+from dima.data.columns import Columns
 from dima.errors import DataError, DataTypeError, ShapeError
 from dima.metrics import rows as honesty
 from dima.model.evaluate import rows
@@ -96,13 +97,34 @@ def test_the_mixture_keeps_class_counts_and_the_values_of_columns(rng):
             np.full(60, 7.0),
         ]
     )
-    drawn, names = rows._mixture_rows(train, y, rows.Standardizer.of(train), seed=0)
-    assert drawn.shape == (60, 4)
+    train = np.column_stack([train, rng.integers(0, 4, 60)])
+    columns = Columns.of(train, "standard", levels={4: ("red", "green", "blue", "grey")})
+    drawn, names = rows._mixture_rows(train, y, columns, seed=0)
+    assert drawn.shape == (60, 5)
     assert {name: int((names == name).sum()) for name in "ab"} == {"a": 40, "b": 19}
     assert_close(drawn[names == "b", 0].mean(), 50.0, atol=1.0)
     assert set(drawn[:, 1]) <= {0.0, 0.5, 1.0}
     assert_close(drawn[:, 2], np.rint(drawn[:, 2]))
     assert set(drawn[:, 3]) == {7.0}
+    assert set(drawn[:, 4]) == {0.0, 1.0, 2.0, 3.0}
+    assert (drawn >= train.min(axis=0)).all()
+    assert (drawn <= train.max(axis=0)).all()
+
+
+def test_words_are_seen_as_one_number_each(rng):
+    # Neither their order nor their number matters: places are names, not sizes.
+    words, other = rng.integers(0, 3, (2, 60))
+    sets = [np.column_stack([rng.normal(size=60), column]) for column in (words, other, words)]
+    renamed = [
+        np.column_stack([rows[:, 0], [9, 2, 5] @ np.eye(3)[:, rows[:, 1].astype(int)]]) for rows in sets
+    ]
+    first = by_name(row_figures(*sets, levels={1: "abc"}))
+    again = by_name(row_figures(*renamed, levels={1: "0123456789"}))
+    by_hand = [np.column_stack([rows[:, :1], np.eye(3)[rows[:, 1].astype(int)]]) for rows in sets]
+    expected = honesty.wasserstein1(by_hand[0], by_hand[1], like=by_hand[2])
+    assert first["1-Wasserstein distance"].value == pytest.approx(expected, abs=1e-3)
+    for name in ("1-Wasserstein distance", "coverage", "copy ratio, median"):
+        assert first[name].value == pytest.approx(again[name].value), name
 
 
 TABLE = np.random.default_rng(0).standard_normal((20, 2))

@@ -1,10 +1,12 @@
 """A report of honesty for generated rows: every figure beside that of training rows and of a mixture."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
+from dima.data.columns import Columns
 from dima.errors import DataError
 from dima.metrics import rows as honesty
 from dima.metrics.mixture import fit_mixture
@@ -17,9 +19,6 @@ __all__ = ["RowFigure", "row_figures"]
 
 _OWNER = "row_figures"
 _FEWEST = 10
-# At most so many different values, each in so many rows, are few.
-_FEW = 12
-_ROWS_EACH = 5
 Labelled = tuple[Float64, Array]  # rows (n, D) and their labels (n,)
 
 
@@ -46,12 +45,14 @@ def row_figures(
     train: ArrayLike,
     labels: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
     seed: int = 0,
+    levels: Mapping[int, Sequence[str]] = MappingProxyType({}),
 ) -> list[RowFigure]:
     """Figures of generated rows, each beside that of the training rows and of a Gaussian mixture.
 
     The three are compared at one size, that of the smaller of generated and training rows, by a seeded draw.
     A mixture is fitted to standardised columns, its size chosen by BIC (`metrics.mixture`); its rows keep
-    to whole numbers and to the values of a column that has few.
+    to the words, the range, the decimals and the few values of their columns, as `data.columns` does it.
+    Distances see a word as one number for each that its column can hold, 1 for the one it is.
 
     Args:
         fake: generated rows (b, D).
@@ -61,6 +62,7 @@ def row_figures(
             generated rows is one of the figures. For labels each class has a mixture and keeps its count of
             rows; a target of floating-point numbers is one more column of every table.
         seed: of draws, folds, forests and mixtures.
+        levels: words of a column by its position; the column holds the place of each word.
 
     Raises:
         DimaError: as `check.array`; a DataError for fewer than ten rows of a kind, a DataTypeError for
@@ -78,9 +80,11 @@ def row_figures(
     if target:
         # One class, in which the target is a column like the others.
         tables = [(np.column_stack(table), np.zeros(len(table[0]), int)) for table in tables]
-    scale = Standardizer.of(tables[2][0])
-    tables.append(_mixture_rows(*tables[2], scale, seed))
-    ours, real, known, floor = ((rounded(scale, rows), y) for rows, y in tables)
+    train_rows, y = tables[2]
+    tables.append(_mixture_rows(train_rows, y, Columns.of(train_rows, "standard", levels=levels), seed))
+    numbers = Columns.of(train_rows, "raw", levels=levels)
+    scale = Standardizer.of(numbers.apply(train_rows))
+    ours, real, known, floor = ((rounded(scale, numbers.apply(rows)), y) for rows, y in tables)
     random, size = np.random.default_rng(seed), min(len(ours[0]), len(known[0]))
     sources = [_drawn(source, size, random) for source in (ours, known, floor)]
     columns = [_figures(source[0], real[0], known[0], seed) for source in sources]
@@ -104,27 +108,17 @@ def _tables(given: Sequence[ArrayLike], labels: Sequence[ArrayLike] | None) -> l
     return tables
 
 
-def _mixture_rows(train: Float64, y: Array, scale: Standardizer, seed: int) -> Labelled:
+def _mixture_rows(train: Float64, y: Array, columns: Columns, seed: int) -> Labelled:
     """As many rows as the training rows, of each class from a mixture of its own."""
-    standard, draws = scale.apply(train), []
+    standard, draws = columns.apply(train), []
     names, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     for code, count in enumerate(counts):
         rows = standard[codes == code]
         # A single row is its own centre.
         mixture = fit_mixture(rows if count > 1 else np.repeat(rows, 2, axis=0), seed + code)
         draws.append(mixture.sample(count)[0])
-    drawn = scale.restore(np.concatenate(draws))
-    # By plain columns alone a classifier would tell any mixture.
-    columns = [_with_values_of(*pair) for pair in zip(drawn.T, train.T, strict=True)]
-    return np.column_stack(columns), np.repeat(names, counts)
-
-
-def _with_values_of(drawn: Float64, known: Float64) -> Float64:
-    """A drawn column (b,) that takes the few values of the known one (n,), or whole numbers as it does."""
-    values = np.unique(known)
-    if len(values) <= max(1, min(_FEW, len(known) // _ROWS_EACH)):
-        return values[np.abs(drawn[:, None] - values).argmin(axis=1)]
-    return np.rint(drawn) if (values == np.rint(values)).all() else drawn
+    # By numbers such as no column holds a classifier would tell any mixture.
+    return columns.within(columns.restore(np.concatenate(draws))), np.repeat(names, counts)
 
 
 def _figures(rows: Float64, held_out: Float64, train: Float64, seed: int) -> dict[str, float]:
