@@ -9,7 +9,7 @@ from dima.metrics import two_sample
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
-__all__ = ["rounded", "sample_figures"]
+__all__ = ["draws", "rounded", "sample_figures"]
 
 _FLOOR_DRAWS = 5
 _DECIMALS = 4  # of a column's spread; what lies below is rounding of one kind or another
@@ -25,25 +25,26 @@ def sample_figures(
     n_samples = min(n_samples, len(train))  # samples and real rows are compared at one size
     scale = Standardizer.of(np.asarray(train))
     real = rounded(scale, X)
-    samples = rounded(scale, _drawn(model, n_samples, seed))
-    draws = [rounded(scale, train[rng.permutation(len(train))[:n_samples]]) for _ in range(_FLOOR_DRAWS)]
+    drawn = check.fitted(model).rows.columns.apply(draws(model, n_samples, seed)[0])
+    samples = rounded(scale, drawn)
+    floors = [rounded(scale, train[rng.permutation(len(train))[:n_samples]]) for _ in range(_FLOOR_DRAWS)]
     distance = two_sample.sliced_w2(samples, real)
-    floor = float(np.mean([two_sample.sliced_w2(draw, real) for draw in draws]))
+    floor = float(np.mean([two_sample.sliced_w2(draw, real) for draw in floors]))
     return {
         "n_samples": n_samples,
         "sliced_w2": distance,
         "sliced_w2_floor": floor,
         "sliced_w2_ratio": distance / floor if floor > 0 else None,
         "c2st": two_sample.c2st(samples, real),
-        "c2st_floor": two_sample.c2st(draws[0], real),
+        "c2st_floor": two_sample.c2st(floors[0], real),
     }
 
 
-def _drawn(model: Any, n: int, seed: int) -> Array:
-    """Samples as numbers (n, W)."""
+def draws(model: Any, n: int, seed: int) -> tuple[Array, Array | None]:
+    """Drawn rows (n, D), with the places of words for words, and the places (n,) of their classes."""
     fit = check.fitted(model)
     places = fit.classes_of("evaluate", n, None, seed)
-    return fit.rows.columns.apply(fit.draw(n, places, {"seed": seed}))
+    return fit.draw(n, places, {"seed": seed}), places
 
 
 def rounded(scale: Standardizer, rows: Array) -> Float64:

@@ -1,0 +1,99 @@
+"""A model of a table: how honest the rows it draws are, and how well it rebuilds each column."""
+
+from typing import Any
+
+import numpy as np
+
+from dima import check
+from dima.data.table import column_labels
+from dima.metrics.reconstruction import error_over_variance
+from dima.model.evaluate.rows import RowFigure, row_figures
+from dima.model.evaluate.samples import draws
+from dima.model.rows import as_table
+from dima.typing import Array
+
+__all__ = ["column_names", "column_r2", "is_table", "plain_rows", "table_figures"]
+
+_MOST = 5000  # rows drawn, and held-out rows: a forest of more takes minutes and says the same
+
+
+def is_table(model: Any) -> bool:
+    """Whether a model was fitted to a table with names, or treats its columns; not to pictures or points."""
+    rows = check.fitted(model).rows
+    return rows.columns.treatment != "raw" or (rows.library is not None and rows.columns.names is not None)
+
+
+def table_figures(model: Any, held_out: Any, train: Any, seed: int = 0) -> list[RowFigure]:
+    """Figures of the rows a model draws, beside those of its training rows and of a Gaussian mixture.
+
+    As many rows are drawn as there are training rows, 5,000 at most, of the classes in the proportions of
+    the training rows. All rows are taken as the model writes them: with the decimals and few values of
+    their columns.
+
+    Args:
+        model: a fitted `LatentModel` with a prior.
+        held_out: rows (m, D) it has not seen, as it takes them; 5,000 are compared.
+        train: rows (n, D) it was fitted to. Where both sets hold the column of labels that the model knows,
+            each class has a mixture, and the score of training on drawn rows is one of the figures.
+        seed: of draws, folds, forests and mixtures.
+
+    Raises:
+        NotFittedError: the model is not fitted.
+        DimaError: as `LatentModel.transform` for rows, and a DataError for fewer than ten of a kind.
+
+    Example:
+        >>> from sklearn.decomposition import PCA
+        >>> from dima.model.latent_model import LatentModel
+        >>> rows = np.random.default_rng(0).standard_normal((60, 3))
+        >>> model = LatentModel(PCA(2), columns="rank").fit(rows[:40])
+        >>> figures = {figure.name: figure for figure in table_figures(model, rows[40:], rows[:40])}
+        >>> figures["copy ratio, median"].training, figures["copy ratio, median"].value > 0.3
+        (0.0, True)
+    """
+    order = np.random.default_rng(seed).permutation
+    known, real = plain_rows(model, train), plain_rows(model, held_out)
+    fake, drawn_places = draws(model, min(len(known), _MOST), seed)
+    few = order(len(real))[:_MOST]
+    places = [_places(model, X) for X in (held_out, train)]
+    labels = None
+    if drawn_places is not None and places[0] is not None and places[1] is not None:
+        labels = (drawn_places, places[0][few], places[1])
+    levels = check.fitted(model).rows.columns.levels
+    return row_figures(fake, real[few], known, labels, seed, levels)
+
+
+def column_r2(model: Any, numbers: Array, rebuilt: Array) -> dict[str, float]:
+    """R^2 of each of the D columns by name, of numbers (b, W) and what the model made of them.
+
+    At most 1; 0 is no better than the training mean. The numbers of a column of words count together. NaN
+    where a column does not vary.
+    """
+    fit = check.fitted(model)
+    columns, found = fit.rows.columns, {}
+    for name, place, varies in zip(column_names(model), columns.places(), columns.scale.varies, strict=True):
+        X, mean = numbers[:, place], fit.mean_X[place]
+        is_flat = not varies or not (mean != X).any()
+        found[name] = float("nan") if is_flat else 1.0 - error_over_variance(X, rebuilt[:, place], mean)
+    return found
+
+
+def column_names(model: Any) -> list[str]:
+    """D names of columns; where there are none, their positions, from 1."""
+    columns = check.fitted(model).rows.columns
+    return column_labels(columns.names or [""] * len(columns.types))
+
+
+def plain_rows(model: Any, X: Any) -> Array:
+    """Rows (b, D), with the places of words for words, as the model writes them."""
+    restored: Array = check.fitted(model).rows.columns.restore(model.numbers(X))
+    return restored
+
+
+def _places(model: Any, X: Any) -> Array | None:
+    """Places (b,) of the classes of rows; None where the model or the rows have no column of labels."""
+    rows, table = check.fitted(model).rows, as_table(X)
+    if rows.label is None or table is None or rows.label[0] not in (table.columns or []):
+        return None
+    cells = table.split_off(rows.label[0])[1]
+    places: Array = rows.places("table_figures", cells, len(cells))
+    return places
