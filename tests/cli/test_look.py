@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from dima.metrics import rows as honesty
 from dima.model import persist
 from dima.model.evaluate import evaluate
 
@@ -25,6 +26,41 @@ def test_evaluate_for_people(dima, desk):
     assert ran.out.startswith("40 rows, d = 2\n\nfigure ")
     assert "PCA at d = 2: " in ran.out
     assert "sliced W2 of 30 samples" in ran.out
+
+
+@pytest.fixture
+def goods(dima, tmp_path, monkeypatch):
+    """A folder with train.csv, new.csv and a model of them with labels, and its page."""
+    monkeypatch.setattr(honesty, "_TREES", 15)
+    rng = np.random.default_rng(0)
+    for name, n in (("train", 80), ("new", 30)):
+        kind = rng.choice(["new", "old"], n)
+        rows = zip(rng.lognormal(size=n) + 4 * (kind == "new"), kind, rng.integers(0, 99, n), strict=True)
+        lines = ["amount,kind,count", *(f"{amount:.3f},{of},{count}" for amount, of, count in rows)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines), encoding="utf-8")
+    flags = ["--label", "kind", "--d", "2", "-q", "--report", tmp_path / "page.html"]
+    assert dima("fit", tmp_path / "train.csv", "-o", tmp_path / "m", *flags) == (0, "", "")
+    return tmp_path
+
+
+def test_a_table_with_labels_is_measured_beside_its_training_table(dima, goods, monkeypatch):
+    page = (goods / "page.html").read_text(encoding="utf-8")
+    assert "Honesty of generated rows" in page
+    assert "train on synthetic, accuracy" in page
+    line = ["evaluate", goods / "m", goods / "new.csv"]
+    ran = dima(*line)
+    assert ran.err == "How honest generated rows are can be told with the training table: --train TABLE.\n"
+    assert "generated rows" not in ran.out
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = dima(*line, "--train", goods / "train.csv")
+    assert ran.err == ""
+    assert re.search(r"^generated rows +dima +training rows +mixture$", ran.out, re.M)
+    assert re.search(r"^train on synthetic, accuracy +[01]\.\d{3} +[01]\.\d{3} +[01]\.\d{3}$", ran.out, re.M)
+    assert re.search(r"^column +held-out R\^2\namount +[\d.]+\ncount +[\d.]+$", ran.out, re.M)
+    assert max(map(len, ran.out.splitlines())) <= 80
+    told = dima(*line, "--train", goods / "train.csv", "--json").json
+    assert [figure["name"] for figure in told["rows"]][-1] == "train on synthetic, accuracy"
+    assert told["column_r2"].keys() == {"amount", "count"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 
@@ -6,7 +7,10 @@ from close import assert_close
 from dima.data import manifolds
 from dima.data.split import train_test
 from dima.errors import DataError, ShapeError
+from dima.metrics import rows as honesty
 from dima.model.evaluate import evaluate, pca_reconstruction
+from dima.model.evaluate.tables import table_figures
+from dima.model.latent_model import LatentModel
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 
@@ -41,6 +45,51 @@ def test_too_few_or_wrong_rows_are_refused(model, rows):
         evaluate(model, rows[:5])
     with pytest.raises(ShapeError):
         evaluate(model, np.zeros((20, 3)))
+
+
+@pytest.fixture
+def frame(rng, monkeypatch):
+    """A table whose columns have names, and a label."""
+    monkeypatch.setattr(honesty, "_TREES", 15)
+    kind = rng.choice(["old", "new"], 90)
+    amount = rng.lognormal(size=90) + 5 * (kind == "new")
+    return pd.DataFrame({"amount": amount, "count": rng.integers(0, 50, 90), "kind": kind})
+
+
+def test_points_and_pictures_have_no_figures_of_a_table(model, rows):
+    measured = evaluate(model, rows[:60], n_samples=60)
+    assert measured.rows is measured.column_r2 is None
+
+
+def test_a_table_has_the_figures_of_its_rows_and_columns(frame):
+    train, held_out = frame[:60], frame[60:]
+    model = LatentModel(PCA(2), prior="gmm", columns="rank").fit(train, "kind")
+    measured = evaluate(model, held_out, train=train, seed=4)
+    assert measured.rows == table_figures(model, held_out, train, seed=4)
+    assert measured.column_r2.keys() == {"amount", "count"}
+    # Standard scores of two columns, of one size each: what both lose is what the rows lose.
+    spread = ((model.numbers(held_out) - model.fit_.mean_X) ** 2).sum(axis=0)
+    kept = spread @ list(measured.column_r2.values()) / spread.sum()
+    assert kept == pytest.approx(1 - measured.error_over_variance)
+    # Neither this model nor any other keeps labels of its training rows.
+    assert evaluate(model, held_out).rows is None
+    assert evaluate(model, held_out, train=train[:9]).rows is None
+
+
+def test_rows_that_a_model_keeps_stand_for_a_table(frame):
+    table = frame.assign(kind=frame["kind"].where(frame["count"] > 5, "none"))
+    model = ManifoldAutoencoder(2, columns="rank").fit(table[:60])
+    kept, given = (evaluate(model, table[60:], train=train) for train in (None, table[:60]))
+    for ours, theirs in zip(kept.rows, given.rows, strict=True):
+        assert ours.name == theirs.name
+        assert ours.value == pytest.approx(theirs.value, abs=0.05)
+    assert kept.column_r2 == given.column_r2
+
+
+def test_without_a_prior_a_table_has_its_columns(frame):
+    measured = evaluate(LatentModel(PCA(1), prior=None, columns="rank").fit(frame[:60]), frame[60:])
+    assert measured.rows is None
+    assert measured.column_r2.keys() == {"amount", "count", "kind"}
 
 
 def test_defaults_on_the_digits_beat_pca_and_sample_near_the_floor():

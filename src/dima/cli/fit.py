@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
@@ -111,8 +112,9 @@ def fit(  # noqa: PLR0913 each argument is a flag
         # First the model, then its report: a report that fails costs no fit.
         persist.save(fitted, to)
         if page is not None:
-            subject = report.Subject(Path(data).name, held_out, seed=common.seed or 0)
-            measured = evaluate(fitted, held_out, **common.seeded())
+            labels = None if label is None else np.array(held_out.split_off(label)[1])
+            subject = report.Subject(Path(data).name, held_out, labels, train=train, seed=common.seed or 0)
+            measured = evaluate(fitted, held_out, train=train, **common.seeded())
             save_report(page, report.build(fitted, measured, subject))
     if columns is None and parts["columns"] == "rank" and not common.quiet:
         output.note(_BY_RANK)

@@ -80,7 +80,7 @@ def test_as_many_rows_are_drawn_as_there_are_training_rows_but_not_too_many(
     sizes = []
     monkeypatch.setattr(tables, "row_figures", lambda *sets: sizes.append([len(rows) for rows in sets[:3]]))
     tables.table_figures(model, held_out, train)
-    monkeypatch.setattr(tables, "_MOST", 30)
+    monkeypatch.setattr(tables, "MOST", 30)
     tables.table_figures(model, held_out, train)
     assert sizes == [[90, 40, 90], [30, 30, 90]]
 

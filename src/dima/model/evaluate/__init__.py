@@ -8,7 +8,10 @@ import numpy as np
 from dima import check
 from dima.errors import DataError, SettingError
 from dima.model.evaluate.reconstruction import pca_reconstruction, reconstruction_figures
+from dima.model.evaluate.rows import RowFigure
 from dima.model.evaluate.samples import sample_figures
+from dima.model.evaluate.tables import is_table, table_figures
+from dima.typing import Array
 
 __all__ = ["Evaluation", "evaluate", "pca_reconstruction"]
 
@@ -34,6 +37,9 @@ class Evaluation:
         sliced_w2_ratio: the former over the latter; 1 is as good as real rows.
         c2st: accuracy of a classifier telling samples from held-out rows; 0.5 cannot tell.
         c2st_floor: the same of real rows.
+        rows: of a model of a table how honest the rows it draws are (`tables.table_figures`). A model keeps
+            no labels of its training rows: where it has learnt some, only `train` brings them.
+        column_r2: of a model of a table, R^2 of the reconstruction of each column by its name.
     """
 
     d: int
@@ -49,6 +55,8 @@ class Evaluation:
     sliced_w2_ratio: float | None = None
     c2st: float | None = None
     c2st_floor: float | None = None
+    rows: list[RowFigure] | None = None
+    column_r2: dict[str, float] | None = None
 
 
 def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, seed: int = 0) -> Evaluation:
@@ -57,8 +65,9 @@ def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, see
     Args:
         model: a fitted model.
         X: rows the model has not seen.
-        train: rows (n, D) it was fitted on, for the rival and the floor; those it keeps if None. Where it
-            keeps none, there is no rival, and the floor is that of one half of `X` to the other.
+        train: rows (n, D) it was fitted on, with their labels, for the rival and the floor; those it keeps if
+            None. Where it keeps none, there is no rival, and the floor is that of one half of `X` to the
+            other.
         n_samples: samples compared with them.
         seed: of the samples and of the rows that make the floor.
 
@@ -79,4 +88,15 @@ def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, see
     figures = reconstruction_figures(model, held_out, known)
     if fit.prior is not None:
         figures |= sample_figures(model, held_out, known, n_samples, np.random.default_rng(seed), seed)
+        figures["rows"] = _row_figures(model, X, train, known, seed)
     return Evaluation(d=model.d_, n_train=fit.n_rows, n_held_out=len(held_out), **figures)
+
+
+def _row_figures(model: Any, X: Any, train: Any, known: Array | None, seed: int) -> list[RowFigure] | None:
+    """How honest drawn rows are; None for what is no table, and where training rows or labels are missing."""
+    rows = check.fitted(model).rows
+    if not is_table(model) or known is None or len(known) < _FEWEST:
+        return None
+    if train is None and rows.label is not None:
+        return None
+    return table_figures(model, X, rows.columns.restore(known) if train is None else train, seed)

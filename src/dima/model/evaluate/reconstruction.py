@@ -4,6 +4,7 @@ from typing import Any
 
 from dima import check
 from dima.metrics import reconstruction
+from dima.model.evaluate.tables import column_r2, is_table
 from dima.typing import Array, Float64
 
 __all__ = ["pca_reconstruction", "reconstruction_figures"]
@@ -17,6 +18,7 @@ def reconstruction_figures(model: Any, X: Array, train: Array | None) -> dict[st
         "error_over_variance": reconstruction.error_over_variance(X, rebuilt, mean_X),
         "rmse": reconstruction.rmse(X, rebuilt),
         "predicted_error": model.facts().get("predicted_error"),
+        "column_r2": column_r2(model, X, rebuilt) if is_table(model) else None,
     }
     if train is None:
         return figures

@@ -12,9 +12,9 @@ from dima.model.evaluate.samples import draws
 from dima.model.rows import as_table
 from dima.typing import Array
 
-__all__ = ["column_names", "column_r2", "is_table", "plain_rows", "table_figures"]
+__all__ = ["MOST", "column_names", "column_r2", "is_table", "plain_rows", "table_figures"]
 
-_MOST = 5000  # rows drawn, and held-out rows: a forest of more takes minutes and says the same
+MOST = 5000  # rows drawn, and held-out rows: a forest of more takes minutes and says the same
 
 
 def is_table(model: Any) -> bool:
@@ -52,8 +52,8 @@ def table_figures(model: Any, held_out: Any, train: Any, seed: int = 0) -> list[
     """
     order = np.random.default_rng(seed).permutation
     known, real = plain_rows(model, train), plain_rows(model, held_out)
-    fake, drawn_places = draws(model, min(len(known), _MOST), seed)
-    few = order(len(real))[:_MOST]
+    fake, drawn_places = draws(model, min(len(known), MOST), seed)
+    few = order(len(real))[:MOST]
     places = [_places(model, X) for X in (held_out, train)]
     labels = None
     if drawn_places is not None and places[0] is not None and places[1] is not None:

@@ -11,6 +11,7 @@ from dima.model.report.refinement import refinement
 from dima.model.report.samples import samples
 from dima.model.report.subject import Subject
 from dima.model.report.summary import summary, verdict
+from dima.model.report.tables import columns, honesty
 
 __all__ = ["Subject", "build", "summary"]
 
@@ -24,6 +25,7 @@ def build(model: Any, measured: Evaluation, subject: Subject) -> str:
     drawn = [section(model, subject) for section in _SECTIONS]
     sections = [
         Section("Held-out figures", verdict(measured), tables=(_figures_table(measured),)),
+        *[section for section in (honesty(measured), columns(model, measured, subject)) if section],
         *[section for section in drawn if section is not None],
         *fit.autoencoder.sections(),
         *([Section("Time and memory", tables=(_stages_table(model),))] if fit.stages else []),

@@ -1,8 +1,22 @@
 """Held-out figures in words: rows of a table, and a verdict."""
 
+import math
+
 from dima.model.evaluate import Evaluation
 
-__all__ = ["summary", "verdict"]
+__all__ = [
+    "COLUMN_HEADERS",
+    "ROW_HEADERS",
+    "column_summary",
+    "more_columns",
+    "row_summary",
+    "summary",
+    "verdict",
+]
+
+ROW_HEADERS = ("generated rows", "dima", "training rows", "mixture")
+COLUMN_HEADERS = ("column", "held-out R^2")
+_MOST_COLUMNS = 24  # as many as the page draws
 
 
 def summary(measured: Evaluation) -> list[tuple[str, str, str]]:
@@ -19,6 +33,31 @@ def summary(measured: Evaluation) -> list[tuple[str, str, str]]:
         beside = f"real rows: {measured.c2st_floor:.3f}; 0.5 is best"
         rows.append(("C2ST accuracy of samples", f"{measured.c2st:.3f}", beside))
     return rows
+
+
+def row_summary(measured: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Rows (figure, dima, training rows, mixture) that say how honest generated rows are; maybe none."""
+    return [
+        (one.name, _number(one.value), _number(one.training), _number(one.mixture))
+        for one in measured.rows or []
+    ]
+
+
+def column_summary(measured: Evaluation) -> list[tuple[str, str]]:
+    """Rows (column, R^2) that say how well the first 24 columns are rebuilt; maybe none."""
+    found = list((measured.column_r2 or {}).items())
+    return [(name, _number(r2)) for name, r2 in found[:_MOST_COLUMNS]]
+
+
+def more_columns(measured: Evaluation) -> str:
+    """How many columns stand in `column_summary` of how many; empty where all do."""
+    n = len(measured.column_r2 or {})
+    return f"The first {_MOST_COLUMNS} of {n} columns." if n > _MOST_COLUMNS else ""
+
+
+def _number(value: float) -> str:
+    """A figure; a dash where there is none, as of a column that does not vary."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def verdict(measured: Evaluation) -> str:
