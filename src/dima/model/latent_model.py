@@ -18,7 +18,7 @@ from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.metrics.reconstruction import error_over_variance
-from dima.model import parts, priors
+from dima.model import given, parts, priors
 from dima.model.by_class import ByClass
 from dima.model.latent_fit import LatentModelFit, checked_codes, with_prior
 from dima.model.learn_rows import ColumnsTreated, Impute, Treatment, learn
@@ -45,8 +45,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         seed: seed of every part that is not given one of its own.
         columns: "raw", "standard" (each over its spread) or "rank" (normal scores of ranks).
         residual: "gaussian" scatters drawn rows around the sheet as left-out rows lie around it.
-        match: "moments" gives draws the mean and covariance of the data, "marginals" then the
-            distribution of each column.
+        match: "moments" gives draws mean and covariance of the data, "marginals" then each column's own.
         impute: "median" fills missing cells; None refuses them.
 
     Example:
@@ -89,10 +88,10 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         checkpoint: str | Path | None = None,
         watch: Callable[[Self, int], None] | None = None,
     ) -> Self:
-        """Fit autoencoder and prior on rows `X` (n, D).
+        """Fit autoencoder and prior on rows.
 
         Args:
-            X: rows: an array, a pandas or polars frame, or a `Table`.
+            X: rows (n, D): an array, a pandas or polars frame, or a `Table`.
             y: labels (n,), or the name of a column of `X` that holds them: each class then has a prior and
                 a scatter of its own. A target of regression is ignored.
             columns: names of the columns, where `X` has none of its own.
@@ -104,8 +103,8 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             DataError: the rows cannot be used.
         """
         owner = type(self).__name__
-        given = {name: getattr(self, name) for name in settings.declared(type(self))}
-        used = settings.check(owner, type(self), given)
+        own = {name: getattr(self, name) for name in settings.declared(type(self))}
+        used = settings.check(owner, type(self), own)
         self._make_prior(0)  # a wrong setting is told before the long work
         treatment = Treatment(used.get("columns", "raw"), used.get("impute") is not None)
         learnt = learn(self, X, y, columns, treatment)
@@ -195,7 +194,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             n: number of rows.
             y: one label, or labels (n,): the classes to draw from; in proportion if not given.
             decode: whether to decode.
-            residual: whether to scatter and match them; otherwise they lie on the decoded sheet.
+            residual: whether to scatter and match; otherwise rows lie on the decoded sheet.
             **sampling: seed, and solver, steps, eta, churn, spacing and guidance of `DDPM.sample`.
 
         Returns:
@@ -206,11 +205,15 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             DataError: there is no such class.
         """
         self._prior("sample")
-        fit: LatentModelFit = check.fitted(self)
+        fit: LatentModelFit = self.fit_
         places = fit.classes_of(f"{type(self).__name__}.sample", n, y, sampling.get("seed", 0))
         if not decode:
             return fit.latents(n, places, sampling)
         return fit.rows.given(self, fit.draw(n, places, sampling, residual=residual), places)
+
+    def sample_given(self, known: Any, n: int = 200, seed: int = 0) -> given.GivenRows:
+        """Draw `n` rows for each condition in `known` (experimental); see `dima.model.given.sample_given`."""
+        return given.sample_given(self, known, n, seed)
 
     def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Array:
         """Rows (b, steps, D) on straight lines in latent space from rows `start` (b, D) to rows `end` (b, D).
@@ -248,7 +251,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     prior_ = Fitted[Any](lambda fit: fit.prior, "The fitted prior, or None.")
     columns_ = Fitted[list[str] | None](lambda fit: fit.rows.columns.names, "Names of the columns, or None.")
     classes_ = Fitted[list[Any] | None](lambda fit: fit.rows.classes, "Classes of rows in order, or None.")
-    _n_features_out = d_  # by which scikit-learn names latents
+    _n_features_out = d_  # names latents in scikit-learn
     stages_ = Fitted[tuple[Stage, ...]](
         lambda fit: fit.stages, "Seconds and peak memory of each stage of `fit`; none after loading."
     )

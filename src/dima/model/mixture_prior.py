@@ -9,17 +9,18 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from msgspec import Meta
-from scipy.linalg import solve_triangular
+from scipy.linalg import cho_solve, solve_triangular
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 
 from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted, FittedEstimator
+from dima.metrics.distance import distance_matrix
 from dima.metrics.mixture import fit_mixture
 from dima.noise import sampling
 from dima.noise import schedule as schedules
-from dima.typing import ArrayLike, Float64
+from dima.typing import Array, ArrayLike, Float64
 
 __all__ = ["BootstrapPrior", "MixtureFit", "MixturePrior"]
 
@@ -55,30 +56,66 @@ class MixtureFit:
 
     def log_densities(self, Z: Float64, noise: float = 0.0) -> Float64:
         """Log of share times density (b, k) of each component at points (b, d) after noise."""
-        return np.column_stack(
-            [
-                np.log(weight) - 0.5 * (white**2).sum(axis=0) - np.log(np.diag(root)).sum()
-                for weight, root, white in self._whitened(Z, noise)
-            ]
-        ) - 0.5 * Z.shape[1] * np.log(2 * np.pi)
+        logs = np.empty((len(Z), len(self.weights)))
+        centre = self.means.mean(axis=0)
+        for place, root in enumerate(self.roots_at(noise)):
+            of_it = self._with_root(place)
+            ours, theirs = (_whitened(root, rows - centre) for rows in (Z, self.means[of_it]))
+            logs[:, of_it] = -0.5 * distance_matrix(ours, theirs) - np.log(np.diag(root)).sum()
+        with np.errstate(divide="ignore"):  # a component of no weight
+            return logs + np.log(self.weights) - 0.5 * Z.shape[1] * np.log(2 * np.pi)
 
     def before_noise(self, Z: Float64, noise: float) -> Float64:
         """Mean (b, d) of what points (b, d) were before noise of this standard deviation."""
         logs = self.log_densities(Z, noise)
         shares = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
         mean = np.zeros_like(Z)
-        for place, (_, root, white) in enumerate(self._whitened(Z, noise)):
-            covariance = self.covariances[place % len(self.covariances)]
-            drawn_in = covariance @ solve_triangular(root, white, lower=True, trans="T")
-            mean += shares[:, place, None] * (self.means[place] + drawn_in.T)
+        for place, root in enumerate(self.roots_at(noise)):
+            of_it = self._with_root(place)
+            kept = cho_solve((root, True), self.covariances[place])  # (C + s^2)^-1 C
+            middles, total = shares[:, of_it] @ self.means[of_it], shares[:, of_it].sum(axis=1)
+            mean += middles + (Z * total[:, None] - middles) @ kept
         return mean
 
-    def _whitened(self, Z: Float64, noise: float) -> Any:
-        """Of each component: its share, the root of its covariance, and the points in its units (d, b)."""
-        roots = self.roots_at(noise)
-        for place, weight in enumerate(self.weights):
-            root = roots[place % len(roots)]
-            yield weight, root, solve_triangular(root, (Z - self.means[place]).T, lower=True)
+    def of_axes(self, axes: Array) -> "MixtureFit":
+        """The mixture of some axes alone."""
+        return MixtureFit(
+            self.settings, self.weights, self.means[:, axes], self.covariances[:, axes][:, :, axes]
+        )
+
+    def given(self, known: Float64, known_axes: Array) -> "MixtureFit":
+        """The mixture of the other axes where those `known_axes` (q,) have the values `known` (q,)."""
+        if not len(known_axes):
+            return self
+        others = np.setdiff1d(np.arange(self.means.shape[1]), known_axes)
+        C = self.covariances
+        marginal = self.of_axes(known_axes)
+        logs = marginal.log_densities(known[None])[0]
+        roots = marginal.roots
+        means, covariances = self.means[:, others].copy(), C[:, others][:, :, others].copy()
+        for place, root in enumerate(roots):
+            of_it = self._with_root(place)
+            slopes = cho_solve((root, True), C[place][np.ix_(known_axes, others)])
+            means[of_it] += (known - self.means[of_it][:, known_axes]) @ slopes
+            covariances[place] -= C[place][np.ix_(others, known_axes)] @ slopes
+        return MixtureFit(self.settings, np.exp(logs - logsumexp(logs)), means, covariances)
+
+    def draw(self, n: int, rng: np.random.Generator) -> Float64:
+        """Draw points (n, d)."""
+        chosen = rng.choice(len(self.weights), n, p=self.weights / self.weights.sum())
+        noise = rng.standard_normal((n, self.means.shape[1]))
+        for place, root in enumerate(self.roots):
+            of_it = chosen == place if len(self.roots) > 1 else slice(None)
+            noise[of_it] = noise[of_it] @ root.T
+        return self.means[chosen] + noise
+
+    def _with_root(self, place: int) -> slice:
+        """The components that have a covariance."""
+        return slice(None) if len(self.covariances) == 1 else slice(place, place + 1)
+
+
+def _whitened(root: Float64, rows: Float64) -> Float64:
+    return solve_triangular(root, rows.T, lower=True).T
 
 
 class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped base
@@ -132,13 +169,7 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
         owner, fit = f"{type(self).__name__}.sample", check.fitted(self)
         self._refuse(owner, unknown)
         asked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
-        rng = np.random.default_rng(asked["seed"])
-        chosen = rng.choice(len(fit.weights), asked["n"], p=fit.weights / fit.weights.sum())
-        noise = rng.standard_normal((asked["n"], fit.means.shape[1]))
-        for place in range(len(fit.roots)):
-            of_it = chosen == place if len(fit.roots) > 1 else slice(None)
-            noise[of_it] = noise[of_it] @ fit.roots[place].T
-        return fit.means[chosen] + noise
+        return fit.draw(asked["n"], np.random.default_rng(asked["seed"]))
 
     def refine(
         self,

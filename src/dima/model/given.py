@@ -1,0 +1,209 @@
+"""Rows with some of their columns known (experimental).
+
+    p(x_U | x_K) = sum_j w_j(x_K) N(x_U; m_j|K, C_j|K),    w_j(x_K) proportional to w_j N(x_K; m_jK, C_jKK)
+
+Whatever rows are drawn from here is a mixture of Gaussians, and so are its conditionals. Two are tried:
+decoded draws of the prior, each with the covariance of the scatter widened by t^2 times that of the data; and
+a mixture fitted to the rows themselves. The one under which unknown columns of held-out rows are most
+probable is taken, for each set of known columns.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp
+from sklearn.base import clone
+
+from dima import check, settings
+from dima.data.columns import Columns
+from dima.errors import DataError, SettingError, ShapeError, warn_user
+from dima.model.latent_fit import LatentModelFit
+from dima.model.mixture_prior import MixtureFit, MixturePrior
+from dima.model.rows import Rows, as_table
+from dima.typing import Array, Float64
+
+__all__ = ["GivenRows", "sample_given"]
+
+_DRAWS = 4000  # of the prior
+_WIDTHS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)  # t
+_MOST = 2000  # training rows that are looked at,
+_HELD_OUT = 5  # one in so many held out
+_FEW = 20  # effective draws that tell little of a spread
+_UNLIKE = 20.0  # nats below the least probable training row
+
+
+class GivenRows(NamedTuple):
+    """Rows drawn for known values.
+
+    Attributes:
+        rows: for each of the b conditions, `n` rows in the form that `sample` gives.
+        effective: (b,) of how many draws of the model each set is made, at most `n`; few tell little.
+    """
+
+    rows: list[Any]
+    effective: Float64
+
+
+class _Proposal(NamedTuple):
+    """A mixture over the numbers of rows, and whether its components are draws, not fitted."""
+
+    mixture: MixtureFit
+    is_drawn: bool
+
+
+def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRows:
+    """Draw `n` rows for each condition in `known`; experimental.
+
+    Args:
+        model: a fitted `LatentModel` of rows that keeps its training rows, as `ManifoldAutoencoder` does.
+        known: one condition, {name: value}; a frame or `Table` of b, without the unknown columns or with
+            missing cells in them; or an array (b, D) with NaN where nothing is known.
+        n: rows for each condition.
+        seed: equal seeds draw equal rows.
+
+    Raises:
+        SettingError: the model keeps no training rows, or has no prior.
+        DataError: every column of a condition is known, or its values never occur together.
+        ShapeError: there is a column that the model has not.
+
+    Example:
+        >>> from dima.model.manifold_autoencoder import ManifoldAutoencoder
+        >>> x = np.random.default_rng(0).uniform(-2, 2, (200, 1))
+        >>> model = ManifoldAutoencoder(1, columns="standard").fit(np.hstack([x, x**2]))
+        >>> drawn = sample_given(model, [[1.5, np.nan]], n=50)
+        >>> bool(abs(drawn.rows[0][:, 1].mean() - 1.5**2) < 0.5)
+        True
+    """
+    owner = f"{type(model).__name__}.sample_given"
+    fit: LatentModelFit = check.fitted(model)
+    asked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
+    conditional = _Conditional(owner, fit, asked["seed"])
+    values = _conditions(owner, fit.rows, known)
+    drawn, effective = [], np.empty(len(values))
+    for row, (condition, numbers) in enumerate(zip(values, _numbers(fit.rows.columns, values), strict=True)):
+        given, is_drawn = conditional.of(numbers, row)
+        effective[row] = min(n, 1 / float((given.weights**2).sum())) if is_drawn else n
+        unknown = given.draw(asked["n"], np.random.default_rng([asked["seed"], row]))
+        drawn.append(fit.rows.given(model, _filled(fit.rows.columns, unknown, numbers, condition)))
+    if (is_few := effective < min(_FEW, n)).any():
+        told = f"{int(is_few.sum())} of {len(values)} conditions are met by fewer than {_FEW} draws"
+        warn_user(f"{owner}: {told} of the model; what they show of the spread is little.")
+    return GivenRows(drawn, effective)
+
+
+class _Conditional:
+    """The conditionals of a fitted model; what is chosen for a set of known columns is kept."""
+
+    def __init__(self, owner: str, fit: LatentModelFit, seed: int) -> None:
+        train = fit.autoencoder.training_rows()
+        if train is None or fit.prior is None:
+            what = "training rows" if train is None else "a prior"
+            raise SettingError(f"{owner}: the model must have {what}; got none. Fit a ManifoldAutoencoder.")
+        self.owner, self.fit, self.seed = owner, fit, seed
+        self.train = np.asarray(train, np.float64)
+        self._found: dict[bytes, tuple[_Proposal, float]] = {}
+
+    def of(self, numbers: Float64, row: int) -> _Proposal:
+        """The mixture of the unknown numbers, given those of condition `row` that are known."""
+        axes = np.flatnonzero(~np.isnan(numbers))
+        if len(axes) == len(numbers):
+            raise DataError(
+                f"{self.owner}: a column must be unknown; got all of row {row + 1}. Leave one out."
+            )
+        if axes.tobytes() not in self._found:
+            best = _best(self.fit, self.train, axes, self.seed)
+            self._found[axes.tobytes()] = best, float(_logs(best.mixture, self.train, axes).min())
+        (mixture, is_drawn), least = self._found[axes.tobytes()]
+        if float(_logs(mixture, numbers[None], axes)[0]) < least - _UNLIKE:
+            got, fix = f"row {row + 1}, far from all training rows", "Check names and units."
+            raise DataError(f"{self.owner}: known values must occur together; got {got}. {fix}")
+        return _Proposal(mixture.given(numbers[axes], axes), is_drawn)
+
+
+def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
+    """Known values (b, D), words by their places, NaN where unknown."""
+    columns, table = rows.columns, as_table(known)
+    D = len(columns.types)
+    if table is None and not isinstance(known, Mapping):
+        return check.array(owner, "known", known, ("b", D), finite=False).astype(np.float64)
+    names = columns.names or [f"column {axis}" for axis in range(1, D + 1)]
+    given = list(known) if isinstance(known, Mapping) else [] if table is None else table.labels
+    if strange := [name for name in given if name not in names]:
+        fix = "Labels cannot be given yet." if rows.label and strange[0] == rows.label[0] else "Leave it out."
+        raise ShapeError(f"{owner}: columns must be those of the model; got {strange[0]!r} besides. {fix}")
+    axes = [names.index(name) for name in given]
+    if isinstance(known, Mapping):
+        return _from_mapping(owner, columns, known, axes)
+    assert table is not None
+    levels = {place: columns.levels[axis] for place, axis in enumerate(axes) if axis in columns.levels}
+    values = np.full((len(table.values), D), np.nan)
+    values[:, axes] = table.recoded(levels, owner).values
+    return values
+
+
+def _from_mapping(owner: str, columns: Columns, known: Mapping[str, Any], axes: list[int]) -> Float64:
+    values = np.full((1, len(columns.types)), np.nan)
+    for (name, value), axis in zip(known.items(), axes, strict=True):
+        words = columns.levels.get(axis)
+        if words is not None and str(value) not in words:
+            there = ", ".join(words[:20])
+            raise DataError(f"{owner}: {name!r} must be a known word; got {value!r}. It can be {there}.")
+        values[0, axis] = words.index(str(value)) if words else check.array(owner, name, [value], (1,))[0]
+    return values
+
+
+def _numbers(columns: Columns, values: Float64) -> Float64:
+    """The same as numbers (b, W), NaN where unknown."""
+    is_unknown = np.isnan(values)
+    numbers = columns.apply(np.where(is_unknown, columns.fill, values)).astype(np.float64)
+    for axis, place in enumerate(columns.places()):
+        numbers[is_unknown[:, axis], place] = np.nan
+    return numbers
+
+
+def _best(fit: LatentModelFit, rows: Float64, axes: Array, seed: int) -> _Proposal:
+    """What makes unknown columns of held-out training rows most probable, given those known.
+
+    Nothing that is compared has seen them: the autoencoder is fitted once more, without them.
+    """
+    few = np.random.default_rng(seed).permutation(len(rows))[:_MOST]
+    held_out, others = rows[few[: len(few) // _HELD_OUT]], rows[few[len(few) // _HELD_OUT :]]
+    again = clone(fit.autoencoder).fit(others)
+    prior = MixturePrior(seed=seed).fit(again.training_codes(others)[1])
+    decoded = again.decode(prior.sample(_DRAWS, seed))
+    tried = [MixturePrior(seed=seed).fit(others).fit_, *_widened(again, decoded, others)]
+    best = int(np.argmax([(_logs(one, held_out) - _logs(one, held_out, axes)).mean() for one in tried]))
+    if best == 0:
+        return _Proposal(MixturePrior(seed=seed).fit(rows).fit_, is_drawn=False)
+    places = fit.classes_of("sample_given", _DRAWS, None, seed)
+    decoded = fit.decode(np.asarray(fit.latents(_DRAWS, places, {"seed": seed}), np.float64))
+    return _Proposal(_widened(fit.autoencoder, decoded, rows)[best - 1], is_drawn=True)
+
+
+def _widened(autoencoder: Any, decoded: Array, rows: Float64) -> list[MixtureFit]:
+    """Decoded draws (m, W) with the scatter of rows around them, at every width."""
+    scatter, spread = (
+        np.cov(of, rowvar=False).reshape(rows.shape[1], -1) for of in (autoencoder.left_out(rows), rows)
+    )
+    shares = np.full(len(decoded), 1 / len(decoded))
+    return [MixtureFit({}, shares, decoded, (scatter + width**2 * spread)[None]) for width in _WIDTHS]
+
+
+def _logs(mixture: MixtureFit, rows: Array, axes: Array | None = None) -> Float64:
+    """Log-density (b,) of rows (b, W), or of their columns `axes` alone."""
+    if axes is None:
+        return logsumexp(mixture.log_densities(rows), axis=1)
+    if not len(axes):
+        return np.zeros(len(rows))
+    return logsumexp(mixture.of_axes(axes).log_densities(rows[:, axes]), axis=1)
+
+
+def _filled(columns: Columns, unknown: Float64, numbers: Float64, condition: Float64) -> Float64:
+    """Rows (n, D) with the unknown numbers (n, u) filled in and the known values as they were given."""
+    full = np.tile(numbers, (len(unknown), 1))
+    full[:, np.isnan(numbers)] = unknown
+    rows = columns.within(columns.restore(full))
+    is_known = ~np.isnan(condition)
+    rows[:, is_known] = condition[is_known]
+    return rows

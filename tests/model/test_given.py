@@ -1,0 +1,135 @@
+"""Rows drawn for known values: conditionals in closed form, every form of a condition, refusals."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.stats import multivariate_normal
+
+from close import assert_close
+from dima.errors import DataError, DimaError, SettingError, ShapeError
+from dima.model.given import sample_given
+from dima.model.latent_model import LatentModel
+from dima.model.manifold_autoencoder import ManifoldAutoencoder
+from dima.model.mixture_prior import MixtureFit
+from model.mixed import table
+
+
+@pytest.fixture(scope="module")
+def parabola():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, 300)
+    return np.column_stack([x, x**2 + 0.05 * rng.standard_normal(300)])
+
+
+@pytest.fixture(scope="module")
+def curve(parabola):
+    return ManifoldAutoencoder(1, columns="standard").fit(parabola)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return ManifoldAutoencoder(2, columns="rank").fit(table(120))
+
+
+def random_mixture(k, d, shared):
+    rng = np.random.default_rng(3)
+    roots = rng.standard_normal((1 if shared else k, d, d))
+    covariances = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(d)
+    return MixtureFit({}, rng.dirichlet(np.ones(k)), rng.standard_normal((k, d)), covariances)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("axes", [[0], [2, 1], [0, 1, 3]])
+def test_a_conditional_is_the_joint_over_the_marginal(shared, axes):
+    mixture, rng = random_mixture(4, 4, shared), np.random.default_rng(0)
+    axes, known = np.array(axes), rng.standard_normal(len(axes))
+    others = np.setdiff1d(np.arange(4), axes)
+    unknown = rng.standard_normal((5, len(others)))
+    full = np.zeros((5, 4))
+    full[:, axes], full[:, others] = known, unknown
+
+    def density(rows, part):
+        terms = [
+            weight * multivariate_normal(mean[part], C[np.ix_(part, part)]).pdf(rows)
+            for weight, mean, C in zip(
+                mixture.weights,
+                mixture.means,
+                np.broadcast_to(mixture.covariances, (4, 4, 4)),
+                strict=True,
+            )
+        ]
+        return np.sum(terms, axis=0)
+
+    given = mixture.given(known, axes)
+    found = np.exp(given.log_densities(unknown)).sum(axis=1)
+    assert_close(found, density(full, np.arange(4)) / density(known, axes), rtol=1e-6)
+    assert given.weights.sum() == pytest.approx(1)
+
+
+def test_what_is_known_of_a_curve_tells_the_rest(curve):
+    drawn = curve.sample_given([[1.5, np.nan], [-1.0, np.nan]], n=300)
+    assert [rows.shape for rows in drawn.rows] == [(300, 2), (300, 2)]
+    for rows, x in zip(drawn.rows, (1.5, -1.0), strict=True):
+        assert (rows[:, 0] == x).all()
+        assert abs(np.median(rows[:, 1]) - x**2) < 0.25
+    two_sided = curve.sample_given({"column 2": 2.0}, n=400).rows[0][:, 0]
+    assert 0.3 < (two_sided > 0).mean() < 0.7
+    assert np.median(np.abs(two_sided)) == pytest.approx(2**0.5, abs=0.15)
+
+
+def test_forms_of_a_condition_agree(mixed):
+    frame = table(120)
+    known = {"count": 7, "colour": "red"}
+    (rows,) = mixed.sample_given(known, n=30).rows
+    assert isinstance(rows, pd.DataFrame)
+    assert list(rows.columns) == list(frame.columns)
+    assert (rows["count"] == 7).all()
+    assert (rows["colour"] == "red").all()
+    for other in (pd.DataFrame([known]), pl.DataFrame([known])):
+        pd.testing.assert_frame_equal(mixed.sample_given(other, n=30).rows[0], rows)
+    assert set(rows["label"]) <= {"high", "low"}
+    assert rows["amount"].between(frame["amount"].min(), frame["amount"].max()).all()
+
+
+def test_nothing_known_is_a_plain_draw(curve, parabola):
+    (rows,) = curve.sample_given([[np.nan, np.nan]], n=2000).rows
+    assert_close(rows.mean(axis=0), parabola.mean(axis=0), atol=0.15)
+
+
+def test_seeds_and_orders(curve):
+    first, again = (curve.sample_given([[0.5, np.nan]], n=20, seed=4).rows[0] for _ in range(2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, curve.sample_given([[0.5, np.nan]], n=20, seed=5).rows[0])
+    assert curve.sample_given([[0.5, np.nan]], n=20).effective.shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("known", "error", "told"),
+    [
+        ([[1.0, 1.0]], DataError, "a column must be unknown; got all of row 1"),
+        ([[np.nan, 1e6]], DataError, "known values must occur together; got row 1, far from all"),
+        ({"height": 1.0}, ShapeError, "got 'height' besides"),
+        ({"column 1": "tall"}, DimaError, "real numbers"),
+        ([[1.0, 2.0, np.nan]], ShapeError, "shape"),
+    ],
+)
+def test_conditions_that_cannot_be_met_are_refused(curve, known, error, told):
+    with pytest.raises(error, match=told) as found:
+        curve.sample_given(known)
+    assert "\n" not in str(found.value)
+
+
+def test_unknown_words_are_refused(mixed):
+    for known in ({"colour": "mauve"}, pd.DataFrame({"colour": ["mauve"]})):
+        with pytest.raises(DataError, match="mauve"):
+            mixed.sample_given(known)
+
+
+def test_a_model_without_rows_or_prior_is_refused(parabola):
+    from sklearn.decomposition import PCA
+
+    with pytest.raises(SettingError, match="must have training rows"):
+        sample_given(LatentModel(PCA(1)).fit(parabola), [[1.0, np.nan]])
+    with pytest.raises(SettingError, match="must have a prior"):
+        sample_given(ManifoldAutoencoder(1, prior=None).fit(parabola), [[1.0, np.nan]])
