@@ -2,10 +2,10 @@
 
     p(x_U | x_K) = sum_j w_j(x_K) N(x_U; m_j|K, C_j|K),    w_j(x_K) proportional to w_j N(x_K; m_jK, C_jKK)
 
-Whatever rows are drawn from here is a mixture of Gaussians, and so are its conditionals. Two are tried:
+Whatever rows are drawn from here is a mixture of Gaussians, and so are its conditionals. There are two:
 decoded draws of the prior, each with the covariance of the scatter widened by t^2 times that of the data; and
-a mixture fitted to the rows themselves. The one under which unknown columns of held-out rows are most
-probable is taken, for each set of known columns.
+a mixture fitted to the rows themselves. Rows come from both, in the proportion that makes unknown columns of
+held-out training rows most probable, for each set of known columns (stacking: Yao et al. 2018).
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,10 @@ from scipy.special import logsumexp
 from sklearn.base import clone
 
 from dima import check, settings
+from dima.check import SMALLEST_SPREAD
 from dima.data.columns import Columns
 from dima.errors import DataError, SettingError, ShapeError, warn_user
+from dima.manifold.neighbors import knn
 from dima.model.latent_fit import LatentModelFit
 from dima.model.mixture_prior import MixtureFit, MixturePrior
 from dima.model.rows import Rows, as_table
@@ -30,7 +32,8 @@ _WIDTHS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)  # t
 _MOST = 2000  # training rows that are looked at,
 _HELD_OUT = 5  # one in so many held out
 _FEW = 20  # effective draws that tell little of a spread
-_UNLIKE = 20.0  # nats below the least probable training row
+_REACH = 3.0  # times the distances of training rows from each other
+_SHARES = np.linspace(0, 1, 5)  # of rows from the fitted mixture
 
 
 class GivenRows(NamedTuple):
@@ -45,11 +48,12 @@ class GivenRows(NamedTuple):
     effective: Float64
 
 
-class _Proposal(NamedTuple):
-    """A mixture over the numbers of rows, and whether its components are draws, not fitted."""
+class _Pool(NamedTuple):
+    """Two mixtures over the numbers of rows, and the share of the second."""
 
-    mixture: MixtureFit
-    is_drawn: bool
+    drawn: MixtureFit
+    fitted: MixtureFit
+    share: float
 
 
 def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRows:
@@ -82,9 +86,8 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
     values = _conditions(owner, fit.rows, known)
     drawn, effective = [], np.empty(len(values))
     for row, (condition, numbers) in enumerate(zip(values, _numbers(fit.rows.columns, values), strict=True)):
-        given, is_drawn = conditional.of(numbers, row)
-        effective[row] = min(n, 1 / float((given.weights**2).sum())) if is_drawn else n
-        unknown = given.draw(asked["n"], np.random.default_rng([asked["seed"], row]))
+        given = conditional.of(numbers, row)
+        unknown, effective[row] = _draw(given, asked["n"], np.random.default_rng([asked["seed"], row]))
         drawn.append(fit.rows.given(model, _filled(fit.rows.columns, unknown, numbers, condition)))
     if (is_few := effective < min(_FEW, n)).any():
         told = f"{int(is_few.sum())} of {len(values)} conditions are met by fewer than {_FEW} draws"
@@ -102,23 +105,32 @@ class _Conditional:
             raise SettingError(f"{owner}: the model must have {what}; got none. Fit a ManifoldAutoencoder.")
         self.owner, self.fit, self.seed = owner, fit, seed
         self.train = np.asarray(train, np.float64)
-        self._found: dict[bytes, tuple[_Proposal, float]] = {}
+        self._found: dict[bytes, tuple[_Pool, float]] = {}
 
-    def of(self, numbers: Float64, row: int) -> _Proposal:
-        """The mixture of the unknown numbers, given those of condition `row` that are known."""
+    def of(self, numbers: Float64, row: int) -> _Pool:
+        """The mixtures of the unknown numbers, given those of condition `row` that are known."""
         axes = np.flatnonzero(~np.isnan(numbers))
         if len(axes) == len(numbers):
-            raise DataError(
-                f"{self.owner}: a column must be unknown; got all of row {row + 1}. Leave one out."
-            )
+            raise DataError(f"{self.owner}: a column must be unknown; got all of row {row + 1}.")
         if axes.tobytes() not in self._found:
-            best = _best(self.fit, self.train, axes, self.seed)
-            self._found[axes.tobytes()] = best, float(_logs(best.mixture, self.train, axes).min())
-        (mixture, is_drawn), least = self._found[axes.tobytes()]
-        if float(_logs(mixture, numbers[None], axes)[0]) < least - _UNLIKE:
+            self._found[axes.tobytes()] = _pool(self.fit, self.train, axes, self.seed), self._reach(axes)
+        pool, reach = self._found[axes.tobytes()]
+        if len(axes) and self._apart(numbers[None], axes)[0, 0] > reach:
             got, fix = f"row {row + 1}, far from all training rows", "Check names and units."
             raise DataError(f"{self.owner}: known values must occur together; got {got}. {fix}")
-        return _Proposal(mixture.given(numbers[axes], axes), is_drawn)
+        return _Pool(
+            pool.drawn.given(numbers[axes], axes), pool.fitted.given(numbers[axes], axes), pool.share
+        )
+
+    def _reach(self, axes: Array) -> float:
+        """How far from all training rows is too far: far beyond what training rows are from each other."""
+        return float(_REACH * (1 + self._apart(self.train, axes)[:, 1].max())) if len(axes) else np.inf
+
+    def _apart(self, rows: Float64, axes: Array) -> Float64:
+        """Distances (b, 2) to the two nearest training rows, in spreads of the known numbers."""
+        spread = np.maximum(self.train[:, axes].std(axis=0), SMALLEST_SPREAD)
+        known = self.train[:, axes] / spread
+        return np.sqrt(knn(known, rows[:, axes] / spread, min(2, len(known)), "brute").d2)
 
 
 def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
@@ -162,7 +174,7 @@ def _numbers(columns: Columns, values: Float64) -> Float64:
     return numbers
 
 
-def _best(fit: LatentModelFit, rows: Float64, axes: Array, seed: int) -> _Proposal:
+def _pool(fit: LatentModelFit, rows: Float64, axes: Array, seed: int) -> _Pool:
     """What makes unknown columns of held-out training rows most probable, given those known.
 
     Nothing that is compared has seen them: the autoencoder is fitted once more, without them.
@@ -171,14 +183,35 @@ def _best(fit: LatentModelFit, rows: Float64, axes: Array, seed: int) -> _Propos
     held_out, others = rows[few[: len(few) // _HELD_OUT]], rows[few[len(few) // _HELD_OUT :]]
     again = clone(fit.autoencoder).fit(others)
     prior = MixturePrior(seed=seed).fit(again.training_codes(others)[1])
-    decoded = again.decode(prior.sample(_DRAWS, seed))
-    tried = [MixturePrior(seed=seed).fit(others).fit_, *_widened(again, decoded, others)]
-    best = int(np.argmax([(_logs(one, held_out) - _logs(one, held_out, axes)).mean() for one in tried]))
-    if best == 0:
-        return _Proposal(MixturePrior(seed=seed).fit(rows).fit_, is_drawn=False)
+    tried = _widened(again, again.decode(prior.sample(_DRAWS, seed)), others)
+    gains = np.stack([_gains(one, held_out, axes) for one in tried])
+    fitted = _gains(MixturePrior(seed=seed).fit(others).fit_, held_out, axes)
+    with np.errstate(divide="ignore"):  # a share of none
+        shares = np.log([_SHARES, 1 - _SHARES])[:, :, None, None]
+    pooled = np.logaddexp(shares[0] + fitted, shares[1] + gains).mean(axis=2)
+    share, width = np.unravel_index(pooled.argmax(), pooled.shape)
     places = fit.classes_of("sample_given", _DRAWS, None, seed)
     decoded = fit.decode(np.asarray(fit.latents(_DRAWS, places, {"seed": seed}), np.float64))
-    return _Proposal(_widened(fit.autoencoder, decoded, rows)[best - 1], is_drawn=True)
+    drawn = _widened(fit.autoencoder, decoded, rows)[width]
+    return _Pool(drawn, MixturePrior(seed=seed).fit(rows).fit_, float(_SHARES[share]))
+
+
+def _gains(mixture: MixtureFit, rows: Float64, axes: Array) -> Float64:
+    """Log-density (b,) of the other numbers of rows (b, W), given those of `axes`."""
+    return _logs(mixture, rows) - (_logs(mixture.of_axes(axes), rows[:, axes]) if len(axes) else 0)
+
+
+def _logs(mixture: MixtureFit, rows: Float64) -> Float64:
+    return logsumexp(mixture.log_densities(rows), axis=1)
+
+
+def _draw(pool: _Pool, n: int, rng: np.random.Generator) -> tuple[Float64, float]:
+    """Numbers (n, u) from both mixtures, and of how many draws of the model they are made."""
+    n_fitted = rng.binomial(n, pool.share)
+    n_drawn = n - n_fitted
+    numbers = np.concatenate([pool.drawn.draw(n_drawn, rng), pool.fitted.draw(n_fitted, rng)])
+    effective = n_fitted + min(n_drawn, 1 / float((pool.drawn.weights**2).sum()))
+    return rng.permutation(numbers), effective
 
 
 def _widened(autoencoder: Any, decoded: Array, rows: Float64) -> list[MixtureFit]:
@@ -188,15 +221,6 @@ def _widened(autoencoder: Any, decoded: Array, rows: Float64) -> list[MixtureFit
     )
     shares = np.full(len(decoded), 1 / len(decoded))
     return [MixtureFit({}, shares, decoded, (scatter + width**2 * spread)[None]) for width in _WIDTHS]
-
-
-def _logs(mixture: MixtureFit, rows: Array, axes: Array | None = None) -> Float64:
-    """Log-density (b,) of rows (b, W), or of their columns `axes` alone."""
-    if axes is None:
-        return logsumexp(mixture.log_densities(rows), axis=1)
-    if not len(axes):
-        return np.zeros(len(rows))
-    return logsumexp(mixture.of_axes(axes).log_densities(rows[:, axes]), axis=1)
 
 
 def _filled(columns: Columns, unknown: Float64, numbers: Float64, condition: Float64) -> Float64:

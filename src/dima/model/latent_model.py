@@ -139,10 +139,6 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         shown.fit_ = dataclasses.replace(fit, prior=prior)
         return shown
 
-    def fit_transform(self, X: Any, y: ArrayLike | None = None) -> Float64:
-        """Fit and return the latents (n, d) of the training rows, as `transform` would."""
-        return self.fit(X, y).transform(X)
-
     def transform(self, X: Any) -> Float64:
         """Latents (b, d) of rows `X` (b, D).
 
@@ -176,8 +172,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Raises:
             SettingError: there is no prior, or t_start is not in 0..T - 1.
         """
-        prior = self._prior("refine")
-        return prior.refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
+        return self._prior("refine").refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
 
     def sample(
         self,
@@ -204,8 +199,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             SettingError: there is no prior, or a sampling setting is out of range.
             DataError: there is no such class.
         """
-        self._prior("sample")
-        fit: LatentModelFit = self.fit_
+        fit = self._fit_with_prior("sample")
         places = fit.classes_of(f"{type(self).__name__}.sample", n, y, sampling.get("seed", 0))
         if not decode:
             return fit.latents(n, places, sampling)
@@ -222,13 +216,13 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         Raises:
             SettingError: steps is below 2.
-            ShapeError: the two are not of one shape, or not as wide as in `fit`.
+            ShapeError: the two are not of one shape, or of another width.
         """
-        owner = type(self).__name__
+        owner = f"{type(self).__name__}.interpolate"
         if steps < 2:
-            raise SettingError(f"{owner}.interpolate: steps must be at least 2; got {steps}.")
+            raise SettingError(f"{owner}: steps must be at least 2; got {steps}.")
         a, b = self._encoded(start), self._encoded(end)
-        check.array(f"{owner}.interpolate", "end", b, a.shape)
+        check.array(owner, "end", b, a.shape)
         share = np.linspace(0.0, 1.0, steps)[:, None]
         path = a[:, None] * (1 - share) + b[:, None] * share
         flat = self.decoded(path.reshape(-1, self.d_))
@@ -293,9 +287,12 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return check.fitted(self).encode(type(self).__name__, self.numbers(X))
 
     def _prior(self, wanted: str) -> Any:
+        return self._fit_with_prior(wanted).prior
+
+    def _fit_with_prior(self, wanted: str) -> LatentModelFit:
         fit: LatentModelFit = check.fitted(self)
         if fit.prior is None:
             owner = f"{type(self).__name__}.{wanted}"
-            fix = 'Fit with prior="ddpm" (dima fit without --no-prior).'
+            fix = 'Fit with prior="auto" (dima fit without --no-prior).'
             raise SettingError(f"{owner}: the model must be fitted with a prior; got none. {fix}")
-        return fit.prior
+        return fit
