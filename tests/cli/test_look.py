@@ -58,6 +58,13 @@ def test_a_table_with_labels_is_measured_beside_its_training_table(dima, goods, 
     assert re.search(r"^train on synthetic, accuracy +[01]\.\d{3} +[01]\.\d{3} +[01]\.\d{3}$", ran.out, re.M)
     assert re.search(r"^column +held-out R\^2\namount +[\d.]+\ncount +[\d.]+$", ran.out, re.M)
     assert max(map(len, ran.out.splitlines())) <= 80
+    # Two columns of three: what needs the label is left out, and that is said.
+    rows = [line.split(",") for line in (goods / "train.csv").read_text(encoding="utf-8").splitlines()]
+    bare = "\n".join(f"{amount},{count}" for amount, _, count in rows)
+    (goods / "bare.csv").write_text(bare, encoding="utf-8")
+    ran = dima(*line, "--train", goods / "bare.csv")
+    assert ran.err == "What generated rows teach can be told where both tables hold the column 'kind'.\n"
+    assert "copy ratio" in ran.out
     told = dima(*line, "--train", goods / "train.csv", "--json").json
     assert [figure["name"] for figure in told["rows"]][-1] == "train on synthetic, accuracy"
     assert told["column_r2"].keys() == {"amount", "count"}

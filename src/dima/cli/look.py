@@ -1,6 +1,7 @@
 """Verbs that look at a model: evaluate and info."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from dima.cli.flags import EVERYWHERE, Common
 from dima.files import surviving
 from dima.model import persist
 from dima.model.evaluate import evaluate as measure
+from dima.model.evaluate.rows import RowFigure
 from dima.model.evaluate.tables import is_table
 from dima.model.latent_model import LatentModel
 from dima.model.report.summary import (
@@ -73,8 +75,17 @@ def evaluate(
         output.table(COLUMN_HEADERS, column_summary(measured))
         if told := more_columns(measured):
             output.lines("", told)
-    if measured.rows is None and is_table(opened) and opened.prior_ is not None and not common.quiet:
+    if is_table(opened) and opened.prior_ is not None and not common.quiet:
+        _note_what_is_missing(opened, measured.rows)
+
+
+def _note_what_is_missing(opened: LatentModel, figures: Sequence[RowFigure] | None) -> None:
+    """Say which table would bring figures of generated rows that there are not."""
+    label = opened.fit_.rows.label
+    if figures is None:
         output.note("How honest generated rows are can be told with the training table: --train TABLE.")
+    elif label is not None and not any(figure.name.startswith("train on") for figure in figures):
+        output.note(f"What generated rows teach can be told where both tables hold the column {label[0]!r}.")
 
 
 def _rows(opened: LatentModel, data: str, drop_text: bool, common: Common) -> Any:

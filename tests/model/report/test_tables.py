@@ -41,10 +41,12 @@ def test_figures_stand_beside_those_of_training_rows_and_the_mixture():
     assert more_columns(MEASURED) == ""
 
 
-def test_of_many_columns_the_first_are_told():
-    many = dataclasses.replace(MEASURED, column_r2={f"x{place}": 0.5 for place in range(30)})
-    assert [name for name, _ in column_summary(many)] == [f"x{place}" for place in range(24)]
-    assert more_columns(many) == "The first 24 of 30 columns."
+def test_of_many_columns_the_worst_are_told():
+    many = {"flat": float("nan")} | {f"x{place}": 1 - place / 10 for place in range(29)}
+    measured = dataclasses.replace(MEASURED, column_r2=many)
+    assert [name for name, _ in column_summary(measured)] == [f"x{place}" for place in range(28, 4, -1)]
+    assert column_summary(measured)[0][1] == "-1.800"
+    assert more_columns(measured) == "The 24 of 30 columns that are rebuilt worst."
 
 
 def test_the_page_of_a_table(model):

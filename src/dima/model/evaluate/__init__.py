@@ -74,22 +74,29 @@ def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, see
     Raises:
         NotFittedError: the model is not fitted.
         ShapeError: another width than in `fit`.
-        DataError: fewer than ten rows.
+        DataError: fewer than ten rows of either kind.
         SettingError: fewer than ten samples.
     """
     fit = check.fitted(model)
     if n_samples < _FEWEST:
         raise SettingError(f"evaluate: n_samples must be at least {_FEWEST}; got {n_samples}.")
-    held_out = model.numbers(X)
-    if len(held_out) < _FEWEST:
-        fix = "Pass more held-out rows."
-        raise DataError(f"evaluate: X must hold at least {_FEWEST} rows; got {len(held_out)}. {fix}")
-    known = fit.autoencoder.training_rows() if train is None else model.numbers(train)
+    held_out = _numbers(model, "X", X)
+    known = fit.autoencoder.training_rows() if train is None else _numbers(model, "train", train)
     figures = reconstruction_figures(model, held_out, known)
     if fit.prior is not None:
         figures |= sample_figures(model, held_out, known, n_samples, np.random.default_rng(seed), seed)
         figures["rows"] = _row_figures(model, X, train, known, seed)
     return Evaluation(d=model.d_, n_train=fit.n_rows, n_held_out=len(held_out), **figures)
+
+
+def _numbers(model: Any, name: str, X: Any) -> Array:
+    """The numbers (b, W) of enough rows."""
+    numbers: Array = model.numbers(X)
+    if len(numbers) < _FEWEST:
+        raise DataError(
+            f"evaluate: {name} must hold at least {_FEWEST} rows; got {len(numbers)}. Pass more rows."
+        )
+    return numbers
 
 
 def _row_figures(model: Any, X: Any, train: Any, known: Array | None, seed: int) -> list[RowFigure] | None:

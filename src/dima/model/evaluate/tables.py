@@ -95,5 +95,5 @@ def _places(model: Any, X: Any) -> Array | None:
     if rows.label is None or table is None or rows.label[0] not in (table.columns or []):
         return None
     cells = table.split_off(rows.label[0])[1]
-    places: Array = rows.places("table_figures", cells, len(cells))
+    places: Array = rows.places("evaluate", cells, len(cells))
     return places

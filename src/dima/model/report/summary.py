@@ -16,7 +16,7 @@ __all__ = [
 
 ROW_HEADERS = ("generated rows", "dima", "training rows", "mixture")
 COLUMN_HEADERS = ("column", "held-out R^2")
-_MOST_COLUMNS = 24  # as many as the page draws
+_MOST_COLUMNS = 24  # a page of them
 
 
 def summary(measured: Evaluation) -> list[tuple[str, str, str]]:
@@ -44,15 +44,17 @@ def row_summary(measured: Evaluation) -> list[tuple[str, str, str, str]]:
 
 
 def column_summary(measured: Evaluation) -> list[tuple[str, str]]:
-    """Rows (column, R^2) that say how well the first 24 columns are rebuilt; maybe none."""
+    """Rows (column, R^2) that say how well columns are rebuilt, of more than 24 the worst; maybe none."""
     found = list((measured.column_r2 or {}).items())
-    return [(name, _number(r2)) for name, r2 in found[:_MOST_COLUMNS]]
+    if len(found) > _MOST_COLUMNS:
+        found = sorted(found, key=lambda column: (math.isnan(column[1]), column[1]))[:_MOST_COLUMNS]
+    return [(name, _number(r2)) for name, r2 in found]
 
 
 def more_columns(measured: Evaluation) -> str:
-    """How many columns stand in `column_summary` of how many; empty where all do."""
+    """Which columns stand in `column_summary`, of how many; empty where all do."""
     n = len(measured.column_r2 or {})
-    return f"The first {_MOST_COLUMNS} of {n} columns." if n > _MOST_COLUMNS else ""
+    return f"The {_MOST_COLUMNS} of {n} columns that are rebuilt worst." if n > _MOST_COLUMNS else ""
 
 
 def _number(value: float) -> str:
