@@ -40,7 +40,7 @@ METHODS = {"forest": forest, "plom": plom}
 def main():
     name, folder = sys.argv[1], Path(sys.argv[2])
     with np.load(folder / "given.npz") as given:
-        y = given["y"] if "y" in given else None
+        y = given.get("y")
         X, labels = METHODS[name](given["X"], y, int(given["seed"]))
     np.savez(folder / "found.npz", X=X, **({} if labels is None else {"y": labels}))
 

@@ -33,3 +33,13 @@ def test_the_first_rows_are_a_random_subset():
 def test_values_out_of_range(n, share, seed):
     with pytest.raises(SettingError, match="must be"):
         train_test(n, share, seed)
+
+
+def test_each_class_is_held_out_in_proportion():
+    labels = np.repeat(["a", "b", "c"], [100, 30, 7])
+    train, test = train_test(137, 0.2, 3, labels)
+    assert sorted([*train, *test]) == list(range(137))
+    assert len(test) == len(train_test(137, 0.2, 3)[1])
+    for name, count in zip("abc", (100, 30, 7), strict=True):
+        assert abs((labels[test] == name).sum() - 0.2 * count) <= 1
+    assert not np.array_equal(test, train_test(137, 0.2, 4, labels)[1])

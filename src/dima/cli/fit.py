@@ -31,16 +31,17 @@ __all__ = ["fit"]
 
 _HOLD_OUT = 0.2
 _FEWEST = 10  # held-out rows that can be measured
-_BY_RANK = (
-    "Columns were taken by rank: spreads differ by more than tenfold. --columns raw leaves them as they are."
-)
+_TOLD = {
+    "rank": "Columns were taken by rank: spreads differ by more than tenfold.",
+    "standard": "Columns were taken over their spreads.",
+}
 _COLUMNS = Parameter(
     help="raw, standard (each over its spread) or rank (normal scores of ranks)",
     choices=TREATMENTS,
-    show_default="rank where spreads of a .csv, .tsv or .parquet differ by more than tenfold, else raw",
+    show_default="of a .csv, .tsv or .parquet rank where spreads differ tenfold, else standard; raw of .npy",
 )
 _PRIOR = Parameter(
-    help="what is drawn from: auto is gmm, a Gaussian mixture, below 1000 rows, and ddpm from there",
+    help="what is drawn from: auto is gmm, a Gaussian mixture, below 1000 rows (50000 unless raw), else ddpm",
     choices=("auto", *FROM_POINTS),
 )
 _PAGE = Parameter(name="--report", help="page (.html) with pictures and held-out figures")
@@ -103,7 +104,8 @@ def fit(  # noqa: PLR0913 each argument is a flag
     }
     found = inputs.table(data, drop_text, common, words=True, missing=True)
     parts["columns"] = columns or _columns(found, data, label)
-    train, held_out = _split(found, page, hold_out, common.seed or 0)
+    labels = None if label is None else found.split_off(label)[1]
+    train, held_out = _split(found, page, hold_out, common.seed or 0, labels)
     fitted = ManifoldAutoencoder(**parts, **common.seeded())
     if sys.stderr.isatty() and not common.quiet:
         output.note(f"Fitting to {len(train.values)} rows of {train.values.shape[1]} columns.")
@@ -112,12 +114,12 @@ def fit(  # noqa: PLR0913 each argument is a flag
         # First the model, then its report: a report that fails costs no fit.
         persist.save(fitted, to)
         if page is not None:
-            labels = None if label is None else np.array(held_out.split_off(label)[1])
-            subject = report.Subject(Path(data).name, held_out, labels, train=train, seed=common.seed or 0)
+            colours = None if label is None else np.array(held_out.split_off(label)[1])
+            subject = report.Subject(Path(data).name, held_out, colours, train=train, seed=common.seed or 0)
             measured = evaluate(fitted, held_out, train=train, **common.seeded())
             save_report(page, report.build(fitted, measured, subject))
-    if columns is None and parts["columns"] == "rank" and not common.quiet:
-        output.note(_BY_RANK)
+    if columns is None and parts["columns"] in _TOLD and not common.quiet:
+        output.note(f"{_TOLD[parts['columns']]} --columns raw leaves them as they are.")
     _tell(fitted, to, page, found.left_out, common)
 
 
@@ -132,18 +134,20 @@ def _prior(wanted: str | None, values: dict[str, Any]) -> Any:
 
 
 def _columns(found: Table, data: str, label: str | None) -> str:
-    """How to treat columns: by rank where those of a table with names and types have unlike spreads."""
-    rows = found if label is None else found.split_off(label)[0]
-    if Path(data).suffix.lower() not in inputs.TABLES or not spreads_differ(rows.values, rows.levels):
+    """How to treat columns: those of a table over their spreads, or by rank where these are unlike."""
+    if Path(data).suffix.lower() not in inputs.TABLES:
         return "raw"
-    return "rank"
+    rows = found if label is None else found.split_off(label)[0]
+    return "rank" if spreads_differ(rows.values, rows.levels) else "standard"
 
 
-def _split(found: Table, page: Path | None, hold_out: float | None, seed: int) -> tuple[Table, Table]:
+def _split(
+    found: Table, page: Path | None, hold_out: float | None, seed: int, labels: list[Any] | None
+) -> tuple[Table, Table]:
     n = len(found.values)
     if page is None:
         return found, found.take(slice(0))
-    train, test = train_test(n, _HOLD_OUT if hold_out is None else hold_out, seed)
+    train, test = train_test(n, _HOLD_OUT if hold_out is None else hold_out, seed, labels)
     if len(test) < _FEWEST:
         rule, fix = f"at least {_FEWEST} rows", "Raise --hold-out, or fit without --report."
         raise SettingError(f"dima fit: --hold-out must be {rule}; got {len(test)} of {n}. {fix}")
@@ -162,6 +166,10 @@ def _tell(
         output.pairs(output.in_words(facts))
         output.lines("", f"Model: {to}", *([f"Report: {page}"] if page else []), "", "Next:")
         at = shlex.quote(str(to))
-        output.lines(f"  dima encode {at} NEW.npy -o Z.npy", f"  dima evaluate {at} HELD_OUT.npy")
+        kind = "csv" if model.columns != "raw" else "npy"
+        train = " --train TRAIN.csv" if model.classes_ else ""
+        output.lines(
+            f"  dima encode {at} NEW.{kind} -o Z.npy", f"  dima evaluate {at} HELD_OUT.{kind}{train}"
+        )
         if model.prior_ is not None:
-            output.lines(f"  dima sample {at} -n 1000 -o samples.npy")
+            output.lines(f"  dima sample {at} -n 1000 -o samples.{kind}")

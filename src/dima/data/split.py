@@ -3,15 +3,18 @@
 import numpy as np
 
 from dima.errors import SettingError
-from dima.typing import Array
+from dima.typing import Array, ArrayLike
 
 __all__ = ["train_test"]
 
 
-def train_test(n: int, test_fraction: float, seed: int) -> tuple[Array, Array]:
+def train_test(
+    n: int, test_fraction: float, seed: int, labels: ArrayLike | None = None
+) -> tuple[Array, Array]:
     """Split n rows at random into two sets that share none.
 
-    At least one row goes each way; `test_fraction` is the share held out.
+    At least one row goes each way; `test_fraction` is the share held out: of each class to within a row,
+    where `labels` (n,) are given.
 
     Returns:
         train_idx (n - n_test,) and test_idx (n_test,), int64 in random order: the first rows of either
@@ -34,4 +37,10 @@ def train_test(n: int, test_fraction: float, seed: int) -> tuple[Array, Array]:
         raise SettingError(f"train_test: seed must be 0 or more; got {seed}. Pass 0.")
     n_test = min(max(round(n * test_fraction), 1), n - 1)
     order = np.random.default_rng(seed).permutation(n)
-    return order[n_test:], order[:n_test]
+    if labels is None:
+        return order[n_test:], order[:n_test]
+    # Class by class, every so many rows is held out: the same share of each, and the whole number of all.
+    classes = np.unique(np.asarray(labels), return_inverse=True)[1]
+    by_class = order[np.argsort(classes[order], kind="stable")]
+    is_test = np.isin(order, by_class[((np.arange(n_test) + 0.5) * n / n_test).astype(int)])
+    return order[~is_test], order[is_test]

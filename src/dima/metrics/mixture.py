@@ -16,6 +16,7 @@ __all__ = ["fit_mixture"]
 
 _COVARIANCES = ("full", "diag", "tied")
 _RIDGE = 1e-4  # added to each variance
+_COMPARED = 5000  # rows that sizes are compared on; the best is fitted to all
 _ROWS_EACH = 3  # fewer rows to a component than this are learnt by heart
 
 
@@ -55,11 +56,17 @@ def fit_mixture(X: ArrayLike, seed: int = 0, most: int = 10) -> "GaussianMixture
     # Of products this small a second thread only waits: seven times the seconds, measured at 60 x 6.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fits = [_fit(rows, size, kind, seed) for kind in _COVARIANCES for size in range(1, most + 1)]
-    return min(fits, key=lambda mixture: mixture.bic(rows))
+        few = rows if len(rows) <= _COMPARED else _some(rows, seed)
+        fits = [_fit(few, size, kind, seed) for kind in _COVARIANCES for size in range(1, most + 1)]
+        best = min(fits, key=lambda mixture: mixture.bic(few))
+        return best if len(few) == len(rows) else _fit(rows, best.n_components, best.covariance_type, seed)
 
 
 def _fit(X: Array, size: int, kind: str, seed: int) -> "GaussianMixture":
     from sklearn.mixture import GaussianMixture
 
     return GaussianMixture(size, covariance_type=kind, reg_covar=_RIDGE, random_state=seed).fit(X)
+
+
+def _some(rows: Array, seed: int) -> Array:
+    return rows[np.random.default_rng(seed).permutation(len(rows))[:_COMPARED]]

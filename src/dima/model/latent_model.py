@@ -41,7 +41,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     Args:
         autoencoder: an `Autoencoder`, or any scikit-learn transformer with `inverse_transform`.
         prior: "auto", "ddpm", "gmm", "bootstrap", an estimator of these, or settings for a `DDPM`; None
-            fits no prior. "auto" is a Gaussian mixture below a thousand rows and a `DDPM` from there.
+            fits no prior. "auto" is a Gaussian mixture below 1,000 rows (50,000 unless raw), else a `DDPM`.
         seed: seed of every part that is not given one of its own.
         columns: "raw", "standard" (each over its spread) or "rank" (normal scores of ranks).
         residual: "gaussian" scatters drawn rows around the sheet as left-out rows lie around it.
@@ -131,7 +131,8 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def _make_prior(self, n: int) -> Any:
         """A fresh prior for `n` rows."""
-        return priors.make_prior(type(self).__name__, self.prior, self.seed, self.prior_settings, n)
+        owner, is_treated = type(self).__name__, self.columns != "raw"
+        return priors.make_prior(owner, self.prior, self.seed, self.prior_settings, n, is_treated=is_treated)
 
     def _so_far(self, fit: LatentModelFit, prior: Any) -> Self:
         """A fitted model around a prior that is still in training."""

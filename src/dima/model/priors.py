@@ -42,15 +42,23 @@ PRIORS: dict[str, Callable[[], Any]] = {
     "direct": _direct,
 }
 FROM_POINTS = ("ddpm", "gmm", "bootstrap")  # those that learn from latents alone
-_ENOUGH = 1000  # rows from which a network learns more than a mixture holds
+_ENOUGH = 1000  # rows from which a network learns more than a mixture holds;
+_ENOUGH_TREATED = 50_000  # where draws are scattered and matched afterwards, from which it is worth its time
 
 
 def make_prior(
-    owner: str, given: Any, seed: int, defaults: Mapping[str, Any] = MappingProxyType({}), n: int = _ENOUGH
+    owner: str,
+    given: Any,
+    seed: int,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    n: int = _ENOUGH_TREATED,
+    *,
+    is_treated: bool = False,
 ) -> Any:
     """A fresh prior from a name, an estimator or settings for a `DDPM` beside the defaults; None for none.
 
-    "auto" is a Gaussian mixture below a thousand rows `n`, and a `DDPM` from there.
+    "auto" is a Gaussian mixture below a thousand rows `n`, fifty thousand of treated columns, and a `DDPM`
+    from there.
 
     Raises:
         SettingError: the name is unknown, or a setting is unknown or out of range.
@@ -58,7 +66,8 @@ def make_prior(
     if given is None:
         return None
     if isinstance(given, str):
-        given = ("ddpm" if n >= _ENOUGH else "gmm") if given == "auto" else given
+        enough = _ENOUGH_TREATED if is_treated else _ENOUGH
+        given = ("ddpm" if n >= enough else "gmm") if given == "auto" else given
         if given not in FROM_POINTS:
             names = ", ".join(map(repr, ("auto", *FROM_POINTS)))
             fix = " Fit with 'ddpm', then call distilled()." if given in PRIORS else ""

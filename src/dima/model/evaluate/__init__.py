@@ -106,4 +106,4 @@ def _row_figures(model: Any, X: Any, train: Any, known: Array | None, seed: int)
         return None
     if train is None and rows.label is not None:
         return None
-    return table_figures(model, X, rows.columns.restore(known) if train is None else train, seed)
+    return table_figures(model, X, rows.table(rows.columns.restore(known)) if train is None else train, seed)
