@@ -71,15 +71,14 @@ class Rows:
     def written(self, model: Any, treated: Array) -> Any:
         """Numbers (b, W) as rows in the form that was asked for, or that rows came in.
 
-        An array (b, D), unless `set_output` asks for frames, or there are words that no array holds.
+        An array (b, D), unless `set_output` asks for frames, or there are words or labels of a table.
         """
         return self.given(model, self.columns.restore(treated))
 
     def given(self, model: Any, values: Array, places: Array | None = None) -> Any:
         """Rows (b, D), with the column of their classes where that was one of the table."""
         library = _asked(model)
-        has_label = self.label is not None and places is not None
-        if library == "default" and not self.columns.levels and not has_label:
+        if library == "default" and not self.columns.levels and self.label is None:
             return values
         if library == "default":
             library = self.library or TABLE
