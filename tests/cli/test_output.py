@@ -41,3 +41,7 @@ def test_notes_stay_off_standard_output(capsys):
     output.note("beside")
     output.lines("a", "b")
     assert capsys.readouterr() == ("a\nb\n", "beside\n")
+
+
+def test_lists_are_shown_one_after_another():
+    assert output.shown(["a", 2, 0.123456]) == "a, 2, 0.1235"

@@ -197,3 +197,9 @@ def test_classes_that_are_not_there_are_refused(model, arrays):
 def test_wrong_numbers_of_rows_are_refused_with_classes_too(model, given):
     assert "must be a whole number >= 0" in told(lambda: model.sample(**given), SettingError)
     told(lambda: model.sample(y="low", **given), SettingError)
+
+
+def test_facts_tell_what_columns_and_classes_are(model, arrays):
+    found = model.facts()
+    assert (found["columns_taken"], found["label"], found["classes"]) == ("rank", "label", ["high", "low"])
+    assert not {"label", "classes"} & arrays.facts().keys()

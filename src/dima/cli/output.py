@@ -41,6 +41,8 @@ def note(text: str) -> None:
 
 def shown(value: object) -> str:
     """A value as a person reads it: four digits are enough."""
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -256,7 +256,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         fit: LatentModelFit = check.fitted(self)
         sizes = {"training_rows": fit.n_rows, "columns": self.n_features_in_, "d": self.d_}
         prior = {"prior": None} if fit.prior is None else fit.prior.facts()
-        return sizes | fit.autoencoder.facts() | prior
+        return sizes | fit.rows.facts() | fit.autoencoder.facts() | prior
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fit_")

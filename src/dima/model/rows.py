@@ -122,6 +122,12 @@ class Rows:
             )
         return found
 
+    def facts(self) -> dict[str, Any]:
+        """What there is to know: names in snake_case, JSON-plain values."""
+        treated = {} if self.columns.treatment == "raw" else {"columns_taken": self.columns.treatment}
+        label = {} if self.label is None else {"label": self.label[0]}
+        return treated | label | ({} if self.classes is None else {"classes": list(map(str, self.classes))})
+
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal one of."""
         plain, arrays = self.columns.to_arrays()
