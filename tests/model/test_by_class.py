@@ -95,7 +95,7 @@ def test_small_classes_spread_as_all_do_about_their_mean(few, kind):
     assert_close(drawn.std(axis=0), [1.0, 3.0], rtol=0.25)
 
 
-def test_each_prior_is_told_how_many_rows_it_has(latents):
+def test_each_prior_is_chosen_by_all_rows(latents):
     told = []
 
     def counted(n):
@@ -103,7 +103,7 @@ def test_each_prior_is_told_how_many_rows_it_has(latents):
         return make(n)
 
     ByClass.fitted(counted, *latents)
-    assert told == list(COUNTS)
+    assert told == [sum(COUNTS)] * len(COUNTS)
 
 
 def test_facts_say_how_many_there_are(prior):

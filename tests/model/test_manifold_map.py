@@ -1,17 +1,21 @@
-"""The autoencoder of two estimators is the two estimators."""
+"""The autoencoder of two estimators is the two estimators, and PCA of what they leave."""
 
 import numpy as np
+import pytest
+from sklearn.decomposition import PCA
 
 from close import assert_close
+from dima.data.manifolds import swiss_roll
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
+from dima.metrics.reconstruction import error_over_variance
 from dima.model.manifold_map import ManifoldMap
 from dima.model.stages import collected
 
 
 def test_it_encodes_and_decodes_by_its_parts(rows):
     with collected() as stages:
-        both = ManifoldMap(DMAP(3, k=40), GPLM(50)).fit(rows)
+        both = ManifoldMap(DMAP(3, k=40), GPLM(50), 3).fit(rows)
     assert [stage.name for stage in stages] == ["encoder", "decoder"]
     codes = both.encode(rows[:9] + 0.1)
     assert_close(codes, both.dmap.transform(rows[:9] + 0.1))
@@ -23,9 +27,49 @@ def test_it_encodes_and_decodes_by_its_parts(rows):
 
 
 def test_it_comes_back_and_says_what_both_chose(rows):
-    both = ManifoldMap(DMAP(3, k=40), GPLM(50)).fit(rows)
+    both = ManifoldMap(DMAP(3, k=40), GPLM(50), 3).fit(rows)
     again = ManifoldMap.from_arrays(*both.to_arrays())
     assert np.array_equal(again.encode(rows[:9] + 0.1), both.encode(rows[:9] + 0.1))
     assert again.facts() == both.facts()
     assert {"neighbours_k", "inducing_points_m", "predicted_error"} <= set(both.facts())
     assert [section.title for section in both.sections()] == ["Spectrum"]
+
+
+def test_without_diffusion_coordinates_it_is_pca(rows):
+    both, pca = ManifoldMap(DMAP(3, k=40), GPLM(50), 0).fit(rows), PCA(3).fit(rows)
+    new = rows[:9] + 0.1
+    assert_close(both.decode(both.encode(new)), pca.inverse_transform(pca.transform(new)), atol=1e-4)
+    assert_close(both.left_out(rows), rows - pca.inverse_transform(pca.transform(rows)), atol=1e-3)
+
+
+@pytest.mark.parametrize("split", [1, 2])
+def test_the_last_coordinates_are_principal_ones_of_what_the_first_leave(rows, split):
+    both = ManifoldMap(DMAP(3, k=40), GPLM(50), split).fit(rows)
+    new = rows[:9] + 0.1
+    first = both.dmap.transform(new)[:, :split]
+    near = both.dmap.self_excluded_[:, :split]
+    pca = PCA(3 - split).fit(both.gplm.left_out(near, rows))
+    rest = pca.transform(new - both.gplm.predict(first))
+    found = both.encode(new)
+    assert_close(found[:, :split], first)
+    assert_close(np.abs(found[:, split:]), np.abs(rest), atol=1e-4)
+    assert_close(both.decode(found), both.gplm.predict(first) + pca.inverse_transform(rest), atol=1e-4)
+    known, as_new = both.training_codes(rows)
+    assert_close(known, both.encode(rows), atol=1e-3)
+    assert not np.allclose(as_new, known)
+    again = ManifoldMap.from_arrays(*both.to_arrays())
+    assert np.array_equal(again.encode(new), found)
+    assert again.facts() == both.facts()
+
+
+def test_linear_data_are_given_to_pca_and_curved_ones_are_not(rng):
+    flat = rng.standard_normal((300, 3)) @ rng.standard_normal((3, 9)) + 0.05 * rng.standard_normal((300, 9))
+    assert ManifoldMap(DMAP(3), GPLM()).fit(flat).d_diffusion_ == 0
+    curved = swiss_roll(600)[0]
+    both = ManifoldMap(DMAP(2), GPLM()).fit(curved[:500])
+    assert both.d_diffusion_ > 0
+    error = error_over_variance(curved[500:], both.decode(both.encode(curved[500:])), curved.mean(axis=0))
+    assert error == pytest.approx(both.facts()["predicted_error"], rel=0.5)
+    pca = PCA(2).fit(curved[:500])
+    rival = pca.inverse_transform(pca.transform(curved[500:]))
+    assert error < 0.6 * error_over_variance(curved[500:], rival, curved.mean(axis=0))

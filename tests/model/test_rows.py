@@ -135,7 +135,8 @@ def test_a_constant_column_stays_constant(frame):
 @pytest.mark.parametrize("few", [1, 2])
 def test_a_class_of_few_rows_is_drawn(frame, few):
     labels = np.r_[np.repeat("most", 80 - few), np.repeat("few", few)]
-    model = ranked().fit(frame.assign(label=labels), "label")
+    with pytest.warns(UserWarning, match="classes with fewer than 10 rows take the spread of all: few"):
+        model = ranked().fit(frame.assign(label=labels), "label")
     assert (model.sample(12, y="few")["label"] == "few").all()
     assert model.sample(80)["label"].value_counts()["few"] == few
 
@@ -187,7 +188,9 @@ def test_classes_that_are_not_there_are_refused(model, arrays):
     assert "must hold classes of the model; got 'middle'. There are: high, low." in told(
         lambda: model.sample(3, y="middle"), DataError
     )
-    assert "one for each of 3 rows; got (2,)" in told(lambda: model.sample(3, y=["low"] * 2), ShapeError)
+    assert "one for each of 3 rows; got shape (2,)" in told(
+        lambda: model.sample(3, y=["low"] * 2), ShapeError
+    )
     assert "the model has no classes" in told(lambda: arrays.sample(3, y="low"), DataError)
 
 

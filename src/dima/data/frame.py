@@ -30,11 +30,15 @@ def is_frame(X: Any) -> bool:
     return bool(library_of(X))
 
 
-def from_frame(X: Any) -> Table:
+def from_frame(X: Any, blank: bool = False) -> Table:
     """Take a data frame of pandas or polars as a table; its index is left aside.
 
     Integers, floats, booleans and words come in any of the library's types, nullable and categorical ones
     too, and in columns of objects. Words lose their outer spaces; a missing cell is NaN.
+
+    Args:
+        X: the data frame.
+        blank: whether a column may have no cell filled.
 
     Returns:
         (n, D) float64, or float32 where all columns are.
@@ -60,7 +64,8 @@ def from_frame(X: Any) -> Table:
     levels = {axis: found_levels for axis, (*_, found_levels) in enumerate(found) if found_levels is not None}
     table = Table(values, names, [], tuple(kind for _, kind, _ in found), levels)
     refuse_words(_FRAME, table, "Drop it.")
-    refuse_blank(_FRAME, table)
+    if not blank:
+        refuse_blank(_FRAME, table)
     return table
 
 

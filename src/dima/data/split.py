@@ -43,4 +43,6 @@ def train_test(
     classes = np.unique(np.asarray(labels), return_inverse=True)[1]
     by_class = order[np.argsort(classes[order], kind="stable")]
     is_test = np.isin(order, by_class[((np.arange(n_test) + 0.5) * n / n_test).astype(int)])
+    is_seen = np.bincount(classes[order[~is_test]], minlength=classes.max() + 1) > 0
+    is_test &= is_seen[classes[order]]  # a class that is only held out could not be judged
     return order[~is_test], order[is_test]

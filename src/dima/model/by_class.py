@@ -37,7 +37,7 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
         """Fit a prior to the latents of each class.
 
         Args:
-            make: a fresh prior for so many rows.
+            make: a fresh prior for so many rows: of all classes, so that all have one kind.
             Z: latents (n, d).
             places: class of each row (n,), 0 to K - 1; each has a row.
             checkpoint: folder for the run folder of each.
@@ -47,7 +47,7 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
         for place in range(len(counts)):
             own = _latents_of(Z, places, place)
             folder = checkpoint and Path(checkpoint) / f"class-{place}"
-            fitted.append(make(len(own)).fit(own, checkpoint=folder))
+            fitted.append(make(len(Z)).fit(own, checkpoint=folder))
         return cls(fitted, counts / counts.sum())
 
     def sample(self, n: int, seed: int = 0, places: Array | None = None, **sampling: Any) -> Array:
@@ -56,7 +56,7 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
         drawn: Array | None = None
         for place, prior in enumerate(self.of_class):
             of_it = places == place
-            some = prior.sample(int(of_it.sum()), seed=seed + _SEEDS * place, **sampling)
+            some = prior.sample(int(of_it.sum()), seed=(seed + _SEEDS * place) % 2**31, **sampling)
             drawn = np.empty((n, some.shape[1])) if drawn is None else drawn
             drawn[of_it] = some
         assert drawn is not None  # there are classes
@@ -64,13 +64,20 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
 
     def refine(self, Z: ArrayLike, **refining: Any) -> Array:
         """Each latent (b, d) refined by the prior of the class it most probably is of."""
+        return self._of_nearest(Z, lambda prior, latents: prior.refine(latents, **refining))
+
+    def _of_nearest(self, Z: ArrayLike, change: Callable[[Any, Array], Array]) -> Array:
         latents = np.asarray(Z)
-        nearest, refined = self._log_densities(latents).argmax(axis=1), np.array(latents, np.float64)
+        nearest, changed = self._log_densities(latents).argmax(axis=1), np.array(latents, np.float64)
         for place, prior in enumerate(self.of_class):
             of_it = nearest == place
             if of_it.any():
-                refined[of_it] = prior.refine(latents[of_it], **refining)
-        return refined
+                changed[of_it] = change(prior, latents[of_it])
+        return changed
+
+    def denoise(self, Z: ArrayLike, t: int = 10) -> Array:
+        """The clean estimate of each latent (b, d) by the prior of the class it most probably is of."""
+        return self._of_nearest(Z, lambda prior, latents: prior.denoise(latents, t))
 
     def score_samples(self, Z: ArrayLike) -> Float64:
         """Log-density (b,) of latents (b, d), in nats."""

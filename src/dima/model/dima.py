@@ -150,12 +150,14 @@ class DIMA:
             got = type(model).__name__
             raise ArtifactError(f"{where}: the model must be a ManifoldAutoencoder; got {got}. {fix}")
         if model.prior_ is not None:
-            model.prior_.to_device(ddpm_device)
+            move = getattr(model.prior_, "to_device", None)  # a mixture has no network to move
+            if move is not None:
+                move(ddpm_device)
         return cls.of(model)
 
     def _jax(self, values: Array) -> Any:
         # JAX stays out of this module: a model's own engine hands its arrays over.
         from dima.latent import border
 
-        device = "auto" if self.model.prior_ is None else self.model.prior_.device
+        device = getattr(self.model.prior_, "device", "auto")
         return border.to_jax(values, device)

@@ -29,10 +29,13 @@ __all__ = ["GivenRows", "sample_given"]
 
 _DRAWS = 4000  # of the prior
 _WIDTHS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)  # t
+_FEWEST = 20  # training rows
 _MOST = 2000  # training rows that are looked at,
 _HELD_OUT = 5  # one in so many held out
 _FEW = 20  # effective draws that tell little of a spread
-_REACH = 3.0  # times the distances of training rows from each other
+_REACH = 1.5  # times the largest distance of a training row from its nearest,
+_NEAR = 0.25  # and so many spreads: no farther may a condition be from all of them
+_BLUR = 0.1  # spreads by which rows are blurred to be judged: columns of few values have no density
 _SHARES = np.linspace(0, 1, 5)  # of rows from the fitted mixture
 
 
@@ -105,13 +108,18 @@ class _Conditional:
             raise SettingError(f"{owner}: the model must have {what}; got none. Fit a ManifoldAutoencoder.")
         self.owner, self.fit, self.seed = owner, fit, seed
         self.train = np.asarray(train, np.float64)
+        if len(train) < _FEWEST:
+            fix = "Fit to more."
+            raise DataError(f"{owner}: training rows must be at least {_FEWEST}; got {len(train)}. {fix}")
         self._found: dict[bytes, tuple[_Pool, float]] = {}
 
     def of(self, numbers: Float64, row: int) -> _Pool:
         """The mixtures of the unknown numbers, given those of condition `row` that are known."""
         axes = np.flatnonzero(~np.isnan(numbers))
         if len(axes) == len(numbers):
-            raise DataError(f"{self.owner}: a column must be unknown; got all of row {row + 1}.")
+            raise DataError(
+                f"{self.owner}: a column must be unknown; got all of row {row + 1}. Leave one out."
+            )
         if axes.tobytes() not in self._found:
             self._found[axes.tobytes()] = _pool(self.fit, self.train, axes, self.seed), self._reach(axes)
         pool, reach = self._found[axes.tobytes()]
@@ -124,7 +132,7 @@ class _Conditional:
 
     def _reach(self, axes: Array) -> float:
         """How far from all training rows is too far: far beyond what training rows are from each other."""
-        return float(_REACH * (1 + self._apart(self.train, axes)[:, 1].max())) if len(axes) else np.inf
+        return float(_REACH * self._apart(self.train, axes)[:, 1].max() + _NEAR) if len(axes) else np.inf
 
     def _apart(self, rows: Float64, axes: Array) -> Float64:
         """Distances (b, 2) to the two nearest training rows, in spreads of the known numbers."""
@@ -138,7 +146,9 @@ def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
     columns, table = rows.columns, as_table(known)
     D = len(columns.types)
     if table is None and not isinstance(known, Mapping):
-        return check.array(owner, "known", known, ("b", D), finite=False).astype(np.float64)
+        values = check.array(owner, "known", known, ("b", D), finite=False).astype(np.float64)
+        rows.hold_places(owner, values)
+        return values
     names = columns.names or [f"column {axis}" for axis in range(1, D + 1)]
     given = list(known) if isinstance(known, Mapping) else [] if table is None else table.labels
     if strange := [name for name in given if name not in names]:
@@ -161,7 +171,8 @@ def _from_mapping(owner: str, columns: Columns, known: Mapping[str, Any], axes: 
         if words is not None and str(value) not in words:
             there = ", ".join(words[:20])
             raise DataError(f"{owner}: {name!r} must be a known word; got {value!r}. It can be {there}.")
-        values[0, axis] = words.index(str(value)) if words else check.array(owner, name, [value], (1,))[0]
+        number = check.array(owner, name, [value], (1,), finite=False)[0] if not words else 0.0
+        values[0, axis] = words.index(str(value)) if words else number
     return values
 
 
@@ -184,8 +195,10 @@ def _pool(fit: LatentModelFit, rows: Float64, axes: Array, seed: int) -> _Pool:
     again = clone(fit.autoencoder).fit(others)
     prior = MixturePrior(seed=seed).fit(again.training_codes(others)[1])
     tried = _widened(again, again.decode(prior.sample(_DRAWS, seed)), others)
-    gains = np.stack([_gains(one, held_out, axes) for one in tried])
-    fitted = _gains(MixturePrior(seed=seed).fit(others).fit_, held_out, axes)
+    blur = _BLUR * float(np.sqrt(rows.var(axis=0).mean()))
+    held_out = held_out + blur * np.random.default_rng(seed).standard_normal(held_out.shape)
+    gains = np.stack([_gains(one, held_out, axes, blur) for one in tried])
+    fitted = _gains(MixturePrior(seed=seed).fit(others).fit_, held_out, axes, blur)
     with np.errstate(divide="ignore"):  # a share of none
         shares = np.log([_SHARES, 1 - _SHARES])[:, :, None, None]
     pooled = np.logaddexp(shares[0] + fitted, shares[1] + gains).mean(axis=2)
@@ -196,13 +209,12 @@ def _pool(fit: LatentModelFit, rows: Float64, axes: Array, seed: int) -> _Pool:
     return _Pool(drawn, MixturePrior(seed=seed).fit(rows).fit_, float(_SHARES[share]))
 
 
-def _gains(mixture: MixtureFit, rows: Float64, axes: Array) -> Float64:
-    """Log-density (b,) of the other numbers of rows (b, W), given those of `axes`."""
-    return _logs(mixture, rows) - (_logs(mixture.of_axes(axes), rows[:, axes]) if len(axes) else 0)
-
-
-def _logs(mixture: MixtureFit, rows: Float64) -> Float64:
-    return logsumexp(mixture.log_densities(rows), axis=1)
+def _gains(mixture: MixtureFit, rows: Float64, axes: Array, blur: float) -> Float64:
+    """Log-density (b,) of the other numbers of blurred rows (b, W), given those of `axes`."""
+    whole = logsumexp(mixture.log_densities(rows, blur), axis=1)
+    if not len(axes):
+        return whole
+    return whole - logsumexp(mixture.of_axes(axes).log_densities(rows[:, axes], blur), axis=1)
 
 
 def _draw(pool: _Pool, n: int, rng: np.random.Generator) -> tuple[Float64, float]:

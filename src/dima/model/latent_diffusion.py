@@ -77,7 +77,7 @@ class LatentDiffusion(LatentModel):
 
     def decode(self, Z: ArrayLike) -> Float32:
         """Images (b, c, h, w) of latents (b, d)."""
-        return self._images(self.inverse_transform(Z))
+        return self._images(self.decoded(Z))
 
     def denoise(self, Z: ArrayLike, t: int = 10) -> Array:
         """The prior's clean estimate of latents `Z` (b, d) taken to carry the noise of level `t`.

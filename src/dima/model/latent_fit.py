@@ -8,8 +8,9 @@ import numpy as np
 
 from dima import check, fitted, settings
 from dima.data.columns import Columns
+from dima.errors import warn_user
 from dima.model import kinds, parts
-from dima.model.by_class import ByClass, proportional
+from dima.model.by_class import FEWEST, ByClass, proportional
 from dima.model.learn_rows import Learnt
 from dima.model.mixture_prior import MixturePrior
 from dima.model.rows import Rows
@@ -139,6 +140,7 @@ def with_prior(
         if learnt.places is None:
             prior = make(len(Z)).fit(Z, **training)
         else:
+            _warn_of_small(fit.rows.classes or [], learnt.places)
             prior = ByClass.fitted(make, Z, learnt.places, training["checkpoint"])
     fit = dataclasses.replace(fit, prior=prior)
     residual, match = (_unless_raw(fit.settings, name) for name in ("residual", "match"))
@@ -154,6 +156,13 @@ def with_prior(
         words = [fit.rows.columns.places()[axis] for axis in fit.rows.columns.levels]
         scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.places, match, words)
     return dataclasses.replace(fit, scatter=scatter)
+
+
+def _warn_of_small(classes: list[Any], places: Array) -> None:
+    small = [str(classes[place]) for place in np.flatnonzero(np.bincount(places) < FEWEST)]
+    if small:
+        shown = ", ".join(small[:5]) + ", ..." * (len(small) > 5)
+        warn_user(f"LatentModel: classes with fewer than {FEWEST} rows take the spread of all: {shown}.")
 
 
 def _unless_raw(settings_used: Mapping[str, Any], name: str) -> str | None:

@@ -11,7 +11,7 @@ from dima import check
 from dima.data import frame
 from dima.data.columns import TREATMENTS, Columns
 from dima.data.table import Table
-from dima.errors import DataError, DataTypeError, ShapeError
+from dima.errors import DataError, ShapeError
 from dima.model.rows import TABLE, Rows, as_table
 from dima.settings import OneOf
 from dima.typing import Array
@@ -23,6 +23,8 @@ ColumnsTreated = Annotated[
 ]
 Impute = Annotated[str, OneOf("median"), Meta(description="what fills missing cells; refused if not given")]
 _FEW_WORDS = 10  # that a small table may hold once each
+_MOST_CLASSES = 100
+_ROWS_EACH = 5  # of a class, on average
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,11 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
     types, levels = (None, {}) if table is None else (table.types, table.levels)
     if table is not None:
         _refuse_names(owner, table)
+        twice = [name for name in table.labels if table.labels.count(name) > 1]
+        if twice:
+            raise DataError(
+                f"{owner}: columns must have different names; got {twice[0]!r} twice. Rename one."
+            )
     named = check.feature_names(model, names)
     columns = Columns.of(values, treatment.columns, names=named, types=types, levels=levels)
     values = columns.imputed(values, owner, fill=treatment.impute)
@@ -103,30 +110,44 @@ def _refuse_names(owner: str, table: Table) -> None:
 
 
 def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] | None, Array | None]:
-    """Classes in order and the place of each row; none without labels, or with a target of regression."""
-    if y is None:
+    """Classes in order and the place of each row; none without labels, or with a target of regression.
+
+    Pipelines of scikit-learn hand their target to every step: numbers are labels only where they are whole,
+    few, and each in several rows. A column that was named as labels must be such.
+    """
+    labels = None if y is None else np.asarray(y)
+    if labels is None or (not is_named and _is_target(labels)):
         return None, None
-    labels = np.asarray(y)
-    if labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels)):
-        labels = labels.astype(int)
     if labels.shape != (n,):
-        raise ShapeError(f"{owner}: y must be one label for each of {n} rows; got shape {labels.shape}.")
-    if labels.dtype.kind not in "biufOU":
-        raise DataTypeError(f"{owner}: y must be labels; got dtype {labels.dtype}.")
-    is_missing = np.isnan(labels) if labels.dtype.kind == "f" else np.array([one is None for one in labels])
+        got = f"shape {labels.shape}"
+        raise ShapeError(f"{owner}: y must be one label for each of {n} rows; got {got}. Pass as many.")
+    is_missing = np.array([one is None or one != one for one in labels.tolist()])
     if is_missing.any():
         got, fix = f"none in row {int(is_missing.argmax()) + 1}", "Fill it, or drop such rows."
         raise DataError(f"{owner}: y must hold a label for every row; got {got}. {fix}")
-    is_continuous = labels.dtype.kind == "f"
-    known, places = np.unique(labels.astype(str) if labels.dtype.kind == "O" else labels, return_inverse=True)
+    if _is_target(labels):
+        got, fix = "numbers that are not whole, or hardly repeat", "Leave it out to draw it with the others."
+        raise DataError(f"{owner}: labels must be classes; got {got}. {fix}")
+    if labels.dtype.kind == "O":
+        labels = labels.astype(int if all(isinstance(one, int) for one in labels) else str)
+    known, places = np.unique(labels.astype(int) if labels.dtype.kind == "f" else labels, return_inverse=True)
     if len(known) < 2:
         raise DataError(f"{owner}: y must hold at least 2 classes; got {len(known)}. Leave labels out.")
-    if is_continuous or len(known) > n / 2:
-        if not is_named:
-            return None, None  # a target of regression, which pipelines of scikit-learn hand to every step
-        got, fix = (
-            f"{len(known)} different ones in {n} rows",
-            "Leave it out: it is then drawn with the others.",
-        )
-        raise DataError(f"{owner}: labels must be classes; got {got}. {fix}")
+    if len(known) > max(_FEW_WORDS, n / 2):
+        got, fix = f"{len(known)} different ones in {n} rows", "Name another column."
+        raise DataError(f"{owner}: labels must repeat; got {got}. {fix}")
     return known.tolist(), places
+
+
+def _is_target(y: Array) -> bool:
+    """Whether this is no column of labels: words, booleans, or numbers that look like such."""
+    return y.ndim != 1 or not (y.dtype.kind in "bOU" or (y.dtype.kind in "iuf" and _are_classes(y)))
+
+
+def _are_classes(numbers: Array) -> bool:
+    """Whether numbers look like labels: whole, at most a hundred, each in five rows or more on average."""
+    numbers = numbers[~np.isnan(numbers)] if numbers.dtype.kind == "f" else numbers  # labels with gaps
+    if numbers.dtype.kind == "f" and not np.array_equal(numbers, np.round(numbers)):
+        return False
+    n_known = len(np.unique(numbers))
+    return n_known <= _MOST_CLASSES and n_known * _ROWS_EACH <= max(len(numbers), 2 * _ROWS_EACH)

@@ -29,6 +29,8 @@ class ManifoldAutoencoder(LatentModel):
 
     Args:
         d: latent dimension; half the ambient one, at most 32, if not given.
+        d_diffusion: diffusion coordinates among the d, the others principal components of what these leave
+            (0 is PCA); what is predicted to be best if not given.
         dmap: the encoder: a `DMAP`, or settings for one.
         gplm: the decoder: a `GPLM`, or settings for one.
         prior, seed, columns, residual, match, impute: as in `LatentModel`.
@@ -55,16 +57,21 @@ class ManifoldAutoencoder(LatentModel):
         residual: Residual | None = "auto",
         match: Match | None = "auto",
         impute: Impute | None = None,
+        d_diffusion: Annotated[
+            int, Meta(ge=0, description="diffusion coordinates among d; the rest principal")
+        ]
+        | None = None,
     ) -> None:
         super().__init__(None, prior, seed, columns=columns, residual=residual, match=match, impute=impute)
         self.d = d
         self.dmap = dmap
         self.gplm = gplm
+        self.d_diffusion = d_diffusion
 
     dmap_ = Fitted[DMAP](lambda fit: fit.autoencoder.dmap, "The fitted encoder.")
     gplm_ = Fitted[GPLM](lambda fit: fit.autoencoder.gplm, "The fitted decoder.")
     latents_ = Fitted[Float64](
-        lambda fit: fit.scale.apply(fit.autoencoder.dmap.self_excluded_),
+        lambda fit: fit.scale.apply(fit.autoencoder.training_codes(fit.autoencoder.training_rows())[1]),
         "(n, d) latents of the training rows as if each had been new; the prior learned these.",
     )
 
@@ -77,7 +84,12 @@ class ManifoldAutoencoder(LatentModel):
             raise SettingError(f"{owner}: d must be {rule}; got {dmap.d}. Give it once.")
         # d goes to the encoder: given here, in `dmap`, or chosen from the data.
         chosen = min(_MOST, max(1, X.shape[1] // 2), len(X) - 1)
-        return ManifoldMap(dmap.set_params(d=self.d or dmap.d or chosen), gplm).fit(X)
+        d = self.d or dmap.d or chosen
+        if self.d_diffusion is not None and self.d_diffusion > d:
+            raise SettingError(
+                f"{owner}: d_diffusion must be at most d = {d}; got {self.d_diffusion}. Lower it."
+            )
+        return ManifoldMap(dmap.set_params(d=d), gplm, self.d_diffusion).fit(X)
 
     @classmethod
     def _parts(cls, autoencoder: ManifoldMap) -> dict[str, Any]:

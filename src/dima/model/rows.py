@@ -53,7 +53,7 @@ class Rows:
             if not self.columns.levels and not self.impute:
                 return self.columns.apply(check.points(model, X, reset=False))
             values = check.array(owner, "X", X, ("b", model.n_features_in_), finite=False)
-            self._hold_places(owner, values)
+            self.hold_places(owner, values)
         else:
             table = self.without_label(table)
             self._hold_names(owner, model, table)
@@ -64,9 +64,11 @@ class Rows:
 
     def without_label(self, table: Table) -> Table:
         """The table less the column of labels, where it has that."""
-        if self.label is None or self.label[0] not in (table.columns or []):
+        if self.label is None or self.label[0] not in table.labels:
             return table
-        return table.split_off(self.label[0])[0]
+        # Columns without names are called by their positions, which a narrower table has too.
+        is_there = table.columns is not None or table.values.shape[1] > len(self.columns.types)
+        return table.split_off(self.label[0])[0] if is_there else table
 
     def written(self, model: Any, treated: Array) -> Any:
         """Numbers (b, W) as rows in the form that was asked for, or that rows came in.
@@ -106,9 +108,8 @@ class Rows:
         wanted = np.asarray(labels)
         wanted = np.full(n, wanted.item(), dtype=wanted.dtype) if wanted.ndim == 0 else wanted
         if wanted.shape != (n,):
-            raise ShapeError(
-                f"{owner}: y must be one label, or one for each of {n} rows; got {wanted.shape}."
-            )
+            got, fix = f"shape {wanted.shape}", "Pass as many."
+            raise ShapeError(f"{owner}: y must be one label, or one for each of {n} rows; got {got}. {fix}")
         if wanted.dtype.kind == "f" and np.array_equal(wanted, np.round(wanted)):
             wanted = wanted.astype(int)  # as in `fit`
         # As text: the labels of a saved model, or of a command line, have lost their NumPy types.
@@ -141,7 +142,8 @@ class Rows:
         label = saved["label"] and (saved["label"][0], saved["label"][1])
         return cls(Columns.from_arrays(saved["columns"], arrays), **own, label=label)
 
-    def _hold_places(self, owner: str, values: Array) -> None:
+    def hold_places(self, owner: str, values: Array) -> None:
+        """Refuse numbers (b, D) that are no places of words in a column of words; NaN may be."""
         for axis, words in self.columns.levels.items():
             column = values[:, axis]
             column = column[~np.isnan(column)]
@@ -163,14 +165,15 @@ class Rows:
             fix = "Pass the columns of the training table, in their order."
             raise ShapeError(f"{owner}: columns must be those of the model; got {what}. {fix}")
         if got != width:
-            raise ShapeError(f"{owner}: X must have {width} columns; got {got}.")
+            fix = "Pass those of the training table."
+            raise ShapeError(f"{owner}: X must have {width} columns; got {got}. {fix}")
 
 
 def as_table(X: Any) -> Table | None:
     """A frame or a table as a table; None for anything else."""
     if isinstance(X, Table):
         return X
-    return frame.from_frame(X) if frame.is_frame(X) else None
+    return frame.from_frame(X, blank=True) if frame.is_frame(X) else None
 
 
 def _inserted(table: Table, name: str, position: int, classes: Sequence[Any], places: Array) -> Table:
