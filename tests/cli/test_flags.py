@@ -93,7 +93,7 @@ def test_every_declared_setting_is_a_flag_with_its_default(page, part, name):
 
 @pytest.mark.parametrize("name", declared(ManifoldAutoencoder))
 def test_settings_of_the_model_are_flags(page, name):
-    assert _line(page, f"--{name}")
+    assert _line(page, f"--{name.replace('_', '-')}")
 
 
 def test_no_flag_is_without_a_setting(page):

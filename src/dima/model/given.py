@@ -16,13 +16,13 @@ from scipy.special import logsumexp
 from sklearn.base import clone
 
 from dima import check, settings
-from dima.check import SMALLEST_SPREAD
 from dima.data.columns import Columns
 from dima.errors import DataError, SettingError, ShapeError, warn_user
 from dima.manifold.neighbors import knn
 from dima.model.latent_fit import LatentModelFit
 from dima.model.mixture_prior import MixtureFit, MixturePrior
 from dima.model.rows import Rows, as_table
+from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
 __all__ = ["GivenRows", "sample_given"]
@@ -136,9 +136,9 @@ class _Conditional:
 
     def _apart(self, rows: Float64, axes: Array) -> Float64:
         """Distances (b, 2) to the two nearest training rows, in spreads of the known numbers."""
-        spread = np.maximum(self.train[:, axes].std(axis=0), SMALLEST_SPREAD)
-        known = self.train[:, axes] / spread
-        return np.sqrt(knn(known, rows[:, axes] / spread, min(2, len(known)), "brute").d2)
+        scale = Standardizer.of(self.train[:, axes])
+        known = scale.apply(self.train[:, axes])
+        return np.sqrt(knn(known, scale.apply(rows[:, axes]), 2, "brute").d2)
 
 
 def _conditions(owner: str, rows: Rows, known: Any) -> Float64:

@@ -25,7 +25,8 @@ _MOST = 32  # latent dimensions taken when d is not given
 class ManifoldAutoencoder(LatentModel):
     """Encode, decode, generate and refine on the manifold that data lie on.
 
-    Latents `Z` are diffusion coordinates with mean 0 and standard deviation 1 over the training rows.
+    Latents `Z` are diffusion coordinates, and principal components of what these leave, with mean 0 and
+    standard deviation 1 over the training rows.
 
     Args:
         d: latent dimension; half the ambient one, at most 32, if not given.

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ManifoldMap", "Principal", "best_split"]
 
-_ROWS = 1500  # training rows the search for d1 looks at
-_CENTRES = 400  # inducing points of each decoder that is tried
+_ROWS = 2500  # training rows the search for d1 looks at
+_CENTRES = 512  # inducing points of each decoder that is tried
 _PARTS = 4  # of d that are tried
 _FOLDS = 5
 _WORTH = 0.99  # of the error, below which fewer diffusion coordinates are taken
@@ -68,8 +68,7 @@ class ManifoldMap(Autoencoder):
         with measured("decoder"):
             known, near = self.dmap.embedding_, self.dmap.self_excluded_
             d = known.shape[1]
-            splits = _splits(d) if self.d_diffusion is None else [self.d_diffusion]
-            split, error = best_split(self.gplm, near, X, splits)
+            split, error = best_split(self.gplm, near, X, self.d_diffusion)
             self.d_diffusion_, used = split, split or d
             self.gplm.fit(near[:, :used], X, in_sample_ix=known[:, :used])
             self.principal_ = None if split == d else _principal(self._left(X), d - split, error)
@@ -164,33 +163,40 @@ class ManifoldMap(Autoencoder):
         return [Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),))]
 
 
-def _splits(d: int) -> list[int]:
-    """Quarters of d, none first: what is linear needs no map."""
-    return sorted({round(d * part / _PARTS) for part in range(_PARTS + 1)})
-
-
-def best_split(gplm: GPLM, self_excluded: Float64, X: Array, splits: Sequence[int]) -> tuple[int, float]:
+def best_split(gplm: GPLM, self_excluded: Float64, X: Array, given: int | None = None) -> tuple[int, float]:
     """How many of the d coordinates should be diffusion coordinates, and the error predicted for new rows.
 
-    Splits are tried on at most 1,500 rows: a decoder of the first coordinates, its leave-one-out residuals,
-    and principal components of four fifths of these judged by the last.
+    Quarters of d are tried, then an eighth more and less, on at most 2,500 rows: a decoder of the first
+    coordinates, its leave-one-out residuals, and principal components of four fifths of these judged by the
+    last. More diffusion coordinates must be better by a hundredth: what is linear needs no map.
 
     Args:
         gplm: a decoder with the settings that will be used.
         self_excluded: (n, d) diffusion coordinates of each row as if it had been new.
         X: rows (n, D).
-        splits: those tried, of which the first is taken unless a later one is better by a hundredth.
+        given: the number to judge, where it is not to be chosen.
     """
     rows = np.sort(np.random.default_rng(gplm.seed).permutation(len(X))[:_ROWS])
     codes, targets, d = self_excluded[rows], np.asarray(X[rows], np.float64), self_excluded.shape[1]
     total = float(((targets - targets.mean(axis=0)) ** 2).sum()) or 1.0
-    best, least = splits[0], float("inf")
-    for split in splits:
-        left = _left_of(gplm, codes[:, :split], targets) if split else targets
-        error = _judged(left, d - split) / total
-        if error < _WORTH * least:
-            best, least = split, error
-    return best, least
+    errors: dict[int, float] = {}
+
+    def tried(splits: Sequence[int]) -> int:
+        for split in sorted(set(splits) - errors.keys()):
+            left = _left_of(gplm, codes[:, :split], targets) if split else targets
+            errors[split] = _judged(left, d - split) / total
+        # From none upwards, so that one more must earn its place.
+        best = min(errors)
+        for split in sorted(errors):
+            best = split if errors[split] < _WORTH * errors[best] else best
+        return best
+
+    if given is not None:
+        return given, errors[tried([given])]
+    best = tried([round(d * part / _PARTS) for part in range(_PARTS + 1)])
+    step = max(1, round(d / (2 * _PARTS)))
+    best = tried([max(best - step, 0), min(best + step, d)])
+    return best, errors[best]
 
 
 def _left_of(gplm: GPLM, codes: Float64, targets: Float64) -> Float64:
