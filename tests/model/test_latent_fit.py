@@ -6,7 +6,7 @@ from scipy.stats import ks_2samp, norm, rankdata, spearmanr, zscore
 from sklearn.decomposition import PCA
 
 from close import assert_close
-from dima.errors import SettingError
+from dima.errors import SettingError, ShapeError
 from dima.model.latent_model import LatentModel
 
 
@@ -102,6 +102,9 @@ def test_classes_are_drawn_as_asked(unlike):
     asked = np.array(["c", "a", "b", "c", "c"])
     assert of_c(model.sample(5, y=asked)) == 3
     assert of_c(model.sample(5, y=asked)[asked == "c"]) == 3
+    assert of_c(model.sample(9, y={"a": 5, "c": 4})[5:]) == 4
+    with pytest.raises(ShapeError, match="one for each of 9 rows; got shape"):
+        model.sample(9, y={"a": 5})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from dima.model.rows import Rows
 from dima.model.scatter import MATCHES, RESIDUALS, ScatterByClass
 from dima.model.stages import Stage, measured
 from dima.scaling import Standardizer
-from dima.typing import Array, ArrayLike, Arrays, Float64
+from dima.typing import Array, Arrays, Float64
 
 __all__ = ["LatentModelFit", "checked_codes", "with_prior"]
 
@@ -58,7 +58,7 @@ class LatentModelFit:
         """The numbers (b, W) of standardised latents (b, d)."""
         return self.autoencoder.decode(self.scale.restore(Z))
 
-    def classes_of(self, owner: str, n: int, y: ArrayLike | None, seed: int) -> Array | None:
+    def classes_of(self, owner: str, n: int, y: Any, seed: int) -> Array | None:
         """Places (n,) of the classes to draw from: those asked for, or all in proportion; None without."""
         checked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
         n, seed = checked["n"], checked["seed"]

@@ -178,7 +178,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def sample(
         self,
         n: int,
-        y: ArrayLike | None = None,
+        y: Any = None,
         *,
         decode: bool = True,
         residual: bool = True,
@@ -188,7 +188,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
         Args:
             n: number of rows.
-            y: one label, or labels (n,): the classes to draw from; in proportion if not given.
+            y: classes to draw from: one label, labels (n,) or {label: rows}; in proportion if not given.
             decode: whether to decode.
             residual: whether to scatter and match; otherwise rows lie on the decoded sheet.
             **sampling: seed, and solver, steps, eta, churn, spacing and guidance of `DDPM.sample`.

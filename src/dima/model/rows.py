@@ -5,7 +5,7 @@ Arrays, pandas and polars frames and tables from files come in; columns are trea
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,8 +95,8 @@ class Rows:
             return table
         return _inserted(table, *self.label, self.classes or [], places)
 
-    def places(self, owner: str, labels: ArrayLike, n: int) -> Array:
-        """Place (n,) of each label among the classes; one label stands for all rows.
+    def places(self, owner: str, labels: ArrayLike | Mapping[Any, int], n: int) -> Array:
+        """Place (n,) of each label among the classes; one label stands for all, {label: rows} for so many.
 
         Raises:
             DataError: the model has no classes, or not that one.
@@ -105,6 +105,8 @@ class Rows:
         if self.classes is None:
             fix = "Fit with labels (dima fit --label NAME) first."
             raise DataError(f"{owner}: y must be left out; got labels, and the model has no classes. {fix}")
+        if isinstance(labels, Mapping):
+            labels = [label for label, count in labels.items() for _ in range(count)]
         wanted = np.asarray(labels)
         wanted = np.full(n, wanted.item(), dtype=wanted.dtype) if wanted.ndim == 0 else wanted
         if wanted.shape != (n,):
