@@ -189,3 +189,12 @@ def test_no_library_is_imported_before_it_is_needed():
     seen = "import sys, dima.data.frame as f; f.is_frame(1); print({'pandas', 'polars'} & {*sys.modules})"
     asked = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
     assert asked.stdout.strip() == "set()"
+
+
+def test_a_table_of_words_is_a_frame_of_words():
+    table = Table(np.array([[1.0, 0], [2, 1]]), ["a", "kind"], [], ("int", "text"), {1: ("x", "y")})
+    assert len(table) == 2
+    pd.testing.assert_frame_equal(
+        frame.to_frame(table, "pandas"), pd.DataFrame({"a": [1, 2], "kind": ["x", "y"]})
+    )
+    assert frame.to_frame(table, "polars").rows() == [(1, "x"), (2, "y")]

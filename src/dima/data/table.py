@@ -69,6 +69,9 @@ class Table:
         """One column as words, integers, booleans or floats; None where a cell is missing."""
         return self._spelt(axis, self.values[:, axis])
 
+    def __len__(self) -> int:
+        return len(self.values)
+
     def take(self, rows: Array | slice) -> "Table":
         """The table of some rows, given by an array of indices or a slice."""
         return dataclasses.replace(self, values=self.values[rows])
