@@ -14,11 +14,6 @@ def frame():
 
 
 @pytest.fixture(scope="module")
-def model(frame):
-    return ranked().fit(frame, "label")
-
-
-@pytest.fixture(scope="module")
 def arrays(frame):
     """A model of numbers alone, without labels."""
     return ranked().fit(frame[NUMBERS].to_numpy(float))

@@ -103,8 +103,8 @@ def fit(  # noqa: PLR0913 each argument is a flag
         **settings.check("dima fit", ManifoldAutoencoder, model or {}),
     }
     found = inputs.table(data, drop_text, common, words=True, missing=True)
-    parts["columns"] = columns or _columns(found, data, label)
-    labels = None if label is None else found.split_off(label)[1]
+    unlabelled, labels = (found, None) if label is None else found.split_off(label)
+    parts["columns"] = columns or _columns(unlabelled, data)
     train, held_out = _split(found, page, hold_out, common.seed or 0, labels)
     fitted = ManifoldAutoencoder(**parts, **common.seeded())
     if sys.stderr.isatty() and not common.quiet:
@@ -133,12 +133,11 @@ def _prior(wanted: str | None, values: dict[str, Any]) -> Any:
     return values or wanted
 
 
-def _columns(found: Table, data: str, label: str | None) -> str:
+def _columns(found: Table, data: str) -> str:
     """How to treat columns: those of a table over their spreads, or by rank where these are unlike."""
     if Path(data).suffix.lower() not in inputs.TABLES:
         return "raw"
-    rows = found if label is None else found.split_off(label)[0]
-    return "rank" if spreads_differ(rows.values, rows.levels) else "standard"
+    return "rank" if spreads_differ(found.values, found.levels) else "standard"
 
 
 def _split(

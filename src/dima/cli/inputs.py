@@ -67,8 +67,8 @@ def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array | Tabl
             return images.load(data, "test").images
     if hasattr(model, "image_shape_") or not isinstance(model, LatentModel):
         return rows_for(model, table(data, drop_text, common), data)
-    found = model.fit_.rows.without_label(table(data, drop_text, common, words=True, missing=True))
-    rows_for(model, found, data)
+    found = table(data, drop_text, common, words=True, missing=True)
+    rows_for(model, model.fit_.rows.without_label(found), data)
     return found
 
 

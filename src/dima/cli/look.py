@@ -58,9 +58,9 @@ def evaluate(
     opened = inputs.whole(model, "evaluate")
     chosen: dict[str, Any] = {} if n_samples is None else {"n_samples": n_samples}
     if train is not None:
-        chosen["train"] = _rows(opened, train, drop_text, common)
+        chosen["train"] = inputs.rows(opened, train, drop_text, common)
     with common.bars():
-        measured = measure(opened, _rows(opened, data, drop_text, common), **chosen, **common.seeded())
+        measured = measure(opened, inputs.rows(opened, data, drop_text, common), **chosen, **common.seeded())
     if common.as_json:
         output.json(dataclasses.asdict(measured))
         return
@@ -86,13 +86,6 @@ def _note_what_is_missing(opened: LatentModel, figures: Sequence[RowFigure] | No
         output.note("How honest generated rows are can be told with the training table: --train TABLE.")
     elif label is not None and not any(figure.name.startswith("train on") for figure in figures):
         output.note(f"What generated rows teach can be told where both tables hold the column {label[0]!r}.")
-
-
-def _rows(opened: LatentModel, data: str, drop_text: bool, common: Common) -> Any:
-    """Rows as the model takes them, a table with its column of labels."""
-    if hasattr(opened, "image_shape_"):
-        return inputs.rows(opened, data, drop_text, common)
-    return inputs.table(data, drop_text, common, words=True, missing=True)
 
 
 def info(model: flags.Model, /, *, common: Common = EVERYWHERE) -> None:

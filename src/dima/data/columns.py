@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
+from dima import fitted
 from dima.check import SMALLEST_SPREAD
+from dima.data.table import column_labels
 from dima.errors import DataError
 from dima.fitted import below, under
 from dima.scaling import Standardizer
@@ -87,15 +89,22 @@ class Columns:
         types = tuple("float" if is_raw and kind != "text" else kind for kind in known)
         knots: Arrays = {}
         fill, decimals = np.zeros(X.shape[1]), np.full(X.shape[1], -1)
+        missing = np.isnan(X)
         for axis in range(X.shape[1]):
-            values, counts = _counted(X[:, axis], _name(names, axis))
-            is_text = axis in levels
-            fill[axis] = values[counts.argmax()] if is_text else np.nanmedian(X[:, axis])
-            if is_text or is_raw:
+            _refuse_blank(missing[:, axis], _name(names, axis))
+            column = X[~missing[:, axis], axis]
+            if axis not in levels:
+                fill[axis] = np.median(column)
+            if is_raw and axis not in levels:
+                continue  # nothing else is asked of it
+            values, counts = np.unique(column, return_counts=True)
+            if axis in levels:
+                fill[axis] = values[counts.argmax()]
                 continue
+            values = values.astype(np.float64)
             decimals[axis] = _decimals(values, X.dtype)
             knots |= under(str(axis), _knots(values, counts))
-        filled = np.where(np.isnan(X), fill, X)
+        filled = np.where(missing, fill, X) if missing.any() else X.astype(np.float64, copy=False)
         words = {axis: tuple(known) for axis, known in levels.items()}
         return cls(treatment, names, types, words, fill, Standardizer.of(filled), knots, decimals)
 
@@ -103,6 +112,11 @@ class Columns:
     def width(self) -> int:
         """W, the numbers a row becomes."""
         return sum(len(self.levels.get(axis, (0,))) for axis in range(len(self.types)))
+
+    @property
+    def labels(self) -> list[str]:
+        """D names of columns; where there are none, their positions, from 1."""
+        return column_labels(self.names or [""] * len(self.types))
 
     @property
     def is_identity(self) -> bool:
@@ -175,7 +189,7 @@ class Columns:
         """Plain values and arrays that `from_arrays` makes equal columns of."""
         levels = {str(axis): list(words) for axis, words in self.levels.items()}
         plain = {"treatment": self.treatment, "names": self.names, "types": list(self.types)}
-        scale = under("scale", {name: getattr(self.scale, name) for name in ("center", "unit", "varies")})
+        scale = under("scale", fitted.to_arrays(self.scale)[1])
         arrays = under("knots", self.knots) | scale | {"fill": self.fill, "decimals": self.decimals}
         return plain | {"levels": levels}, arrays
 
@@ -183,7 +197,8 @@ class Columns:
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> "Columns":
         """The columns that `to_arrays` described."""
         levels = {int(axis): tuple(words) for axis, words in saved["levels"].items()}
-        scale, knots = Standardizer(**below(arrays, "scale")), below(arrays, "knots")
+        scale = fitted.from_arrays(Standardizer, {}, below(arrays, "scale"))
+        knots = below(arrays, "knots")
         own = (saved["treatment"], saved["names"], tuple(saved["types"]), levels)
         return cls(*own, arrays["fill"], scale, knots, arrays["decimals"])
 
@@ -213,12 +228,9 @@ def _name(names: list[str] | None, axis: int) -> str:
     return f"column {axis + 1}" if names is None else repr(names[axis])
 
 
-def _counted(column: Array, name: str) -> tuple[Float64, Array]:
-    """The different values of a column in order, and the rows of each."""
-    values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
-    if not len(values):
+def _refuse_blank(missing: Array, name: str) -> None:
+    if missing.all():
         raise DataError(f"columns: {name} must have a value in some row; got none. Drop it.")
-    return values.astype(np.float64), counts
 
 
 def _knots(values: Float64, counts: Array) -> Arrays:

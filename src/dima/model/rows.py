@@ -183,7 +183,6 @@ def _inserted(table: Table, name: str, position: int, classes: Sequence[Any], pl
     is_text = isinstance(classes[0], str)
     column = places.astype(np.float64) if is_text else np.asarray(classes, np.float64)[places]
     kind = "text" if is_text else "bool" if isinstance(classes[0], bool) else "int"
-    kind = "float" if isinstance(classes[0], float) else kind
     types = list(table.types or ("float",) * table.values.shape[1])
     levels = {axis + (axis >= position): words for axis, words in table.levels.items()}
     return Table(

@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 
 from dima import check
-from dima.data.table import column_labels
 from dima.metrics.reconstruction import error_over_variance
 from dima.model.evaluate.rows import RowFigure, row_figures
 from dima.model.evaluate.samples import draws
 from dima.model.rows import as_table
 from dima.typing import Array
 
-__all__ = ["MOST", "column_names", "column_r2", "is_table", "plain_rows", "table_figures"]
+__all__ = ["MOST", "column_r2", "is_table", "plain_rows", "table_figures"]
 
 MOST = 5000  # rows drawn, and held-out rows: a forest of more takes minutes and says the same
 
@@ -70,17 +69,11 @@ def column_r2(model: Any, numbers: Array, rebuilt: Array) -> dict[str, float]:
     """
     fit = check.fitted(model)
     columns, found = fit.rows.columns, {}
-    for name, place, varies in zip(column_names(model), columns.places(), columns.scale.varies, strict=True):
+    for name, place, varies in zip(columns.labels, columns.places(), columns.scale.varies, strict=True):
         X, mean = numbers[:, place], fit.mean_X[place]
         is_flat = not varies or not (mean != X).any()
         found[name] = float("nan") if is_flat else 1.0 - error_over_variance(X, rebuilt[:, place], mean)
     return found
-
-
-def column_names(model: Any) -> list[str]:
-    """D names of columns; where there are none, their positions, from 1."""
-    columns = check.fitted(model).rows.columns
-    return column_labels(columns.names or [""] * len(columns.types))
 
 
 def plain_rows(model: Any, X: Any) -> Array:

@@ -7,7 +7,7 @@ from dima.figures import marginals, png
 from dima.figures.report import Section, Table
 from dima.model.evaluate import Evaluation
 from dima.model.evaluate.samples import draws
-from dima.model.evaluate.tables import MOST, column_names, plain_rows
+from dima.model.evaluate.tables import MOST, plain_rows
 from dima.model.report.subject import Subject
 from dima.model.report.summary import (
     COLUMN_HEADERS,
@@ -39,7 +39,8 @@ def columns(model: Any, measured: Evaluation, subject: Subject) -> Section | Non
     rows = [list(row) for row in column_summary(measured)]
     if not rows:
         return None
-    fit, names = check.fitted(model), column_names(model)
+    fit = check.fitted(model)
+    names = fit.rows.columns.labels
     pictures: tuple[bytes, ...] = ()
     text = "R^2 of the reconstruction is 1 at best, 0 for no better than the mean of the training rows."
     if fit.prior is not None:
