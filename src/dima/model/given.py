@@ -8,6 +8,7 @@ a mixture fitted to the rows themselves. Rows come from both, in the proportion 
 held-out training rows most probable, for each set of known columns (stacking: Yao et al. 2018).
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -111,7 +112,7 @@ class _Conditional:
         if len(train) < _FEWEST:
             fix = "Fit to more."
             raise DataError(f"{owner}: training rows must be at least {_FEWEST}; got {len(train)}. {fix}")
-        self._found: dict[bytes, tuple[_Pool, float]] = {}
+        self._found: dict[bytes, tuple[_Pool, _Known]] = {}
 
     def of(self, numbers: Float64, row: int) -> _Pool:
         """The mixtures of the unknown numbers, given those of condition `row` that are known."""
@@ -121,24 +122,74 @@ class _Conditional:
                 f"{self.owner}: a column must be unknown; got all of row {row + 1}. Leave one out."
             )
         if axes.tobytes() not in self._found:
-            self._found[axes.tobytes()] = _pool(self.fit, self.train, axes, self.seed), self._reach(axes)
-        pool, reach = self._found[axes.tobytes()]
-        if len(axes) and self._apart(numbers[None], axes)[0, 0] > reach:
+            self._found[axes.tobytes()] = self._pool(axes), _Known.of(self.train[:, axes])
+        pool, known = self._found[axes.tobytes()]
+        if not known.reaches(numbers[axes]):
             got, fix = f"row {row + 1}, far from all training rows", "Check names and units."
             raise DataError(f"{self.owner}: known values must occur together; got {got}. {fix}")
         return _Pool(
             pool.drawn.given(numbers[axes], axes), pool.fitted.given(numbers[axes], axes), pool.share
         )
 
-    def _reach(self, axes: Array) -> float:
-        """How far from all training rows is too far: far beyond what training rows are from each other."""
-        return float(_REACH * self._apart(self.train, axes)[:, 1].max() + _NEAR) if len(axes) else np.inf
+    def _pool(self, axes: Array) -> _Pool:
+        """What makes unknown columns of held-out training rows most probable, given those of `axes`."""
+        held_out, tried, rival, blur = self._rehearsal
+        gains = np.stack([_gains(one, held_out, axes, blur) for one in tried])
+        fitted = _gains(rival, held_out, axes, blur)
+        with np.errstate(divide="ignore"):  # a share of none
+            shares = np.log([_SHARES, 1 - _SHARES])[:, :, None, None]
+        pooled = np.logaddexp(shares[0] + fitted, shares[1] + gains).mean(axis=2)
+        share, width = np.unravel_index(pooled.argmax(), pooled.shape)
+        drawn, whole = self._proposals
+        return _Pool(drawn[width], whole, float(_SHARES[share]))
 
-    def _apart(self, rows: Float64, axes: Array) -> Float64:
-        """Distances (b, 2) to the two nearest training rows, in spreads of the known numbers."""
-        scale = Standardizer.of(self.train[:, axes])
-        known = scale.apply(self.train[:, axes])
-        return np.sqrt(knn(known, scale.apply(rows[:, axes]), 2, "brute").d2)
+    @functools.cached_property
+    def _rehearsal(self) -> tuple[Float64, list[MixtureFit], MixtureFit, float]:
+        """Held-out training rows, blurred, what is tried on them, and the blur.
+
+        Nothing that is tried has seen them: the autoencoder is fitted once more, without them.
+        """
+        few = np.random.default_rng(self.seed).permutation(len(self.train))[:_MOST]
+        held_out, others = (self.train[part] for part in np.split(few, [len(few) // _HELD_OUT]))
+        again = clone(self.fit.autoencoder).fit(others)
+        prior = MixturePrior(seed=self.seed).fit(again.training_codes(others)[1])
+        tried = _widened(again, again.decode(prior.sample(_DRAWS, self.seed)), others)
+        blur = _BLUR * float(np.sqrt(self.train.var(axis=0).mean()))
+        held_out = held_out + blur * np.random.default_rng(self.seed).standard_normal(held_out.shape)
+        return held_out, tried, MixturePrior(seed=self.seed).fit(others).fit_, blur
+
+    @functools.cached_property
+    def _proposals(self) -> tuple[list[MixtureFit], MixtureFit]:
+        """The same of all training rows: decoded draws at every width, and the fitted mixture."""
+        places = self.fit.classes_of(self.owner, _DRAWS, None, self.seed)
+        decoded = self.fit.decoded_draws(_DRAWS, places, {"seed": self.seed})
+        drawn = _widened(self.fit.autoencoder, decoded, self.train)
+        return drawn, MixturePrior(seed=self.seed).fit(self.train).fit_
+
+
+class _Known(NamedTuple):
+    """Known numbers of the training rows in their spreads, and how far from all of them is too far."""
+
+    scale: Standardizer
+    rows: Float64
+    reach: float
+
+    @classmethod
+    def of(cls, train: Float64) -> "_Known":
+        """Of the known numbers (n, q): far beyond what training rows are from each other is too far."""
+        if not train.shape[1]:
+            return cls(Standardizer(*np.empty((3, 0))), train, np.inf)
+        scale = Standardizer.of(train)
+        rows = scale.apply(train)
+        apart = np.sqrt(knn(rows, rows, 2, "brute").d2[:, 1].max())
+        return cls(scale, rows, float(_REACH * apart + _NEAR))
+
+    def reaches(self, numbers: Float64) -> bool:
+        """Whether numbers (q,) lie near a training row."""
+        if not len(numbers):
+            return True
+        nearest = knn(self.rows, self.scale.apply(numbers[None]), 1, "brute").d2[0, 0]
+        return bool(np.sqrt(nearest) <= self.reach)
 
 
 def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
@@ -149,7 +200,7 @@ def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
         values = check.array(owner, "known", known, ("b", D), finite=False).astype(np.float64)
         rows.hold_places(owner, values)
         return values
-    names = columns.names or [f"column {axis}" for axis in range(1, D + 1)]
+    names = columns.labels
     given = list(known) if isinstance(known, Mapping) else [] if table is None else table.labels
     if strange := [name for name in given if name not in names]:
         fix = "Labels cannot be given yet." if rows.label and strange[0] == rows.label[0] else "Leave it out."
@@ -183,30 +234,6 @@ def _numbers(columns: Columns, values: Float64) -> Float64:
     for axis, place in enumerate(columns.places()):
         numbers[is_unknown[:, axis], place] = np.nan
     return numbers
-
-
-def _pool(fit: LatentModelFit, rows: Float64, axes: Array, seed: int) -> _Pool:
-    """What makes unknown columns of held-out training rows most probable, given those known.
-
-    Nothing that is compared has seen them: the autoencoder is fitted once more, without them.
-    """
-    few = np.random.default_rng(seed).permutation(len(rows))[:_MOST]
-    held_out, others = rows[few[: len(few) // _HELD_OUT]], rows[few[len(few) // _HELD_OUT :]]
-    again = clone(fit.autoencoder).fit(others)
-    prior = MixturePrior(seed=seed).fit(again.training_codes(others)[1])
-    tried = _widened(again, again.decode(prior.sample(_DRAWS, seed)), others)
-    blur = _BLUR * float(np.sqrt(rows.var(axis=0).mean()))
-    held_out = held_out + blur * np.random.default_rng(seed).standard_normal(held_out.shape)
-    gains = np.stack([_gains(one, held_out, axes, blur) for one in tried])
-    fitted = _gains(MixturePrior(seed=seed).fit(others).fit_, held_out, axes, blur)
-    with np.errstate(divide="ignore"):  # a share of none
-        shares = np.log([_SHARES, 1 - _SHARES])[:, :, None, None]
-    pooled = np.logaddexp(shares[0] + fitted, shares[1] + gains).mean(axis=2)
-    share, width = np.unravel_index(pooled.argmax(), pooled.shape)
-    places = fit.classes_of("sample_given", _DRAWS, None, seed)
-    decoded = fit.decode(np.asarray(fit.latents(_DRAWS, places, {"seed": seed}), np.float64))
-    drawn = _widened(fit.autoencoder, decoded, rows)[width]
-    return _Pool(drawn, MixturePrior(seed=seed).fit(rows).fit_, float(_SHARES[share]))
 
 
 def _gains(mixture: MixtureFit, rows: Float64, axes: Array, blur: float) -> Float64:

@@ -73,12 +73,16 @@ class LatentModelFit:
         of_class = {} if places is None else {"places": places}
         return self.prior.sample(n, **sampling, **of_class)
 
+    def decoded_draws(self, n: int, places: Array | None, sampling: Mapping[str, Any]) -> Array:
+        """Draw latents and decode them: numbers (n, W) on the sheet."""
+        Z = self.latents(n, places, sampling)
+        return self.decode(Z) if n else np.empty((0, len(self.mean_X)))
+
     def draw(
         self, n: int, places: Array | None, sampling: Mapping[str, Any], *, residual: bool = True
     ) -> Array:
         """Draw rows (n, D), with the places of words for words."""
-        Z, columns = self.latents(n, places, sampling), self.rows.columns
-        decoded = self.decode(Z) if n else np.empty((0, len(self.mean_X)))
+        columns, decoded = self.rows.columns, self.decoded_draws(n, places, sampling)
         if self.scatter is None or not residual:
             return columns.restore(decoded)
         whose = np.zeros(n, int) if places is None else places
@@ -86,13 +90,13 @@ class LatentModelFit:
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal one of."""
-        saved: dict[str, Any] = {"settings": self.settings, "n_rows": self.n_rows, "prior": None}
+        saved: dict[str, Any] = {"settings": self.settings, "n_rows": self.n_rows}
+        saved |= {"prior": None, "scatter": None}
         arrays = {"mean_X": self.mean_X} | fitted.under("scale", fitted.to_arrays(self.scale)[1])
         for name, role in {"autoencoder": kinds.AUTOENCODERS, "prior": kinds.PRIORS}.items():
             if (part := getattr(self, name)) is not None:
                 saved[name], own = parts.part_arrays(part, role)
                 arrays |= fitted.under(name, own)
-        saved["scatter"] = None
         for name in ("rows", "scatter"):
             if (held := getattr(self, name)) is not None:
                 saved[name], own = held.to_arrays()
@@ -148,12 +152,12 @@ def with_prior(
         return fit
 
     def pilot(n: int, seed: int, place: int | None) -> Array:
-        places = None if place is None else np.full(n, place)
-        return fit.decode(np.asarray(fit.latents(n, places, {"seed": seed}), np.float64))
+        return fit.decoded_draws(n, None if place is None else np.full(n, place), {"seed": seed})
 
     with measured("scatter"):
         left_out = None if residual is None else fit.autoencoder.left_out(learnt.treated)
-        words = [fit.rows.columns.places()[axis] for axis in fit.rows.columns.levels]
+        columns, stand = fit.rows.columns, fit.rows.columns.places()
+        words = [stand[axis] for axis in columns.levels]
         scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.places, match, words)
     return dataclasses.replace(fit, scatter=scatter)
 
