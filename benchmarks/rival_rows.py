@@ -2,8 +2,8 @@
 
 FOLDER holds given.npz of `quality_rows.py`: rows X (n, D), labels y (n,) where there are such, and a seed.
 found.npz beside it takes as many drawn rows, with their labels. Settings are those of each package's own
-example: ForestDiffusion as Forest-Flow with 50 noise levels and 100 copies of the data, classes as labels;
-pyplom with its defaults, a model a class.
+example: ForestDiffusion as Forest-Flow with 50 noise levels and 100 copies of the data (fewer where that is
+more than 100,000 rows), classes as labels; pyplom with its defaults, a model a class.
 """
 
 import sys
@@ -11,14 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
+_MOST_ROWS = 100_000
+
 
 def forest(X, y, seed):
     from ForestDiffusion import ForestDiffusionModel
 
     np.random.seed(seed)  # noqa: NPY002  the package draws from it
     is_whole = [axis for axis in range(X.shape[1]) if np.array_equal(X[:, axis], np.round(X[:, axis]))]
+    copies = min(100, max(1, _MOST_ROWS // len(X)))
     model = ForestDiffusionModel(
-        X, label_y=y, n_t=50, duplicate_K=100, bin_indexes=[], cat_indexes=[], int_indexes=is_whole,
+        X, label_y=y, n_t=50, duplicate_K=copies, bin_indexes=[], cat_indexes=[], int_indexes=is_whole,
         diffusion_type="flow", n_jobs=2, seed=seed,
     )  # fmt: skip
     drawn = model.generate(batch_size=len(X))
