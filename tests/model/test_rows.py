@@ -141,6 +141,45 @@ def test_a_class_of_few_rows_is_drawn(frame, few):
     assert model.sample(80)["label"].value_counts()["few"] == few
 
 
+@pytest.fixture(scope="module")
+def with_a_small_class(frame):
+    """Four rows of a class with a word, a number and a boolean of their own."""
+    few = np.arange(80) % 20 == 3
+    return frame.assign(
+        label=np.where(few, "few", "most"),
+        colour=np.where(few, "violet", frame["colour"]),
+        count=np.where(few, 7, frame["count"]),
+        is_new=frame["is_new"] & ~few,
+    )
+
+
+@pytest.mark.filterwarnings("ignore:LatentModel. classes with fewer")
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"columns": "rank"},
+        {"columns": "standard"},
+        {"columns": "raw"},
+        {"columns": "rank", "residual": None, "match": None},
+        {"columns": "rank", "match": "moments"},
+    ],
+    ids=str,
+)
+def test_rows_of_a_small_class_have_its_own_words_and_constants(
+    with_a_small_class, given, residual, tmp_path
+):
+    model = LatentModel(PCA(3), prior="gmm", **given).fit(with_a_small_class, "label")
+    opened = dima.load(dima.save(model, tmp_path / "m"))
+    for fitted in (model, opened):
+        rows = fitted.sample(300, y="few", residual=residual)
+        assert set(rows["colour"]) == {"violet"}
+        assert_close(rows["count"].to_numpy(float), np.full(300, 7.0), atol=1e-9)
+        assert not rows["is_new"].astype(bool).any()
+        assert rows["amount"].nunique() > 100
+        assert "violet" not in set(fitted.sample(300, y="most", residual=residual)["colour"])
+
+
 def test_missing_cells_are_filled_where_asked(frame):
     gaps = frame.copy()
     gaps.loc[[3, 8], "amount"], gaps.loc[5, "colour"] = np.nan, None

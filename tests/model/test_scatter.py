@@ -190,3 +190,34 @@ def test_a_saved_one_of_classes_is_equal(by_class):
     again = ScatterByClass.from_arrays(*scatter.to_arrays())
     of = np.arange(30) % 3
     assert_close(again.apply(narrow(30, 1), of, 5), scatter.apply(narrow(30, 1), of, 5))
+
+
+@pytest.mark.parametrize("match", [None, "moments", "marginals"])
+@pytest.mark.parametrize("few", [4, 40])
+def test_draws_keep_what_rows_of_a_class_share(X, match, few):
+    """A constant of the second class, and words of which each class has its own."""
+    places = np.r_[np.zeros(400 - few, int), np.ones(few, int)]
+    words = np.eye(3)[np.where(places == 1, 2, np.arange(400) % 2)]
+    rows = np.column_stack([np.where(places == 1, 0.1, X[:, 0]), words])
+    residuals = None if match is None else 0.3 * (rows - rows.mean(axis=0))
+
+    def draw(n, seed, place):
+        return np.random.default_rng(seed).standard_normal((n, 4))
+
+    scatter = ScatterByClass.fitted(draw, rows, residuals, places, match, [slice(1, 4)])
+    of = np.arange(600) % 2
+    decoded = draw(600, 5, None)
+    held = [scatter.held(decoded, of)] + ([] if match is None else [scatter.apply(decoded, of, 0)])
+    for drawn_rows in held:
+        own = drawn_rows[of == 1]
+        assert_close(own[:, 0], np.full(300, 0.1), atol=0)
+        assert set(own[:, 1:].argmax(axis=1)) == {2}
+        others = drawn_rows[of == 0]
+        assert others[:, 0].std() > 0.1
+        assert set(others[:, 1:].argmax(axis=1)) == {0, 1}
+
+
+def test_a_class_of_one_row_is_not_drawn_by_heart(X):
+    places = np.r_[np.zeros(399, int), 1]
+    scatter = ScatterByClass.fitted(lambda n, seed, place: narrow(n, seed), X, None, places, None, ())
+    assert_close(scatter.held(narrow(5, 1), np.ones(5, int)), narrow(5, 1), atol=0)

@@ -36,7 +36,8 @@ class LatentModelFit:
         mean_X: (W,) mean of the numbers of the training rows.
         n_rows: training rows.
         rows: how rows (n, D) become numbers (n, W), and back.
-        scatter: the scatter of rows around what is decoded; None for rows on the sheet itself.
+        scatter: the scatter of rows around what is decoded, and what rows of a class share; None for rows
+            on the sheet itself.
         stages: seconds and peak memory of the stages of the fit; none after loading.
     """
 
@@ -83,9 +84,11 @@ class LatentModelFit:
     ) -> Array:
         """Draw rows (n, D), with the places of words for words."""
         columns, decoded = self.rows.columns, self.decoded_draws(n, places, sampling)
-        if self.scatter is None or not residual:
+        if self.scatter is None:
             return columns.restore(decoded)
         whose = np.zeros(n, int) if places is None else places
+        if not residual or not self.scatter.of_class:
+            return columns.restore(self.scatter.held(decoded, whose))
         return columns.within(columns.restore(self.scatter.apply(decoded, whose, sampling.get("seed", 0))))
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
@@ -148,7 +151,7 @@ def with_prior(
             prior = ByClass.fitted(make, Z, learnt.places, training["checkpoint"])
     fit = dataclasses.replace(fit, prior=prior)
     residual, match = (_unless_raw(fit.settings, name) for name in ("residual", "match"))
-    if residual is None and match is None:
+    if residual is None and match is None and learnt.places is None:
         return fit
 
     def pilot(n: int, seed: int, place: int | None) -> Array:

@@ -4,6 +4,7 @@
 
 Decoded rows lie on a smooth sheet of d dimensions; real rows lie around it. What the prior draws too wide
 or too narrow is put right afterwards: first mean and covariance, then each column by a monotone map.
+What all rows of a class share is no matter of chance: its draws keep it.
 """
 
 import dataclasses
@@ -108,9 +109,16 @@ class Scatter:
 
 @dataclasses.dataclass(frozen=True)
 class ScatterByClass:
-    """The scatter of each class of rows, in the order of the classes; of all rows where there are none."""
+    """The scatter of each class of rows, in the order of the classes; of all rows where there are none.
+
+    Attributes:
+        of_class: a scatter each; none where nothing is scattered or matched.
+        fixed: (K, W) numbers that all rows of a class have, and -inf for words that none has; NaN for
+            others. None without classes.
+    """
 
     of_class: tuple[Scatter, ...]
+    fixed: Float64 | None = None
 
     @classmethod
     def fitted(
@@ -141,7 +149,10 @@ class ScatterByClass:
             own = residuals if residuals is None or is_small else residuals[whose]
             return Scatter.of(lambda n, seed: draw(n, seed, place), X[whose], own, match, words)
 
-        return cls(tuple(of(place) for place in range(int(places.max()) + 1)))
+        known = range(int(places.max()) + 1)
+        fixed = np.stack([_fixed(X[places == place], words) for place in known])
+        is_asked = residuals is not None or match is not None
+        return cls(tuple(of(place) for place in known) if is_asked else (), fixed)
 
     def apply(self, decoded: Array, places: Array, seed: int) -> Float64:
         """Rows (n, W) around the decoded ones, which are of the classes `places` (n,)."""
@@ -149,11 +160,18 @@ class ScatterByClass:
         for place, scatter in enumerate(self.of_class):
             of_it = places == place
             rows[of_it] = scatter.apply(decoded[of_it], rng)
-        return rows
+        return self.held(rows, places)
+
+    def held(self, rows: Array, places: Array) -> Array:
+        """Rows (n, W) of the classes `places` (n,) with what all rows of their class share."""
+        if self.fixed is None:
+            return rows
+        fixed = self.fixed.astype(rows.dtype)[places]
+        return np.where(np.isnan(fixed), rows, fixed)
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Every scatter under its number."""
-        arrays: Arrays = {}
+        arrays: Arrays = {} if self.fixed is None else {"fixed": self.fixed}
         plain = []
         for place, scatter in enumerate(self.of_class):
             missing, own = described(scatter)
@@ -165,12 +183,23 @@ class ScatterByClass:
     def from_arrays(cls, saved: Mapping[str, Any], arrays: Arrays) -> "ScatterByClass":
         """The scatter that `to_arrays` described."""
         parts = enumerate(saved["of_class"])
-        return cls(tuple(opened(Scatter, plain, below(arrays, str(place))) for place, plain in parts))
+        of_class = tuple(opened(Scatter, plain, below(arrays, str(place))) for place, plain in parts)
+        return cls(of_class, arrays.get("fixed"))
 
 
 def _noise(seed: int) -> np.random.Generator:
     """The stream of the noise, which is not that of a prior with the same seed."""
     return np.random.default_rng([1, seed])
+
+
+def _fixed(X: Array, words: Sequence[slice]) -> Float64:
+    """Numbers (W,) that all rows (n, W) have, -inf for words that none has, and NaN."""
+    fixed = np.where((X[:1] == X).all(axis=0), X[0], np.nan)
+    if len(X) < 2:
+        fixed[:] = np.nan  # one row tells of no constant, and is not drawn by heart
+    for place in words:
+        fixed[place] = np.where(X[:, place].any(axis=0), np.nan, -np.inf)
+    return fixed
 
 
 def _gaussian(residuals: Array) -> tuple[Float64, Float64]:
