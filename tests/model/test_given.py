@@ -126,6 +126,16 @@ def test_unknown_words_are_refused(mixed):
             mixed.sample_given(known)
 
 
+@pytest.mark.parametrize(
+    "known", [{"count": 30.5}, pd.DataFrame({"count": [30.5]}), [[np.nan] * 2 + [30.5] + [np.nan] * 2]]
+)
+def test_numbers_that_a_column_does_not_hold_are_refused(mixed, known):
+    with pytest.raises(
+        DataError, match=r"column 'count' must hold whole numbers; got 30\.5 in row 1\. Change"
+    ):
+        sample_given(mixed, known)
+
+
 def test_a_model_without_rows_or_prior_is_refused(parabola):
     from sklearn.decomposition import PCA
 

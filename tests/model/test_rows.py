@@ -199,6 +199,8 @@ def test_missing_cells_are_filled_where_asked(frame):
         (lambda f: f.assign(count="many"), "column 'count' must hold numbers; got words such as 'many'"),
         (lambda f: f.assign(colour=1.5), "column 'colour' must hold known words; got '1.5'"),
         (lambda f: f.assign(count=pd.Timestamp("2020-01-01")), "column 'count' .* got Timestamp"),
+        (lambda f: f.assign(is_new=7), "column 'is_new' must hold booleans, .*; got 7 in row 1"),
+        (lambda f: f.assign(count=[*range(79), 30.5]), "column 'count' must hold whole .* 30.5 in row 80"),
         (lambda f: f.assign(amount=[np.nan, *f["amount"][1:]]), "an empty one in 'amount', first in row 1"),
         (lambda f: f.assign(colour=[*f["colour"][:-1], None]), "an empty one in 'colour', first in row 80"),
         (lambda f: np.full((2, 4), 7.0), "column 4 must hold places of its 3 words, 0 to 2"),
@@ -214,6 +216,37 @@ def test_rows_that_do_not_fit_are_refused(model, frame, change, message, library
     with pytest.raises(DimaError, match=message) as found:
         model.transform(given)
     assert "\n" not in str(found.value)
+
+
+def test_whole_numbers_may_be_written_as_floats(model, frame):
+    spelt = frame.assign(count=frame["count"].astype(float), is_new=frame["is_new"].astype(int))
+    assert_close(model.transform(spelt), model.transform(frame), atol=0)
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("impute", [None, "median"])
+def test_arrays_are_held_to_types_that_were_learnt(frame, impute):
+    numbers = frame[NUMBERS]
+    typed = ranked(impute=impute).fit(numbers)
+    X = numbers.to_numpy(float)
+    assert_close(typed.transform(X), typed.transform(numbers), atol=0)
+    X[4, 2] = 0.5
+    rule = "column 'is_new' must hold booleans, True and False or 1 and 0"
+    fix = "Change it, or fit to rows that hold such."
+    said = f"LatentModel: {rule}; got 0.5 in row 5. {fix}"
+    assert told(lambda: typed.transform(X), DataError) == said
+
+
+@pytest.mark.parametrize("columns", ["raw", "standard", "rank"])
+def test_arrays_of_integers_are_of_no_type(frame, columns):
+    whole = frame[["count", "is_new"]].to_numpy(int)
+    model = LatentModel(PCA(2), prior=None, columns=columns).fit(whole)
+    assert np.isfinite(model.transform(whole + 0.25)).all()
+
+
+def test_raw_columns_of_a_frame_hold_any_number(frame):
+    model = LatentModel(PCA(2), prior=None).fit(frame[NUMBERS])
+    assert np.isfinite(model.transform(frame[NUMBERS].assign(count=30.5, is_new=7))).all()
 
 
 def test_whole_labels_are_found_as_integers_or_floats(frame):

@@ -72,7 +72,8 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
 
     Raises:
         SettingError: the model keeps no training rows, or has no prior.
-        DataError: every column of a condition is known, or its values never occur together.
+        DataError: every column of a condition is known, or its values never occur together or are none that
+            their columns hold.
         ShapeError: there is a column that the model has not.
 
     Example:
@@ -88,6 +89,7 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
     asked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
     conditional = _Conditional(owner, fit, asked["seed"])
     values = _conditions(owner, fit.rows, known)
+    fit.rows.hold_types(owner, values)
     drawn, effective = [], np.empty(len(values))
     for row, (condition, numbers) in enumerate(zip(values, _numbers(fit.rows.columns, values), strict=True)):
         given = conditional.of(numbers, row)

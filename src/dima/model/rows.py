@@ -20,6 +20,7 @@ from dima.typing import Array, ArrayLike, Arrays
 __all__ = ["TABLE", "Rows", "as_table"]
 
 TABLE = "table"
+_HOLDS = {"int": "whole numbers", "bool": "booleans, True and False or 1 and 0"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +46,16 @@ class Rows:
 
         Raises:
             ShapeError: another width, or columns of other names.
-            DataTypeError: a column is of another type.
-            DataError: a word or a cell that the model does not know what to do with.
+            DataTypeError: a column is of a type that no model knows.
+            DataError: a word or a cell that the model does not know what to do with, or a number in a column
+                of integers or booleans that is none.
         """
         owner, table = type(model).__name__, as_table(X)
         if table is None:
             if not self.columns.levels and not self.impute:
-                return self.columns.apply(check.points(model, X, reset=False))
+                values = check.points(model, X, reset=False)
+                self.hold_types(owner, values)
+                return self.columns.apply(values)
             values = check.array(owner, "X", X, ("b", model.n_features_in_), finite=False)
             self.hold_places(owner, values)
         else:
@@ -59,6 +63,7 @@ class Rows:
             self._hold_names(owner, model, table)
             table = table.recoded(self.columns.levels, owner)
             values = table.values
+        self.hold_types(owner, values)
         values = self.columns.imputed(values, owner, fill=self.impute)
         return self.columns.apply(check.array(owner, "X", values))
 
@@ -153,6 +158,23 @@ class Rows:
                 rule = f"hold places of its {len(words)} words, 0 to {len(words) - 1}"
                 fix = "Pass a data frame, which holds the words themselves."
                 raise DataError(f"{owner}: column {axis + 1} must {rule}; got other numbers. {fix}")
+
+    def hold_types(self, owner: str, values: Array) -> None:
+        """Refuse numbers (b, D) that are none their column was learnt to hold; NaN may be, and 30.0 is whole.
+
+        Raises:
+            DataError: a column of integers or booleans holds another number.
+        """
+        for axis, kind in enumerate(self.columns.types):
+            if kind not in _HOLDS:
+                continue
+            column = values[:, axis]
+            fits = np.isin(column, (0, 1)) if kind == "bool" else column == np.rint(column)
+            if (strange := np.flatnonzero(~fits & ~np.isnan(column))).size:
+                name = repr(self.columns.names[axis]) if self.columns.names else axis + 1
+                got = f"{column[strange[0]]:.12g} in row {strange[0] + 1}"
+                rule, fix = _HOLDS[kind], "Change it, or fit to rows that hold such."
+                raise DataError(f"{owner}: column {name} must hold {rule}; got {got}. {fix}")
 
     def _hold_names(self, owner: str, model: Any, table: Table) -> None:
         width, names = model.n_features_in_, self.columns.names
