@@ -139,3 +139,40 @@ def test_other_folders_are_left_alone(dima, desk, tmp_path):
     (tmp_path / "diary").write_text("mine", encoding="utf-8")
     assert "must be free, or an older saved model" in dima.refused("fit", desk / "X.npy", "-o", tmp_path)
     assert (tmp_path / "diary").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.fixture
+def with_dates(tmp_path):
+    """A table with a date, a name of each row and a column of words beside two of numbers."""
+    rng, path = np.random.default_rng(0), tmp_path / "t.csv"
+    a, b = rng.normal(size=(2, 60)).round(3)
+    rows = [f"2024-01-{i % 28 + 1:02},{a[i]},row {i},{b[i]},{'red' if i % 3 else 'blue'}" for i in range(60)]
+    path.write_text("\n".join(["day,a,id,b,colour", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_columns_are_left_out_by_name_and_may_stay_in_the_file(dima, with_dates, tmp_path):
+    line = ["fit", with_dates, "-o", tmp_path / "m", "--d", "2"]
+    assert "dates in 'day'" in dima.refused(*line)
+    ran = dima(*line, "--drop", "day", "--drop", "id", "--columns", "rank", "--json")
+    assert (ran.code, ran.json["left_out"], ran.err) == (0, ["day", "id"], "Left out: day, id.\n")
+    without = tmp_path / "without.csv"
+    rows = [row.split(",") for row in with_dates.read_text(encoding="utf-8").splitlines()]
+    without.write_text("\n".join(f"{a},{b},{colour}" for _, a, _, b, colour in rows) + "\n", encoding="utf-8")
+    for data, name in ((with_dates, "Z.npy"), (without, "Y.npy")):
+        ran = dima("encode", tmp_path / "m", data, "-o", tmp_path / name)
+        assert (ran.code, ran.out) == (0, f"{tmp_path / name}: 60 x 2\n")
+    Z, Y = (np.load(tmp_path / name, allow_pickle=False) for name in ("Z.npy", "Y.npy"))
+    assert np.array_equal(Z, Y)
+    assert dima("evaluate", tmp_path / "m", with_dates, "--train", with_dates).code == 0
+    assert dima("sample", tmp_path / "m", "-n", "5", "-o", tmp_path / "new.csv").code == 0
+    assert (tmp_path / "new.csv").read_text(encoding="utf-8").startswith("a,b,colour\n")
+
+
+def test_a_column_to_leave_out_must_be_there(dima, with_dates, desk, tmp_path, monkeypatch):
+    monkeypatch.chdir(with_dates.parent)
+    line = ["-o", tmp_path / "m", "--drop", "day", "--drop", "id", "--drop", "bb"]
+    there = "There are: day, id, a, b, colour."
+    said = f"dima fit: --drop must name columns of t.csv; got 'bb'. {there}\n"
+    assert dima.refused("fit", "t.csv", *line).endswith(said)
+    assert "got 'day', and no column has a name." in dima.refused("fit", desk / "X.npy", *line)

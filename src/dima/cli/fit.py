@@ -44,6 +44,7 @@ _PRIOR = Parameter(
     help="what is drawn from: auto is gmm, a Gaussian mixture, below 1000 rows (50000 unless raw), else ddpm",
     choices=("auto", *FROM_POINTS),
 )
+_DROP = Parameter(help="column to leave out, whatever it holds; once for each", negative="")
 _PAGE = Parameter(name="--report", help="page (.html) with pictures and held-out figures")
 _SHARE = Parameter(
     help="share of the rows kept from the fit, with --report",
@@ -71,6 +72,7 @@ def fit(  # noqa: PLR0913 each argument is a flag
     no_prior: Annotated[bool, flags.switch("fit no prior: nothing to sample from")] = False,
     page: Annotated[Path | None, _PAGE] = None,
     hold_out: Annotated[float | None, _SHARE] = None,
+    drop: Annotated[list[str] | None, _DROP] = None,
     drop_text: flags.DropText = False,
     overwrite: flags.Overwrite = False,
     dmap: flags.Settings = None,
@@ -87,6 +89,7 @@ def fit(  # noqa: PLR0913 each argument is a flag
         dima fit X.npy -o model
         dima fit wine.csv -o wine --label target --report wine.html
         dima fit table.csv -o model --impute median --drop-text --d 16
+        dima fit table.csv -o model --drop id --drop date
         dima fit X.npy -o model --dmap.alpha 0.5 --gplm.m 500 --ddpm.n-iter 5000
         dima fit X.npy -o model --config settings.toml
     """
@@ -102,7 +105,7 @@ def fit(  # noqa: PLR0913 each argument is a flag
         "prior": _prior(None if no_prior else prior, settings.check("--ddpm", DDPM, ddpm or {})),
         **settings.check("dima fit", ManifoldAutoencoder, model or {}),
     }
-    found = inputs.table(data, drop_text, common, words=True, missing=True)
+    found = inputs.table(data, drop_text, common, words=True, missing=True, drop=drop or ())
     unlabelled, labels = (found, None) if label is None else found.split_off(label)
     parts["columns"] = columns or _columns(unlabelled, data)
     train, held_out = _split(found, page, hold_out, common.seed or 0, labels)

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from dima.cli import output
 from dima.cli.flags import Common
 from dima.data import frame, images, read
 from dima.data.table import Table
-from dima.errors import ArtifactError, ShapeError
+from dima.errors import ArtifactError, DataError, ShapeError
 from dima.model import persist
 from dima.model.latent_model import LatentModel
+from dima.model.rows import Rows
 from dima.typing import Array
 
 __all__ = ["TABLES", "as_table", "finish", "method", "rows", "rows_for", "table", "whole"]
@@ -23,12 +25,40 @@ TABLES = (".csv", ".tsv", ".parquet")  # never images
 _METHODS = {"encode": ["transform"], "decode": ["inverse_transform", "predict"]}
 
 
-def table(data: str, drop_text: bool, common: Common, *, words: bool = False, missing: bool = False) -> Table:
-    """Read a table, and say which of its columns were left out; the rest is as in `read.table`."""
-    found = read.table(data, drop_text, words, missing)
+def table(
+    data: str,
+    drop_text: bool,
+    common: Common,
+    *,
+    words: bool = False,
+    missing: bool = False,
+    drop: Collection[str] = (),
+) -> Table:
+    """Read a table, and say which of its columns were left out; the rest is as in `read.table`.
+
+    Raises:
+        DataError: there is no column of a name in `drop`.
+    """
+    found = read.table(data, drop_text, words, missing, drop)
+    _refuse_unknown(found, drop, data)
+    return _noted(found, common)
+
+
+def _noted(found: Table, common: Common) -> Table:
+    """The same, once it is told what was left out."""
     if found.left_out and not common.quiet:
         output.note(f"Left out: {', '.join(found.left_out)}.")
     return found
+
+
+def _refuse_unknown(found: Table, drop: Collection[str], data: str) -> None:
+    """Refuse names of columns to leave out that the table has not, or a table that has none."""
+    unknown = [name for name in drop if name not in found.left_out]
+    if not unknown:
+        return
+    there = "" if found.columns is None else f" There are: {', '.join([*found.left_out, *found.columns])}."
+    got = f"{unknown[0]!r}" if there else f"{unknown[0]!r}, and no column has a name"
+    raise DataError(f"dima fit: --drop must name columns of {data}; got {got}.{there}")
 
 
 def whole(path: Path, verb: str) -> LatentModel:
@@ -67,8 +97,9 @@ def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array | Tabl
             return images.load(data, "test").images
     if hasattr(model, "image_shape_") or not isinstance(model, LatentModel):
         return rows_for(model, table(data, drop_text, common), data)
-    found = table(data, drop_text, common, words=True, missing=True)
-    rows_for(model, model.fit_.rows.without_label(found), data)
+    learnt: Rows = model.fit_.rows
+    found = _noted(read.table(data, drop_text, True, True, learnt.left_out), common)
+    rows_for(model, learnt.learnt_of(found), data)
     return found
 
 

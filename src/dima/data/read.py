@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +36,11 @@ _NPZ_SPEC = re.compile(r"(?P<path>.*\.npz):(?P<key>.+)", re.IGNORECASE | re.DOTA
 
 
 def table(
-    path_or_spec: str | Path, drop_text: bool = False, words: bool = False, missing: bool = False
+    path_or_spec: str | Path,
+    drop_text: bool = False,
+    words: bool = False,
+    missing: bool = False,
+    drop: Collection[str] = (),
 ) -> Table:
     """Read a table (n, D) of numbers and, when asked, of words and booleans.
 
@@ -49,6 +53,7 @@ def table(
         words: keep columns of words, and of True and False in text, instead of refusing the file. Words are
             stripped of outer spaces. Words that hardly repeat and dates are refused still.
         missing: let missing cells be NaN instead of refusing the file; not all cells of a column.
+        drop: names of columns to leave out, whatever they hold; those that the file has not are passed over.
 
     Raises:
         DataError: the file is missing, damaged, empty, ragged or of an unknown kind, or has missing cells
@@ -73,7 +78,7 @@ def table(
     if path.stat().st_size == 0:
         raise unfit(path, "be a file with data in it", "0 bytes", "Write it again.")
     try:
-        return read(path, key, Reading(drop_text, words, missing))
+        return read(path, key, Reading(drop_text, words, missing, drop))
     except OSError as fault:
         raise unfit(path, "be readable", str(fault.strerror), "Check its permissions.") from fault
     except MemoryError as fault:

@@ -1,7 +1,7 @@
 """What a table is, and the one judge of named columns read from a file."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,11 +153,15 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What a file may hold beside numbers: words to leave out, words to keep, missing cells."""
+    """What a file may hold beside numbers: words to leave out, words to keep, missing cells.
+
+    Columns whose names are in `drop` are left out, whatever they hold.
+    """
 
     drop_text: bool = False
     words: bool = False
     missing: bool = False
+    drop: Collection[str] = ()
 
 
 def unfit(file: Path | str, rule: str, got: str, fix: str) -> DataError:
@@ -192,6 +196,8 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     labels = found.labels
     if reading.drop_text:
         text = {**dict.fromkeys(found.levels, ""), **text}
+    if found.columns:
+        text = {**text, **{axis: "" for axis, label in enumerate(labels) if label in reading.drop}}
     lost = {axis: shown for axis, shown in sorted(text.items()) if shown}
     if lost and not reading.drop_text:
         shown = ", ".join(f"{labels[axis]!r} ({lost[axis]})" for axis in [*lost][:5])

@@ -63,6 +63,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
         X, label = table, (label, whole.labels.index(label))
     values = _values(model, X, table, names, impute=treatment.impute)
     types, levels = (None, {}) if table is None else (table.types, table.levels)
+    left_out = () if table is None else tuple(table.left_out)
     if table is not None:
         _refuse_names(owner, table)
         twice = [name for name in table.labels if table.labels.count(name) > 1]
@@ -74,7 +75,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
     columns = Columns.of(values, treatment.columns, names=named, types=types, levels=levels)
     values = columns.imputed(values, owner, fill=treatment.impute)
     classes, places = _classes(owner, y, len(values), is_named=label is not None)
-    rows = Rows(columns, treatment.impute, library, classes, label)
+    rows = Rows(columns, treatment.impute, library, classes, label, left_out)
     return Learnt(rows, columns.apply(values), places)
 
 

@@ -33,6 +33,7 @@ class Rows:
         library: "pandas", "polars" or "table" where rows came as such, None for arrays.
         classes: the classes of rows, in order; None where rows have none.
         label: name and position of the column that named them, where it was one of the table.
+        left_out: names of columns that the table had, and that nothing was learnt of.
     """
 
     columns: Columns
@@ -40,6 +41,7 @@ class Rows:
     library: str | None = None
     classes: list[Any] | None = None
     label: tuple[str, int] | None = None
+    left_out: tuple[str, ...] = ()
 
     def read(self, model: Any, X: Any) -> Array:
         """New rows as numbers (b, W).
@@ -59,7 +61,7 @@ class Rows:
             values = check.array(owner, "X", X, ("b", model.n_features_in_), finite=False)
             self.hold_places(owner, values)
         else:
-            table = self.without_label(table)
+            table = self.learnt_of(table)
             self._hold_names(owner, model, table)
             table = table.recoded(self.columns.levels, owner)
             values = table.values
@@ -67,8 +69,11 @@ class Rows:
         values = self.columns.imputed(values, owner, fill=self.impute)
         return self.columns.apply(check.array(owner, "X", values))
 
-    def without_label(self, table: Table) -> Table:
-        """The table less the column of labels, where it has that."""
+    def learnt_of(self, table: Table) -> Table:
+        """The table less the column of labels and those that were left out, where it has them."""
+        if table.columns is not None and not set(self.left_out).isdisjoint(table.labels):
+            labels = table.labels
+            table = table.select([axis for axis, name in enumerate(labels) if name not in self.left_out])
         if self.label is None or self.label[0] not in table.labels:
             return table
         # Columns without names are called by their positions, which a narrower table has too.
@@ -139,7 +144,7 @@ class Rows:
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal one of."""
         plain, arrays = self.columns.to_arrays()
-        own = {name: getattr(self, name) for name in ("impute", "library", "classes", "label")}
+        own = {name: getattr(self, name) for name in ("impute", "library", "classes", "label", "left_out")}
         return {"columns": plain} | own, arrays
 
     @classmethod
@@ -147,7 +152,8 @@ class Rows:
         """What `to_arrays` described."""
         own = {name: saved[name] for name in ("impute", "library", "classes")}
         label = saved["label"] and (saved["label"][0], saved["label"][1])
-        return cls(Columns.from_arrays(saved["columns"], arrays), **own, label=label)
+        left_out = tuple(saved.get("left_out", ()))  # older models name none
+        return cls(Columns.from_arrays(saved["columns"], arrays), **own, label=label, left_out=left_out)
 
     def hold_places(self, owner: str, values: Array) -> None:
         """Refuse numbers (b, D) that are no places of words in a column of words; NaN may be."""
