@@ -169,6 +169,13 @@ def test_columns_are_left_out_by_name_and_may_stay_in_the_file(dima, with_dates,
     assert (tmp_path / "new.csv").read_text(encoding="utf-8").startswith("a,b,colour\n")
 
 
+def test_none_in_the_shell_is_none_of_the_library(dima, with_dates, tmp_path):
+    line = ["fit", with_dates, "-o", tmp_path / "m", "--d", "2", "--drop", "day", "--drop", "id"]
+    assert dima(*line, "--residual", "none", "--match", "none").code == 0
+    model = persist.load(tmp_path / "m")
+    assert (model.residual, model.match, model.fit_.scatter) == (None, None, None)
+
+
 def test_a_column_to_leave_out_must_be_there(dima, with_dates, desk, tmp_path, monkeypatch):
     monkeypatch.chdir(with_dates.parent)
     line = ["-o", tmp_path / "m", "--drop", "day", "--drop", "id", "--drop", "bb"]

@@ -15,7 +15,7 @@ from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.evaluate import evaluate
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
-from dima.settings import declared
+from dima.settings import OneOf, declared
 
 PARTS = {"dmap": DMAP, "gplm": GPLM, "ddpm": DDPM}
 ELSEWHERE = {("dmap", "d")}  # --d is the model's
@@ -30,6 +30,7 @@ class Toy:
         n_rows: Annotated[int, Meta(ge=1, description="rows")] = 3,
         T: Annotated[float, Meta(description="time")] | None = None,
         way: Annotated[Literal["a", "b"], Meta(description="which way")] = "a",
+        name: Annotated[str, OneOf("c", "d"), Meta(description="which name")] | None = "c",
         hidden: int = 0,
     ) -> None: ...
 
@@ -51,8 +52,13 @@ def _flags(**kept):
 
 
 def test_flags_of_a_declaration():
-    assert list(_flags().items()) == [("n_rows", int), ("T", float | None), ("way", Literal["a", "b"])]
-    assert list(_flags(without={"T"})) == ["n_rows", "way"]
+    assert list(_flags().items()) == [
+        ("n_rows", int),
+        ("T", float | None),
+        ("way", Literal["a", "b"]),
+        ("name", str | None),
+    ]
+    assert list(_flags(without={"T"})) == ["n_rows", "way", "name"]
 
 
 def test_only_what_was_given_is_handed_on():
@@ -65,6 +71,8 @@ def test_only_what_was_given_is_handed_on():
 
     assert app([]) is None
     assert app(["--t", "none", "--way", "b"]) == {"T": None, "way": "b"}
+    assert app(["--name", "none"]) == {"name": None}
+    assert app(["--name", "d"]) == {"name": "d"}
 
 
 @pytest.fixture(scope="module")

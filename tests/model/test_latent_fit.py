@@ -80,7 +80,7 @@ def test_auto_is_a_mixture_gaussian_scatter_and_marginals(treated, unlike):
 def test_auto_leaves_raw_rows_on_the_sheet(X):
     raw = LatentModel(PCA(3), prior="gmm").fit(X)
     assert_close(raw.sample(20), raw.sample(20, residual=False))
-    none = LatentModel(PCA(3), prior="gmm", residual="none", match="none").fit(X)
+    none = LatentModel(PCA(3), prior="gmm", residual=None, match=None).fit(X)
     assert_close(raw.sample(20), none.sample(20))
     asked = LatentModel(PCA(3), prior="gmm", residual="gaussian", match="moments").fit(X)
     rows = asked.sample(20_000)
@@ -113,6 +113,8 @@ def test_classes_are_drawn_as_asked(unlike):
         ({"columns": "ranks"}, "columns must be one of"),
         ({"residual": "normal"}, "residual must be"),
         ({"match": "all"}, "match must be"),
+        ({"match": "none"}, "match must be one of 'auto', 'moments', 'marginals' or None; got 'none'"),
+        ({"residual": "none"}, "residual must be one of 'auto', 'gaussian' or None; got 'none'"),
         ({"impute": "mean"}, "impute must be"),
     ],
 )

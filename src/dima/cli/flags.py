@@ -48,6 +48,11 @@ def _whole_or_none(kind: type, tokens: Sequence[Token]) -> int | None:
     return None if tokens[0].value.lower() == "none" else whole(kind, tokens)
 
 
+def _name_or_none(_type: type, tokens: Sequence[Token]) -> str | None:
+    """Read a name, where "none" stands for nothing: a shell has no other word for it."""
+    return None if tokens[0].value.lower() == "none" else tokens[0].value
+
+
 def switch(about: str, *names: str) -> Parameter:
     """A flag that is on where it stands and off elsewhere."""
     return Parameter(name=names or None, help=about, negative="", show_default=False)
@@ -132,6 +137,8 @@ def _flag(setting: settings.Setting) -> Any:
     if type(None) in parts and int in typing.get_args(parts[0]):
         reader = _whole_or_none
     choices = settings.choices(setting.type) or None
+    if choices and type(None) in parts:
+        choices, reader = (*choices, "none"), _name_or_none
     is_list = any(typing.get_origin(part) is tuple for part in parts)
     flag = Parameter(
         help=setting.help,

@@ -177,7 +177,7 @@ def _unless_raw(settings_used: Mapping[str, Any], name: str) -> str | None:
     asked = settings_used.get(name)
     if asked == "auto" and settings_used["columns"] != "raw":
         return {"residual": RESIDUALS[-1], "match": MATCHES[-1]}[name]
-    return None if asked in ("auto", "none") else asked
+    return None if asked == "auto" else asked
 
 
 def _rows(saved: dict[str, Any], arrays: Arrays) -> Rows:

@@ -26,10 +26,10 @@ __all__ = ["MATCHES", "RESIDUALS", "Match", "Residual", "Scatter", "ScatterByCla
 RESIDUALS = ("gaussian",)
 MATCHES = ("moments", "marginals")
 Residual = Annotated[
-    str, OneOf("auto", *RESIDUALS, "none"), Meta(description="scatter around the sheet; auto: unless raw")
+    str, OneOf("auto", *RESIDUALS), Meta(description="scatter around the sheet; auto: unless raw")
 ]
 Match = Annotated[
-    str, OneOf("auto", *MATCHES, "none"), Meta(description="what draws share with data; auto: unless raw")
+    str, OneOf("auto", *MATCHES), Meta(description="what draws share with data; auto: unless raw")
 ]
 _PILOT = 5  # draws for every row that the match is learnt from,
 _PILOT_LEAST = 2000
