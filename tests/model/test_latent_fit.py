@@ -107,6 +107,26 @@ def test_classes_are_drawn_as_asked(unlike):
         model.sample(9, y={"a": 5})
 
 
+@pytest.mark.parametrize("y", [None, np.arange(200) % 2])
+@pytest.mark.parametrize("prior", ["gmm", "bootstrap"])
+def test_a_run_folder_that_nothing_is_kept_in_is_told(X, tmp_path, prior, y):
+    model, seen = LatentModel(PCA(2), prior=prior), []
+    rule = "must be left out with a prior that is not trained"
+    said = f"LatentModel: checkpoint and watch {rule}; got '{prior}', and nothing is kept or shown."
+    with pytest.warns(UserWarning, match=rule) as told:
+        model.fit(X, y, checkpoint=tmp_path / "run", watch=lambda *shown: seen.append(shown))
+    assert [str(one.message) for one in told] == [said]
+    assert (seen, (tmp_path / "run").exists()) == ([], False)
+
+
+@pytest.mark.parametrize("y", [None, np.arange(200) % 2])
+def test_a_prior_that_is_trained_keeps_its_run(X, tmp_path, y):
+    tiny = {"n_iter": 5, "hidden_dim": 8, "t_embed_dim": 4}
+    LatentModel(PCA(2), prior=tiny).fit(X, y, checkpoint=tmp_path / "run")
+    folders = [tmp_path / "run"] if y is None else [tmp_path / "run" / f"class-{place}" for place in (0, 1)]
+    assert all((folder / "metrics.jsonl").is_file() for folder in folders)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

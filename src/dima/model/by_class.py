@@ -47,7 +47,7 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
         for place in range(len(counts)):
             own = _latents_of(Z, places, place)
             folder = checkpoint and Path(checkpoint) / f"class-{place}"
-            fitted.append(make(len(Z)).fit(own, checkpoint=folder))
+            fitted.append(priors.fit_prior(make(len(Z)), own, folder))
         return cls(fitted, counts / counts.sum())
 
     def sample(self, n: int, seed: int = 0, places: Array | None = None, **sampling: Any) -> Array:

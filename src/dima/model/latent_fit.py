@@ -9,7 +9,7 @@ import numpy as np
 from dima import check, fitted, settings
 from dima.data.columns import Columns
 from dima.errors import warn_user
-from dima.model import kinds, parts
+from dima.model import kinds, parts, priors
 from dima.model.by_class import FEWEST, ByClass, proportional
 from dima.model.learn_rows import Learnt
 from dima.model.mixture_prior import MixturePrior
@@ -144,8 +144,9 @@ def with_prior(
         training: checkpoint and watch of `DDPM.fit`.
     """
     with measured("prior"):
+        _warn_of_unused(make(len(Z)), training)
         if learnt.places is None:
-            prior = make(len(Z)).fit(Z, **training)
+            prior = priors.fit_prior(make(len(Z)), Z, **training)
         else:
             _warn_of_small(fit.rows.classes or [], learnt.places)
             prior = ByClass.fitted(make, Z, learnt.places, training["checkpoint"])
@@ -163,6 +164,13 @@ def with_prior(
         words = [stand[axis] for axis in columns.levels]
         scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.places, match, words)
     return dataclasses.replace(fit, scatter=scatter)
+
+
+def _warn_of_unused(prior: Any, training: Mapping[str, Any]) -> None:
+    given = [name for name, value in training.items() if value is not None]
+    if given and not priors.is_trained(prior):
+        what = f"{' and '.join(given)} must be left out with a prior that is not trained"
+        warn_user(f"LatentModel: {what}; got {prior.name!r}, and nothing is kept or shown.")
 
 
 def _warn_of_small(classes: list[Any], places: Array) -> None:

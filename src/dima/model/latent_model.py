@@ -95,7 +95,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             y: labels (n,), or the name of a column of `X` that holds them: each class then has a prior and
                 a scatter of its own. A target of regression is ignored.
             columns: names of the columns, where `X` has none of its own.
-            checkpoint: run folder of the prior's training, as in `DDPM.fit`.
+            checkpoint: run folder of the prior's training, as in `DDPM.fit`; a mixture has none.
             watch: is shown the model so far and the number of each record of the prior; not with classes.
 
         Raises:

@@ -141,8 +141,8 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
     ) -> None:
         self._store(locals())
 
-    def fit(self, Z: ArrayLike, y: None = None, **unused: Any) -> Self:
-        """Learn from points `Z` (n, d). `unused` is what priors that are trained take: there is no training.
+    def fit(self, Z: ArrayLike, y: None = None) -> Self:
+        """Learn from points `Z` (n, d).
 
         Raises:
             DataError: fewer than two points.

@@ -6,8 +6,9 @@ from typing import Any
 
 from dima.errors import SettingError
 from dima.model.parts import make_part
+from dima.typing import Array
 
-__all__ = ["FROM_POINTS", "PRIORS", "distilled", "make_prior"]
+__all__ = ["FROM_POINTS", "PRIORS", "distilled", "fit_prior", "is_trained", "make_prior"]
 
 
 def _ddpm() -> Any:
@@ -80,6 +81,18 @@ def make_prior(
             return make_part(owner, "prior", type(given), given, seed)
     beside = {**defaults, **given} if isinstance(given, Mapping) else given
     return make_part(owner, "prior", _ddpm(), beside, seed)
+
+
+def is_trained(prior: Any) -> bool:
+    """Whether fitting such a prior is a training, which has a run folder and can be watched."""
+    return not isinstance(prior, _mixture())
+
+
+def fit_prior(prior: Any, Z: Array, checkpoint: Any = None, watch: Any = None) -> Any:
+    """Fit a prior to latents `Z` (n, d); run folder and watch are for those that are trained."""
+    if not is_trained(prior):
+        return prior.fit(Z)
+    return prior.fit(Z, checkpoint=checkpoint, watch=watch)
 
 
 def distilled(owner: str, teacher: Any, given: Mapping[str, Any], seed: int, checkpoint: Any = None) -> Any:
