@@ -21,6 +21,20 @@ def test_evaluate_is_the_library_s(dima, desk):
     assert ran.json == dataclasses.asdict(evaluate(persist.load(desk / "bare"), X))
 
 
+def test_training_rows_are_told(dima, goods):
+    ran = dima("evaluate", goods / "m", goods / "new.csv", "--train", goods / "train.csv")
+    assert ran.err == ""
+    lines = (goods / "train.csv").read_text(encoding="utf-8").splitlines()
+    model = dima("fit", goods / "train.csv", "-o", goods / "whole", "--label", "kind", "--d", "2", "-q")
+    assert model.code == 0
+    (goods / "turned.csv").write_text("\n".join([lines[0], *lines[:0:-1]]), encoding="utf-8")
+    said = "These are the rows the model was fitted to: figures flatter. Pass rows it has not seen.\n"
+    line = ["evaluate", goods / "whole", goods / "turned.csv", "--train", goods / "train.csv"]
+    assert dima(*line).err == said
+    assert dima(*line, "--json").json["is_training"]
+    assert dima(*line, "--quiet").err == ""
+
+
 def test_evaluate_for_people(dima, desk):
     ran = dima("evaluate", desk / "model", desk / "new.npy", "--n-samples", "30")
     assert ran.out.startswith("40 rows, d = 2\n\nfigure ")

@@ -35,6 +35,17 @@ def test_without_a_prior_there_are_no_sample_figures(rows):
     assert measured.d == 2
 
 
+@pytest.mark.parametrize("columns", ["raw", "standard", "rank"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_training_rows_are_known_in_any_order_and_no_others(rng, columns, dtype):
+    X = (100 + rng.standard_normal((120, 5))).astype(dtype)
+    model = LatentModel(PCA(2), prior=None, columns=columns).fit(X)
+    assert evaluate(model, X).is_training
+    assert evaluate(model, X[rng.permutation(120)]).is_training
+    for others in (X[:119], np.vstack([X[1:], X[:1] + 1e-3]), 100 + rng.standard_normal((120, 5))):
+        assert not evaluate(model, others).is_training
+
+
 def test_pca_with_all_components_is_exact(rng):
     X = rng.standard_normal((20, 3))
     assert_close(pca_reconstruction(X, X, 5), X, atol=1e-10)

@@ -75,6 +75,8 @@ def evaluate(
         output.table(COLUMN_HEADERS, column_summary(measured))
         if told := more_columns(measured):
             output.lines("", told)
+    if measured.is_training and not common.quiet:
+        output.note("These are the rows the model was fitted to: figures flatter. Pass rows it has not seen.")
     if is_table(opened) and opened.prior_ is not None and not common.quiet:
         _note_what_is_missing(opened, measured.rows)
 

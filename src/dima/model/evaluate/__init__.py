@@ -11,11 +11,13 @@ from dima.model.evaluate.reconstruction import pca_reconstruction, reconstructio
 from dima.model.evaluate.rows import RowFigure
 from dima.model.evaluate.samples import sample_figures
 from dima.model.evaluate.tables import is_table, table_figures
+from dima.model.latent_fit import LatentModelFit
 from dima.typing import Array
 
 __all__ = ["Evaluation", "evaluate", "pca_reconstruction"]
 
 _FEWEST = 10
+_ROUNDING = 1e-10  # of a mean in another order of rows, over the size of what is summed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Evaluation:
         rows: of a model of a table how honest the rows it draws are (`tables.table_figures`). A model keeps
             no labels of its training rows: where it has learnt some, only `train` brings them.
         column_r2: of a model of a table, R^2 of the reconstruction of each column by its name.
+        is_training: whether the rows are those the model was fitted to, in any order: figures then flatter.
     """
 
     d: int
@@ -57,6 +60,7 @@ class Evaluation:
     c2st_floor: float | None = None
     rows: list[RowFigure] | None = None
     column_r2: dict[str, float] | None = None
+    is_training: bool = False
 
 
 def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, seed: int = 0) -> Evaluation:
@@ -86,7 +90,19 @@ def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, see
     if fit.prior is not None:
         figures |= sample_figures(model, held_out, known, n_samples, np.random.default_rng(seed), seed)
         figures["rows"] = _row_figures(model, X, train, known, seed)
+    figures["is_training"] = _is_training(fit, held_out)
     return Evaluation(d=model.d_, n_train=fit.n_rows, n_held_out=len(held_out), **figures)
+
+
+def _is_training(fit: LatentModelFit, numbers: Array) -> bool:
+    """Whether numbers (b, W) are those of the training rows, told by how many they are and by their means.
+
+    Every model has these, the rows themselves only some.
+    """
+    if len(numbers) != fit.n_rows:
+        return False
+    rounding = _ROUNDING * np.abs(numbers).mean(axis=0, dtype=np.float64)
+    return bool((np.abs(numbers.mean(axis=0, dtype=np.float64) - fit.mean_X) <= rounding).all())
 
 
 def _numbers(model: Any, name: str, X: Any) -> Array:
