@@ -32,15 +32,15 @@ def arrays(frame):
 
 
 def test_pandas_comes_back_as_it_was(model, frame):
-    rows = model.sample(40, seed=1)
+    rows = model.sample(80, seed=1)
     assert isinstance(rows, pd.DataFrame)
     assert list(rows.columns) == list(frame.columns)  # the label in its place
     assert rows.dtypes.to_dict() == frame.dtypes.to_dict()
-    for name in ("label", "colour", "count"):
-        assert set(rows[name]) <= set(frame[name]) | set(range(50))
-    assert rows["label"].value_counts().to_dict() == pytest.approx(
-        (40 * frame["label"].value_counts(normalize=True)).to_dict(), abs=1
-    )
+    for name in ("label", "colour"):
+        assert set(rows[name]) == set(frame[name])
+    assert rows["count"].between(frame["count"].min(), frame["count"].max()).all()
+    # As many as there are rows: as many of each class.
+    assert rows["label"].value_counts().to_dict() == frame["label"].value_counts().to_dict()
 
 
 def test_polars_comes_back_as_it_was(model, frame):
@@ -204,7 +204,7 @@ def test_missing_cells_are_filled_where_asked(frame):
         (lambda f: f.assign(amount=[np.nan, *f["amount"][1:]]), "an empty one in 'amount', first in row 1"),
         (lambda f: f.assign(colour=[*f["colour"][:-1], None]), "an empty one in 'colour', first in row 80"),
         (lambda f: np.full((2, 4), 7.0), "column 4 must hold places of its 3 words, 0 to 2"),
-        (lambda f: np.zeros((2, 3)), "shape|columns|features"),
+        (lambda f: np.zeros((2, 3)), r"^LatentModel: X must have shape \(b, 4\); got shape \(2, 3\)\."),
     ],
 )
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -271,7 +271,7 @@ def test_classes_that_are_not_there_are_refused(model, arrays):
 )
 def test_wrong_numbers_of_rows_are_refused_with_classes_too(model, given):
     assert "must be a whole number >= 0" in told(lambda: model.sample(**given), SettingError)
-    told(lambda: model.sample(y="low", **given), SettingError)
+    assert "must be a whole number >= 0" in told(lambda: model.sample(y="low", **given), SettingError)
 
 
 def test_facts_tell_what_columns_and_classes_are(model, arrays):
