@@ -25,6 +25,8 @@ _HOME = {
     "save": "dima.model.persist",
 }
 
+_PAGES = {"errors": "dima.errors", "toy": "dima.latent.toy"}
+
 __all__ = [
     "DDPM",
     "DIMA",
@@ -41,12 +43,13 @@ __all__ = [
     "errors",
     "load",
     "save",
+    "toy",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "errors":
-        return importlib.import_module("dima.errors")
+    if name in _PAGES:
+        return importlib.import_module(_PAGES[name])
     if name not in _HOME:
         offered = ", ".join(__all__)
         raise AttributeError(f"module 'dima' has no attribute {name!r}; it offers {offered}")

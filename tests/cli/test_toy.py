@@ -46,6 +46,9 @@ def test_neither_pytorch_nor_tensorflow_is_imported(tmp_path):
         (["nowhere"], "Invalid value"),
         (["gaussian", "--T", "0"], "Invalid value"),
         (["gaussian", "--beta-start", "-1"], "beta_start must be a finite number > 0 and < 1; got -1"),
+        (["gaussian", "--T", "1"], "Invalid value"),
+        (["gaussian", "--T", "50", "--beta-end", "2"], "beta_end must be a finite number > 0 and < 1; got 2"),
+        (["gaussian", "--beta-start", "0.1"], "beta_start must be at most beta_end; got 0.1 and 0.02"),
         (["--data", "missing.npy"], "missing.npy"),
     ],
 )

@@ -24,13 +24,15 @@ _TOLD = 10  # lines of loss on the way
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class _Settings:
-    epochs: Annotated[Count, Parameter(help="passes over the data")] = 200
-    batch_size: Annotated[Count, Parameter(help="points in a training step")] = 512
-    learning_rate: Annotated[float, Parameter(help="step size of Adam", validator=Number(gt=0))] = 1e-3
+    epochs: Annotated[Count, Parameter(help="passes over the data")] = 300
+    batch_size: Annotated[Count, Parameter(help="points in a training step")] = 128
+    learning_rate: Annotated[float, Parameter(help="step of Adam, falling to 0", validator=Number(gt=0))] = (
+        5e-3
+    )
     hidden_dim: Annotated[Count, Parameter(help="width of the three hidden layers")] = 128
-    T: Annotated[Count, Parameter(help="noising steps")] = 100
-    beta_start: Annotated[float, Parameter(help="first beta of the chain, per 1000 steps")] = 1e-4
-    beta_end: Annotated[float, Parameter(help="last beta of the chain, per 1000 steps")] = 2e-2
+    T: Annotated[int, Parameter(help="noising steps", validator=Number(gte=2))] = 1000
+    beta_start: Annotated[float, Parameter(help="first beta of 1000 steps; of T, 1000 / T times that")] = 1e-4
+    beta_end: Annotated[float, Parameter(help="last beta of 1000 steps; of T, 1000 / T times that")] = 2e-2
 
 
 _USUAL = _Settings()
@@ -52,7 +54,7 @@ def toy_diffusion(
 
     Examples:
         dima toy gaussian
-        dima toy checkerboard --epochs 400 -o board
+        dima toy checkerboard -o board
         dima toy --data points.npy -o mine
     """
     seed, is_told = common.seed or 0, not (common.quiet or common.as_json)

@@ -1,6 +1,5 @@
 """Toy diffusion of points in the plane, from data to pictures: what `dima toy` does."""
 
-import itertools
 import operator
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +13,6 @@ from dima.figures import curve, png
 from dima.figures import plane as pictures
 from dima.files import Content
 from dima.latent import toy
-from dima.noise.schedule import path
 from dima.progress import StepRecord, track
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike, Float64
@@ -22,6 +20,8 @@ from dima.typing import Array, ArrayLike, Float64
 __all__ = ["ToyRun", "diffuse", "plane_points"]
 
 _TIMES = 6
+_PUBLISHED_STEPS = 1000
+_LARGEST_BETA = 0.999
 
 
 class ToyRun(NamedTuple):
@@ -81,18 +81,28 @@ def diffuse(  # noqa: PLR0913 each argument is a setting
     tell: Callable[[StepRecord], None],
 ) -> ToyRun:
     """Train on points (n, 2) and walk samples back; `tell` hears of every epoch."""
-    # The textbook's chain keeps no floor of signal.
-    chain = toy.Chain(path("linear", T, beta_start=beta_start, beta_end=beta_end, eps=0.0))
     scale = Standardizer.of(points, common=True)
-    standard, network = toy.start(scale.apply(points, np.float32), hidden_dim, seed)
-    passes = itertools.islice(toy.epochs(network, chain, standard, batch_size, learning_rate, seed), epochs)
+    standard = scale.apply(points, np.float32)
+    keys = [int(key) for key in np.random.SeedSequence(seed).generate_state(4)]
+    model = toy.DiffusionModel(2, hidden_dim, 2, keys[0])
+    process = _process(T, beta_start, beta_end)
+    trainer = toy.Trainer(model, process, standard, keys[1], learning_rate, batch_size)
     losses = []
-    for trained, record in track(passes, epochs, "training", operator.itemgetter(1)):
-        network = trained
+    for state, record in track(trainer.epochs(epochs), epochs, "training", operator.itemgetter(1)):
+        params = state.params
         losses.append(record.loss)
         tell(record)
-    states = scale.restore(np.asarray(toy.ancestral_sample(network, chain, n_samples, 2, seed)))
+    states = np.asarray(toy.Sampler(model, process, keys[2]).sample(params, n_samples, keep=True))
+    noise = np.random.default_rng(keys[3]).standard_normal(standard.shape, np.float32)
     times = np.unique(np.linspace(0, T, _TIMES).astype(int))
-    clouds = toy.noised(chain, scale.apply(points, np.float32), times, seed)
+    # After t steps of noise a point stands at step t - 1; before the first it is clean.
+    clouds = [np.asarray(process.q_sample(standard, t - 1, noise)) if t else standard for t in times]
     forward = {f"t = {t}": scale.restore(cloud) for t, cloud in zip(times, clouds, strict=True)}
-    return ToyRun(points, forward, np.array(losses), states)
+    return ToyRun(points, forward, np.array(losses), scale.restore(states))
+
+
+def _process(T: int, beta_start: float, beta_end: float) -> toy.DiffusionProcess:
+    """The chain in T steps whose betas are those of 1000 steps, larger where steps are fewer."""
+    toy.DiffusionProcess(_PUBLISHED_STEPS, beta_start, beta_end)  # refuses betas as they were given
+    scaled = (min(beta * _PUBLISHED_STEPS / T, _LARGEST_BETA) for beta in (beta_start, beta_end))
+    return toy.DiffusionProcess(T, *scaled)
