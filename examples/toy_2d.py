@@ -18,7 +18,7 @@ def main(epochs: int = 100, points: int = 10_000) -> np.ndarray:
     process = toy.DiffusionProcess(T=1000)
 
     # Forward: any step of the chain in one go.
-    half_way = process.q_sample(data, 300, jax.random.normal(key_noise, data.shape))
+    noised = process.q_sample(data, 100, jax.random.normal(key_noise, data.shape))
 
     # Learn to guess the noise from the noisy point and its step.
     trainer = toy.Trainer(model, process, data, key_trainer, learning_rate=5e-3)
@@ -26,7 +26,7 @@ def main(epochs: int = 100, points: int = 10_000) -> np.ndarray:
 
     # Backward: from pure noise, one step at a time.
     samples = np.asarray(toy.Sampler(model, process, key_sampler).sample(params, 2000))
-    shown = {"data": data, "half way to noise": half_way, "samples": samples}
+    shown = {"data": data, "noised to t = 100": noised, "samples": samples}
     Path("toy_2d.png").write_bytes(png(snapshots(shown)))
     return samples
 
