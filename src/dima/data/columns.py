@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from dima import fitted
 from dima.check import SMALLEST_SPREAD
-from dima.data.table import column_labels
+from dima.data.table import shown_names
 from dima.errors import DataError
 from dima.fitted import below, under
 from dima.scaling import Standardizer
@@ -114,9 +114,9 @@ class Columns:
         return sum(len(self.levels.get(axis, (0,))) for axis in range(len(self.types)))
 
     @property
-    def labels(self) -> list[str]:
+    def shown_names(self) -> list[str]:
         """D names of columns; where there are none, their positions, from 1."""
-        return column_labels(self.names or [""] * len(self.types))
+        return shown_names(self.names or [""] * len(self.types))
 
     @property
     def is_identity(self) -> bool:

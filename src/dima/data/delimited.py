@@ -16,7 +16,7 @@ import numpy as np
 
 from dima import blocks
 from dima.data import words
-from dima.data.table import Reading, Table, check_cells, column_labels, unfit
+from dima.data.table import Reading, Table, check_cells, shown_names, unfit
 from dima.typing import Array
 
 __all__ = ["read_delimited", "write_delimited"]
@@ -82,10 +82,10 @@ def _delimiter(path: Path) -> str:
 
 def _header(table: Table, opening: Sequence[Sequence[str]]) -> list[str]:
     """The names to write above the first two rows; none if they would be read as a row."""
-    if table.columns is not None and _is_header([table.labels, opening[0]]):
-        return table.labels
+    if table.columns is not None and _is_header([table.shown_names, opening[0]]):
+        return table.shown_names
     is_misread = _is_header(opening) or _is_years(opening)
-    return column_labels([""] * len(opening[0])) if is_misread else []
+    return shown_names([""] * len(opening[0])) if is_misread else []
 
 
 def _texts(column: Array, table: Table, axis: int, shown: Array | None) -> list[str]:
@@ -110,7 +110,7 @@ def _shown_words(path: Path, table: Table, axis: int, delimiter: str) -> Array:
     are_truths = {word.lower() for word in found} <= {"true", "false"}
     if blank is not None or (found and (are_truths or not any(map(_is_word, found)))):
         rule = "hold words that cannot be read as numbers, True, False or missing cells"
-        got = f"{found[0] if blank is None else blank!r} in {table.labels[axis]!r}"
+        got = f"{found[0] if blank is None else blank!r} in {table.shown_names[axis]!r}"
         raise unfit(path, rule, got, "Write .parquet.")
     return np.array([*(_quoted(_harmless(word), delimiter) for word in levels), ""], object)
 

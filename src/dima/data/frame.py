@@ -89,12 +89,12 @@ def to_frame(table: Table, library: str) -> Any:
     if library not in _LIBRARIES:
         rule, fix = f"one of {', '.join(_LIBRARIES)}", "Choose one."
         raise SettingError(f"table: library must be {rule}; got {library!r}. {fix}")
-    labels = table.labels
-    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    names = table.shown_names
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise unfit("its columns", "have different names", f"{twice[0]!r} twice", "Rename one.")
-    cells = {label: table.cells(axis) for axis, label in enumerate(labels)}
-    kinds = [table.type_at(axis) for axis in range(len(labels))]
+    cells = {name: table.cells(axis) for axis, name in enumerate(names)}
+    kinds = [table.type_at(axis) for axis in range(len(names))]
     try:
         # Only who asks for a data frame needs the library.
         return _to_pandas(cells, kinds) if library == "pandas" else _to_polars(cells, kinds)
@@ -161,11 +161,11 @@ def _to_pandas(cells: dict[str, list[Any]], kinds: list[str]) -> Any:
     import pandas as pd
 
     series = {}
-    for (label, column), kind in zip(cells.items(), kinds, strict=True):
+    for (name, column), kind in zip(cells.items(), kinds, strict=True):
         # Only the nullable types have a place for a missing integer or boolean.
         plain, nullable = {"int": ("int64", "Int64"), "bool": ("bool", "boolean")}.get(kind, (None, None))
         dtype = "float64" if kind == "float" else nullable if None in column else plain
-        series[label] = pd.Series(column, dtype=dtype)
+        series[name] = pd.Series(column, dtype=dtype)
     return pd.DataFrame(series)
 
 
@@ -175,7 +175,7 @@ def _to_polars(cells: dict[str, list[Any]], kinds: list[str]) -> Any:
     types = {"int": pl.Int64, "bool": pl.Boolean, "text": pl.String, "float": pl.Float64}
     return pl.DataFrame(
         [
-            pl.Series(label, column, types[kind])
-            for (label, column), kind in zip(cells.items(), kinds, strict=True)
+            pl.Series(name, column, types[kind])
+            for (name, column), kind in zip(cells.items(), kinds, strict=True)
         ]
     )

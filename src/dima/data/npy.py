@@ -63,7 +63,7 @@ def write_numbers(handle: IO[bytes], path: Path, table: Table) -> None:
         DataError: there are words in the table.
     """
     if table.levels:
-        got = f"words in {table.labels[min(table.levels)]!r}"
+        got = f"words in {table.shown_names[min(table.levels)]!r}"
         raise unfit(path, "hold numbers", got, "Write .csv or .parquet.")
     write_npy(handle, table.values)
 

@@ -60,7 +60,7 @@ def write_parquet(handle: IO[bytes], path: Path, table: Table) -> None:
         columns = [_stored(pa, table, axis) for axis in range(table.values.shape[1])]
     except pa.ArrowInvalid as fault:
         raise unfit(path, "hold integers of 64 bits", "larger ones", "Write .csv.") from fault
-    parquet.write_table(pa.Table.from_arrays(columns, names=table.labels), handle)
+    parquet.write_table(pa.Table.from_arrays(columns, names=table.shown_names), handle)
 
 
 def _stored(pa: Any, table: Table, axis: int) -> Any:

@@ -17,9 +17,9 @@ __all__ = [
     "Table",
     "check_cells",
     "check_table",
-    "column_labels",
     "refuse_blank",
     "refuse_words",
+    "shown_names",
     "type_of",
     "unfit",
 ]
@@ -57,9 +57,9 @@ class Table:
     levels: Mapping[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
-    def labels(self) -> list[str]:
+    def shown_names(self) -> list[str]:
         """D names of columns; where there are none, their positions, from 1."""
-        return column_labels(self.columns or [""] * self.values.shape[1])
+        return shown_names(self.columns or [""] * self.values.shape[1])
 
     def type_at(self, axis: int) -> str:
         """The type of one column."""
@@ -92,18 +92,18 @@ class Table:
         Raises:
             DataError: there is no column of that name, there is no other, or one of its cells is missing.
         """
-        labels = self.labels
-        if name not in labels:
-            there = ", ".join(labels[:_SHOWN]) + ", ..." * (len(labels) > _SHOWN)
+        names = self.shown_names
+        if name not in names:
+            there = ", ".join(names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
             raise DataError(f"table: {name!r} must be one of its columns; got none. There are: {there}.")
-        if len(labels) == 1:
+        if len(names) == 1:
             raise DataError(f"table: other columns must stand beside {name!r}; got none. Pass more columns.")
-        axis = labels.index(name)
+        axis = names.index(name)
         cells = self.cells(axis)
         if None in cells:
             got, fix = f"an empty one in row {cells.index(None) + 1}", "Fill such cells or drop their rows."
             raise DataError(f"table: every cell of {name!r} must hold something; got {got}. {fix}")
-        return self.select([other for other in range(len(labels)) if other != axis]), cells
+        return self.select([other for other in range(len(names)) if other != axis]), cells
 
     def recoded(self, levels: Mapping[int, Sequence[str]], owner: str) -> "Table":
         """The same rows with words placed in other levels, by position of the column.
@@ -116,7 +116,7 @@ class Table:
         """
         for axis in sorted(set(self.levels) - set(levels)):
             got, fix = f"words such as {self.levels[axis][0]!r}", "Pass numbers there."
-            raise DataError(f"{owner}: column {self.labels[axis]!r} must hold numbers; got {got}. {fix}")
+            raise DataError(f"{owner}: column {self.shown_names[axis]!r} must hold numbers; got {got}. {fix}")
         values = np.array(self.values, np.float64)
         for axis, known in levels.items():
             values[:, axis] = self._placed_in(axis, known, owner)
@@ -135,7 +135,9 @@ class Table:
             row = int(strange[0])
             got = f"{str(spelt[inverse[row]])!r} in row {row + 1}"
             fix = f"It can be {', '.join(known[:_SHOWN])}{', ...' * (len(known) > _SHOWN)}."
-            raise DataError(f"{owner}: column {self.labels[axis]!r} must hold known words; got {got}. {fix}")
+            raise DataError(
+                f"{owner}: column {self.shown_names[axis]!r} must hold known words; got {got}. {fix}"
+            )
         return places
 
     def _spelt(self, axis: int, numbers: Array) -> list[Any]:
@@ -169,7 +171,7 @@ def unfit(file: Path | str, rule: str, got: str, fix: str) -> DataError:
     return DataError(f"table: {file} must {rule}; got {got}. {fix}")
 
 
-def column_labels(names: Sequence[str]) -> list[str]:
+def shown_names(names: Sequence[str]) -> list[str]:
     """Names of columns without outer spaces; a blank one is called by its position, from 1."""
     return [name.strip() or f"column {number}" for number, name in enumerate(names, start=1)]
 
@@ -193,25 +195,25 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
         DataError: a column cannot be kept and may not be dropped, its words hardly repeat or are dates, a
             cell is missing, or no column is left.
     """
-    labels = found.labels
+    names = found.shown_names
     if reading.drop_text:
         text = {**dict.fromkeys(found.levels, ""), **text}
     if found.columns:
-        text = {**text, **{axis: "" for axis, label in enumerate(labels) if label in reading.drop}}
+        text = {**text, **{axis: "" for axis, name in enumerate(names) if name in reading.drop}}
     lost = {axis: shown for axis, shown in sorted(text.items()) if shown}
     if lost and not reading.drop_text:
-        shown = ", ".join(f"{labels[axis]!r} ({lost[axis]})" for axis in [*lost][:5])
+        shown = ", ".join(f"{names[axis]!r} ({lost[axis]})" for axis in [*lost][:5])
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         rule, kind = (
             ("hold numbers or words", "neither") if reading.words else ("hold numbers", "not numbers")
         )
         fix = _DROP if reading.words else "Drop them or pass drop_text=True (--drop-text)."
         raise unfit(file, rule, f"columns that are {kind}: {shown}{more}", fix)
-    kept = [axis for axis in range(len(labels)) if axis not in text]
+    kept = [axis for axis in range(len(names)) if axis not in text]
     if not kept:
         raise unfit(file, "have a column of numbers", "none", "Pass numbers.")
-    left_out = [*found.left_out, *(labels[axis] for axis in sorted(text))]
-    named = dataclasses.replace(found, columns=found.columns and labels, left_out=left_out)
+    left_out = [*found.left_out, *(names[axis] for axis in sorted(text))]
+    named = dataclasses.replace(found, columns=found.columns and names, left_out=left_out)
     table = named.select(kept) if text else named
     refuse_words(file, table, _DROP)
     refuse_empty = refuse_blank if reading.missing else _refuse_missing
@@ -232,11 +234,11 @@ def check_table(table: Table) -> None:
         if given is not None and len(given) != width:
             rule, fix = f"{width} names", "Pass one for each column."
             raise ShapeError(f"table: {what} must be {rule}; got {len(given)}. {fix}")
-    for axis, (label, kind) in enumerate(zip(table.labels, table.types or (), strict=False)):
+    for axis, (name, kind) in enumerate(zip(table.shown_names, table.types or (), strict=False)):
         if kind not in TYPES or (kind == "text") != (axis in table.levels):
             got = f"{kind!r} with{'' if axis in table.levels else 'out'} levels"
             rule, fix = f"one of {', '.join(TYPES)}, with levels for text alone", "Choose one."
-            raise DataTypeError(f"table: the type of {label!r} must be {rule}; got {got}. {fix}")
+            raise DataTypeError(f"table: the type of {name!r} must be {rule}; got {got}. {fix}")
         column = table.values[:, axis]
         cells = column[~np.isnan(column)]
         ends = {"text": (0, len(table.levels.get(axis, ())) - 1), "bool": (0, 1), "int": (-_HUGE, _HUGE)}
@@ -245,7 +247,7 @@ def check_table(table: Table) -> None:
         wrong = cells[(cells < low) | (cells > high) | (is_place & (cells != np.rint(cells)))]
         if len(wrong):
             rule, got = f"fit its type {kind!r}", f"{wrong[0]:g}"
-            raise DataError(f"table: every cell of {label!r} must {rule}; got {got}. Check its numbers.")
+            raise DataError(f"table: every cell of {name!r} must {rule}; got {got}. Check its numbers.")
 
 
 def refuse_words(file: Path | str, table: Table, fix: str) -> None:
@@ -257,12 +259,12 @@ def refuse_words(file: Path | str, table: Table, fix: str) -> None:
     n = len(table.values)
     most = words.most_words(n)
     for axis, levels in table.levels.items():
-        label = table.labels[axis]
+        name = table.shown_names[axis]
         if len(levels) > most:
-            got = f"more than {most} different ones in {n} rows of {label!r}"
+            got = f"more than {most} different ones in {n} rows of {name!r}"
             raise unfit(file, "hold words that repeat", got, fix)
         if levels and words.are_dates(levels):
-            got = f"dates in {label!r}, such as {levels[0]!r}"
+            got = f"dates in {name!r}, such as {levels[0]!r}"
             raise unfit(file, "hold numbers or words that are no dates", got, fix)
 
 
@@ -275,7 +277,7 @@ def refuse_blank(file: Path | str, table: Table) -> None:
     suspects = np.flatnonzero(np.isnan(table.values[0]))  # of a file mapped into memory, few are touched
     blank = [axis for axis in suspects.tolist() if np.isnan(table.values[:, axis]).all()]
     if blank:
-        got = f"only empty ones in {table.labels[blank[0]]!r}, first in row 1"
+        got = f"only empty ones in {table.shown_names[blank[0]]!r}, first in row 1"
         raise unfit(file, "have a cell that is not empty in every column", got, "Drop that column.")
 
 
@@ -284,5 +286,5 @@ def _refuse_missing(file: Path | str, table: Table) -> None:
     if len(missing):
         column, row = missing[0]
         rule = f"have a number{' or a word' if table.levels else ''} in every cell"
-        got = f"an empty one in {table.labels[column]!r}, first in row {row + 1}"
+        got = f"an empty one in {table.shown_names[column]!r}, first in row {row + 1}"
         raise unfit(file, rule, got, "Fill such cells or drop their rows.")

@@ -202,8 +202,8 @@ def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
         values = check.array(owner, "known", known, ("b", D), finite=False).astype(np.float64)
         rows.hold_places(owner, values)
         return values
-    names = columns.labels
-    given = list(known) if isinstance(known, Mapping) else [] if table is None else table.labels
+    names = columns.shown_names
+    given = list(known) if isinstance(known, Mapping) else [] if table is None else table.shown_names
     if strange := [name for name in given if name not in names]:
         fix = "Labels cannot be given yet." if rows.label and strange[0] == rows.label[0] else "Leave it out."
         raise ShapeError(f"{owner}: columns must be those of the model; got {strange[0]!r} besides. {fix}")

@@ -60,13 +60,13 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
         if table is None:
             raise DataError(f"{owner}: y must be labels where X is an array; got {y!r}. Pass a data frame.")
         whole, (table, y), label = table, table.split_off(y), y
-        X, label = table, (label, whole.labels.index(label))
+        X, label = table, (label, whole.shown_names.index(label))
     values = _values(model, X, table, names, impute=treatment.impute)
     types, levels = (None, {}) if table is None else (table.types, table.levels)
     left_out = () if table is None else tuple(table.left_out)
     if table is not None:
         _refuse_names(owner, table)
-        twice = [name for name in table.labels if table.labels.count(name) > 1]
+        twice = [name for name in table.shown_names if table.shown_names.count(name) > 1]
         if twice:
             raise DataError(
                 f"{owner}: columns must have different names; got {twice[0]!r} twice. Rename one."
@@ -107,7 +107,7 @@ def _refuse_names(owner: str, table: Table) -> None:
     for axis, words in table.levels.items():
         if len(words) > max(_FEW_WORDS, n / 2):
             got, fix = f"{len(words)} different ones in {n} rows", "Drop the column (--drop-text)."
-            raise DataError(f"{owner}: words of {table.labels[axis]!r} must repeat; got {got}. {fix}")
+            raise DataError(f"{owner}: words of {table.shown_names[axis]!r} must repeat; got {got}. {fix}")
 
 
 def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] | None, Array | None]:

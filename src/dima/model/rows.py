@@ -71,10 +71,10 @@ class Rows:
 
     def learnt_of(self, table: Table) -> Table:
         """The table less the column of labels and those that were left out, where it has them."""
-        if table.columns is not None and not set(self.left_out).isdisjoint(table.labels):
-            labels = table.labels
-            table = table.select([axis for axis, name in enumerate(labels) if name not in self.left_out])
-        if self.label is None or self.label[0] not in table.labels:
+        if table.columns is not None and not set(self.left_out).isdisjoint(table.shown_names):
+            names = table.shown_names
+            table = table.select([axis for axis, name in enumerate(names) if name not in self.left_out])
+        if self.label is None or self.label[0] not in table.shown_names:
             return table
         # Columns without names are called by their positions, which a narrower table has too.
         is_there = table.columns is not None or table.values.shape[1] > len(self.columns.types)
@@ -215,7 +215,7 @@ def _inserted(table: Table, name: str, position: int, classes: Sequence[Any], pl
     levels = {axis + (axis >= position): words for axis, words in table.levels.items()}
     return Table(
         np.insert(table.values, position, column, axis=1),
-        [*table.labels[:position], name, *table.labels[position:]],
+        [*table.shown_names[:position], name, *table.shown_names[position:]],
         table.left_out,
         (*types[:position], kind, *types[position:]),
         levels | ({position: tuple(classes)} if is_text else {}),

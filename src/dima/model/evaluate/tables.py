@@ -69,7 +69,7 @@ def column_r2(model: Any, numbers: Array, rebuilt: Array) -> dict[str, float]:
     """
     fit = check.fitted(model)
     columns, found = fit.rows.columns, {}
-    for name, place, varies in zip(columns.labels, columns.places(), columns.scale.varies, strict=True):
+    for name, place, varies in zip(columns.shown_names, columns.places(), columns.scale.varies, strict=True):
         X, mean = numbers[:, place], fit.mean_X[place]
         is_flat = not varies or not (mean != X).any()
         found[name] = float("nan") if is_flat else 1.0 - error_over_variance(X, rebuilt[:, place], mean)

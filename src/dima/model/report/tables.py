@@ -40,7 +40,7 @@ def columns(model: Any, measured: Evaluation, subject: Subject) -> Section | Non
     if not rows:
         return None
     fit = check.fitted(model)
-    names = fit.rows.columns.labels
+    names = fit.rows.columns.shown_names
     pictures: tuple[bytes, ...] = ()
     text = "R^2 of the reconstruction is 1 at best, 0 for no better than the mean of the training rows."
     if fit.prior is not None:
