@@ -82,8 +82,8 @@ def test_small_steps_far_from_zero_come_back():
 
 @pytest.mark.parametrize("treatment", TREATMENTS)
 def test_words_few_values_and_constants_come_back_together(rng, treatment):
-    X, levels = mixed(rng)
-    columns = Columns.of(X, treatment, levels=levels)
+    X, words = mixed(rng)
+    columns = Columns.of(X, treatment, words=words)
     treated = columns.apply(X)
     assert treated.shape == (60, columns.width) == (60, 7)
     assert np.isfinite(treated).all()
@@ -91,9 +91,9 @@ def test_words_few_values_and_constants_come_back_together(rng, treatment):
 
 
 def test_words_are_one_hot_and_the_largest_names_the_word(rng):
-    X, levels = mixed(rng)
-    columns = Columns.of(X, "rank", levels=levels)
-    assert columns.places() == [slice(0, 1), slice(1, 2), slice(2, 5), slice(5, 6), slice(6, 7)]
+    X, words = mixed(rng)
+    columns = Columns.of(X, "rank", words=words)
+    assert columns.slices() == [slice(0, 1), slice(1, 2), slice(2, 5), slice(5, 6), slice(6, 7)]
     assert_close(columns.apply(X)[:, 2:5], np.eye(3)[X[:, 2].astype(int)])
     strange = np.zeros((3, 7))
     strange[:, 2:5] = [[0.2, 0.9, 0.8], [-3.0, -2.0, -1.0], [9.0, 0.0, 1.0]]
@@ -120,12 +120,12 @@ def test_rank_rises_with_the_value(rng):
 
 
 @pytest.mark.parametrize("treatment", TREATED)
-@pytest.mark.parametrize("places", [0, 1, 4])
-def test_decimals_are_kept(rng, treatment, places):
-    X = np.round(rng.standard_normal((100, 1)) * 50, places)
+@pytest.mark.parametrize("decimals", [0, 1, 4])
+def test_decimals_are_kept(rng, treatment, decimals):
+    X = np.round(rng.standard_normal((100, 1)) * 50, decimals)
     columns = Columns.of(X, treatment)
     rows = columns.restore(rng.standard_normal((30, 1)))
-    assert_close(rows, np.round(rows, places), atol=1e-12)
+    assert_close(rows, np.round(rows, decimals), atol=1e-12)
     assert len(np.unique(rows)) > 20
 
 
@@ -142,18 +142,18 @@ def test_a_column_of_few_values_takes_no_others(rng, treatment):
 
 
 def test_within_draws_numbers_into_the_seen_range(rng):
-    X, levels = mixed(rng)
-    columns = Columns.of(X, "rank", levels=levels)
+    X, words = mixed(rng)
+    columns = Columns.of(X, "rank", words=words)
     far = X * [50.0, 50.0, 1.0, 50.0, 50.0]
     expected = np.clip(far, X.min(axis=0), X.max(axis=0))
     assert_close(columns.within(far), expected)
 
 
 def test_imputing_fills_the_median_and_the_most_frequent_word(rng):
-    X, levels = mixed(rng, 30)
+    X, words = mixed(rng, 30)
     X[:, 2] = np.r_[np.zeros(8), np.full(13, 2.0), np.ones(9)]
     X[3, 0] = X[7, 1] = X[5, 2] = np.nan
-    columns = Columns.of(X, "rank", levels=levels)
+    columns = Columns.of(X, "rank", words=words)
     filled = columns.imputed(X, "Model", fill=True)
     assert filled[3, 0] == np.median(np.delete(X[:, 0], 3))
     assert filled[7, 1] == np.median(np.delete(X[:, 1], 7))
@@ -163,8 +163,8 @@ def test_imputing_fills_the_median_and_the_most_frequent_word(rng):
 
 @pytest.mark.parametrize(("names", "told"), [(list("abcde"), "'b'"), (None, "column 2")])
 def test_a_refusal_names_column_and_row(rng, names, told):
-    X, levels = mixed(rng)
-    columns = Columns.of(X, "rank", names=names, levels=levels)
+    X, words = mixed(rng)
+    columns = Columns.of(X, "rank", names=names, words=words)
     X[[4, 9], 1] = X[1, 3] = np.nan
     with pytest.raises(
         DataError, match=rf"^Model: X must have a value .*in {told}, first in row 5\. [^\n]*$"
@@ -172,17 +172,17 @@ def test_a_refusal_names_column_and_row(rng, names, told):
         columns.imputed(X, "Model", fill=False)
     X[:, 1] = np.nan
     with pytest.raises(DataError, match=rf"^columns: {told} must have a value in some row; got none\. Drop"):
-        Columns.of(X, "rank", names=names, levels=levels)
+        Columns.of(X, "rank", names=names, words=words)
 
 
 @pytest.mark.parametrize("treatment", TREATMENTS)
 def test_saved_columns_are_equal(rng, treatment):
-    X, levels = mixed(rng)
+    X, words = mixed(rng)
     types = ("float", "int", "text", "float", "int")
-    columns = Columns.of(X, treatment, names=list("abcde"), types=types, levels=levels)
+    columns = Columns.of(X, treatment, names=list("abcde"), types=types, words=words)
     again = Columns.from_arrays(*columns.to_arrays())
     saved, kept = dataclasses.asdict(again), dataclasses.asdict(columns)
-    for field in ("treatment", "names", "types", "levels"):
+    for field in ("treatment", "names", "types", "words"):
         assert saved.pop(field) == kept.pop(field)
     for field in ("scale", "knots"):
         own, others = saved.pop(field), kept.pop(field)

@@ -116,14 +116,14 @@ KINDS = "n,x,is,kind\n1,0.5,True, red\n-2,1,FALSE,blue\n3,2e3,true,red\n"
 
 
 def test_every_type_is_read_when_words_are_kept(tmp_path):
-    found = read.table(write(tmp_path / "x.csv", KINDS), words=True)
+    found = read.table(write(tmp_path / "x.csv", KINDS), keep_words=True)
     assert_close(found.values, [[1, 0.5, 1, 1], [-2, 1, 0, 0], [3, 2000, 1, 1]])
     assert found.types == ("int", "float", "bool", "text")
-    assert (found.levels, found.left_out) == ({3: ("blue", "red")}, [])
+    assert (found.words, found.left_out) == ({3: ("blue", "red")}, [])
 
 
 def test_booleans_stay_when_words_are_dropped(tmp_path):
-    found = read.table(write(tmp_path / "x.csv", KINDS), words=True, drop_text=True)
+    found = read.table(write(tmp_path / "x.csv", KINDS), keep_words=True, drop_text=True)
     assert (found.columns, found.left_out) == (["n", "x", "is"], ["kind"])
     assert found.types == ("int", "float", "bool")
     refused(tmp_path / "x.csv", DataError, "'is' ('True' in row 1)", "'kind'")
@@ -131,7 +131,7 @@ def test_booleans_stay_when_words_are_dropped(tmp_path):
 
 def test_missing_cells_stay_when_asked(tmp_path):
     path = write(tmp_path / "x.csv", "n,x,is,kind\n1,,True,red\n,0.5,NA,\n3,nan,False,?\n")
-    found = read.table(path, words=True, missing=True)
+    found = read.table(path, keep_words=True, missing=True)
     assert [found.cells(axis) for axis in range(4)] == [
         [1, None, 3],
         [None, 0.5, None],
@@ -139,11 +139,11 @@ def test_missing_cells_stay_when_asked(tmp_path):
         ["red", None, None],
     ]
     assert found.types == ("int", "float", "bool", "text")
-    refused(path, DataError, "a number or a word in every cell", "'n', first in row 2", words=True)
+    refused(path, DataError, "a number or a word in every cell", "'n', first in row 2", keep_words=True)
 
 
 def test_numbers_among_words_are_words(tmp_path):
-    found = read.table(write(tmp_path / "x.csv", "a,is\n1,True\nx,0\n1.0,1\n"), words=True)
+    found = read.table(write(tmp_path / "x.csv", "a,is\n1,True\nx,0\n1.0,1\n"), keep_words=True)
     assert [found.cells(axis) for axis in range(2)] == [["1", "x", "1.0"], ["True", "0", "1"]]
 
 
@@ -155,8 +155,8 @@ def test_integers_are_written_as_such(tmp_path, cell, kind):
 
 
 def test_rows_are_numbered_beside_words(tmp_path):
-    found = read.table(write(tmp_path / "x.csv", ",a,kind\n0,7,x\n1,8,y\n"), words=True)
-    assert (found.columns, found.left_out, found.levels) == (
+    found = read.table(write(tmp_path / "x.csv", ",a,kind\n0,7,x\n1,8,y\n"), keep_words=True)
+    assert (found.columns, found.left_out, found.words) == (
         ["a", "kind"],
         ["(row numbers)"],
         {1: ("x", "y")},
@@ -167,7 +167,7 @@ def test_words_of_a_long_file_are_those_of_the_csv_module(tmp_path):
     random = np.random.default_rng(0)
     rows = [[f"w{k}", str(k % 2 == 0), f"{k / 7}"] for k in random.integers(0, 40, 10_000)]
     path = write(tmp_path / "x.tsv", "kind\tis\tx\n" + "".join("\t".join(row) + "\n" for row in rows))
-    found = read.table(path, words=True)
+    found = read.table(path, keep_words=True)
     assert found.cells(0) == [row[0] for row in rows]
     assert found.cells(1) == [row[1] == "True" for row in rows]
 
@@ -175,23 +175,23 @@ def test_words_of_a_long_file_are_those_of_the_csv_module(tmp_path):
 @pytest.mark.parametrize("n", [51, 52, 5000])
 def test_words_that_hardly_repeat_are_refused_or_dropped(tmp_path, n):
     path = write(tmp_path / "x.csv", "id,a\n" + "".join(f"name{k},{k}\n" for k in range(n)))
-    refused(path, DataError, "words that repeat", "'id'", "drop it (--drop-text)", words=True)
-    assert read.table(path, words=True, drop_text=True).left_out == ["id"]
+    refused(path, DataError, "words that repeat", "'id'", "drop it (--drop-text)", keep_words=True)
+    assert read.table(path, keep_words=True, drop_text=True).left_out == ["id"]
     few = write(tmp_path / "few.csv", "id,a\n" + "".join(f"name{k % (n // 2)},{k}\n" for k in range(n)))
-    assert len(read.table(few, words=True).levels[0]) == n // 2
+    assert len(read.table(few, keep_words=True).words[0]) == n // 2
 
 
 def test_dates_are_refused_or_dropped(tmp_path):
     path = write(tmp_path / "x.csv", "day,a\n2024-03-01,1\n2024-03-02,2\n")
-    refused(path, DataError, "dates in 'day'", "drop it (--drop-text)", words=True)
-    assert read.table(path, words=True, drop_text=True).left_out == ["day"]
+    refused(path, DataError, "dates in 'day'", "drop it (--drop-text)", keep_words=True)
+    assert read.table(path, keep_words=True, drop_text=True).left_out == ["day"]
 
 
-@pytest.mark.parametrize("words", [True, False])
+@pytest.mark.parametrize("keep_words", [True, False])
 @pytest.mark.parametrize("missing", [True, False])
-def test_a_column_with_nothing_in_it_is_refused(tmp_path, words, missing):
+def test_a_column_with_nothing_in_it_is_refused(tmp_path, keep_words, missing):
     path = write(tmp_path / "x.csv", "a,b\n1,\n2,NA\n")
-    refused(path, DataError, "empty one", "'b', first in row 1", words=words, missing=missing)
+    refused(path, DataError, "empty one", "'b', first in row 1", keep_words=keep_words, missing=missing)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +209,6 @@ def test_a_column_with_nothing_in_it_is_refused(tmp_path, words, missing):
     ],
 )
 def test_years_name_columns_beside_words(tmp_path, text, columns):
-    found = read.table(write(tmp_path / "x.csv", text), words=True)
+    found = read.table(write(tmp_path / "x.csv", text), keep_words=True)
     assert found.columns == columns
     assert len(found.values) == text.count("\n") - (columns is not None)

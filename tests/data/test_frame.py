@@ -36,9 +36,9 @@ def test_a_frame_is_what_its_own_library_reads(tmp_path, library, text):
         other = pd.read_csv(path, dtype={"n": "Int64", "is": "boolean"} if text == GAPS else None)
     else:
         other = pl.read_csv(text.replace("True", "true").replace("False", "false").encode())
-    ours, theirs = read.table(path, words=True, missing=True), frame.from_frame(other)
+    ours, theirs = read.table(path, keep_words=True, missing=True), frame.from_frame(other)
     assert cells(theirs) == cells(ours)
-    assert (theirs.columns, theirs.types, theirs.levels) == (ours.columns, ours.types, ours.levels)
+    assert (theirs.columns, theirs.types, theirs.words) == (ours.columns, ours.types, ours.words)
     back = frame.to_frame(ours, library)
     assert type(back) is FRAMES[library]
     assert back.equals(other)
@@ -66,19 +66,19 @@ def tables(draw):
 @given(tables(), st.sampled_from([*FRAMES]))
 def test_there_and_back(drawn, library):
     kinds, columns = drawn
-    levels = {a: tuple(sorted({*column} - {None})) for a, column in enumerate(columns) if kinds[a] == "text"}
+    words = {a: tuple(sorted({*column} - {None})) for a, column in enumerate(columns) if kinds[a] == "text"}
     numbers = [
-        [np.nan if cell is None else levels[a].index(cell) if a in levels else float(cell) for cell in column]
+        [np.nan if cell is None else words[a].index(cell) if a in words else float(cell) for cell in column]
         for a, column in enumerate(columns)
     ]
     names = [f"c{a}" for a in range(len(kinds))]
-    table = Table(np.array(numbers).T, names, [], tuple(kinds), levels)
+    table = Table(np.array(numbers).T, names, [], tuple(kinds), words)
     made = frame.to_frame(table, library)
     held = {name: made[name].to_list() for name in names}
     assert [[None if pd.isna(c) else c for c in column] for column in held.values()] == columns
     found = frame.from_frame(made)
     assert cells(found) == columns
-    assert (found.types, found.levels) == (table.types, table.levels)
+    assert (found.types, found.words) == (table.types, table.words)
     assert_close(np.nan_to_num(found.values), np.nan_to_num(table.values))
 
 

@@ -164,7 +164,7 @@ def test_types_are_those_of_the_elements(tmp_path, dtype, kind):
     np.save(tmp_path / "x.npy", X.astype(dtype))
     np.savez(tmp_path / "x.npz", X.astype(dtype))
     for name in ("x.npy", "x.npz"):
-        assert read.table(tmp_path / name, words=True, missing=True).types == (kind,) * 3
+        assert read.table(tmp_path / name, keep_words=True, missing=True).types == (kind,) * 3
 
 
 def test_a_column_with_nothing_in_it(tmp_path):

@@ -78,13 +78,13 @@ def test_words_and_missing_cells_when_asked(tmp_path):
         group=kind.dictionary_encode(),
         digit=pa.array([7, 7, 8, 9]).dictionary_encode(),
     )
-    found = read.table(path, words=True, missing=True)
+    found = read.table(path, keep_words=True, missing=True)
     words = ["red", None, "red", "blue"]
     expected = [[1, None, 3, 4], [True, False, None, True], words, words, [7, 7, 8, 9]]
     assert [found.cells(axis) for axis in range(5)] == expected
     assert found.types == ("int", "bool", "text", "text", "int")
-    assert found.levels == {2: ("blue", "red"), 3: ("blue", "red")}
-    refused(path, DataError, "a number or a word in every cell", "'n', first in row 2", words=True)
+    assert found.words == {2: ("blue", "red"), 3: ("blue", "red")}
+    refused(path, DataError, "a number or a word in every cell", "'n', first in row 2", keep_words=True)
     assert read.table(path, True, True, True).left_out == ["kind", "group"]
 
 
@@ -92,7 +92,7 @@ def test_words_of_several_row_groups(tmp_path):
     words = np.array(["a", "b", "c"])[np.random.default_rng(0).integers(0, 3, 100)]
     for column in (pa.array(words), pa.array(words).dictionary_encode()):
         parquet.write_table(pa.table({"kind": column}), tmp_path / "x.parquet", row_group_size=7)
-        assert read.table(tmp_path / "x.parquet", words=True).cells(0) == words.tolist()
+        assert read.table(tmp_path / "x.parquet", keep_words=True).cells(0) == words.tolist()
 
 
 @pytest.mark.parametrize(
@@ -107,10 +107,12 @@ def test_words_of_several_row_groups(tmp_path):
 )
 def test_dates_and_nested_types_are_refused_by_name(tmp_path, column):
     path = saved(tmp_path / "x.parquet", a=[1, 2], odd=column)
-    refused(path, DataError, "'odd'", str(column.type).split("<")[0], "drop it (--drop-text)", words=True)
-    assert read.table(path, words=True, drop_text=True).left_out == ["odd"]
+    refused(
+        path, DataError, "'odd'", str(column.type).split("<")[0], "drop it (--drop-text)", keep_words=True
+    )
+    assert read.table(path, keep_words=True, drop_text=True).left_out == ["odd"]
 
 
 def test_a_column_with_nothing_in_it(tmp_path):
     path = saved(tmp_path / "x.parquet", a=[1, 2], b=pa.array([None, None], pa.float64()))
-    refused(path, DataError, "'b'", words=True, missing=True)
+    refused(path, DataError, "'b'", keep_words=True, missing=True)

@@ -27,12 +27,12 @@ CELLS = {
 
 def made(kinds, columns, names):
     """A table of columns of cells, None where one is missing."""
-    levels = {a: tuple(sorted({*column} - {None})) for a, column in enumerate(columns) if kinds[a] == "text"}
+    words = {a: tuple(sorted({*column} - {None})) for a, column in enumerate(columns) if kinds[a] == "text"}
     numbers = [
-        [np.nan if cell is None else levels[a].index(cell) if a in levels else float(cell) for cell in column]
+        [np.nan if cell is None else words[a].index(cell) if a in words else float(cell) for cell in column]
         for a, column in enumerate(columns)
     ]
-    return Table(np.array(numbers).T, names, [], tuple(kinds), levels)
+    return Table(np.array(numbers).T, names, [], tuple(kinds), words)
 
 
 @st.composite
@@ -48,7 +48,7 @@ def tables(draw):
 
 
 def saved(path, table):
-    read.save_table(path, table.values, table.columns, table.types, table.levels)
+    read.save_table(path, table.values, table.columns, table.types, table.words)
     return path
 
 
@@ -64,9 +64,9 @@ def cells(table):
 @example(made(["int", "text"], [[-0.0, 1], ["word", "x"]], ["a,b", "=c"]), ".csv")
 def test_what_is_written_reads_back_equal(tmp_path_factory, table, suffix):
     path = saved(tmp_path_factory.mktemp("saved") / f"x{suffix}", table)
-    found = read.table(path, words=True, missing=True)
+    found = read.table(path, keep_words=True, missing=True)
     assert cells(found) == cells(table)
-    assert (found.types, found.levels) == (table.types, table.levels)
+    assert (found.types, found.words) == (table.types, table.words)
     numbered = [f"column {axis}" for axis in range(1, table.values.shape[1] + 1)]
     if table.columns is None or "2020" in table.columns:
         assert found.columns in (None, numbered)
@@ -117,7 +117,7 @@ def test_no_word_is_a_formula(tmp_path):
     table = made(["text"], [["=1+2", "@a", "-b", "+c"]], ["kind"])
     path = saved(tmp_path / "x.csv", table)
     assert path.read_text().splitlines() == ["kind", " =1+2", " @a", " -b", " +c"]
-    assert read.table(path, words=True).levels == table.levels
+    assert read.table(path, keep_words=True).words == table.words
 
 
 def test_integers_are_rounded_and_long_ones_written_out(tmp_path):
@@ -128,9 +128,9 @@ def test_integers_are_rounded_and_long_ones_written_out(tmp_path):
     assert_close(read.table(tmp_path / "x.parquet").values, [[2, 1e18], [0, -(2.0**60)]])
 
 
-def test_levels_alone_say_which_columns_hold_words(tmp_path):
-    read.save_table(tmp_path / "x.csv", np.array([[0.5, 1], [2, 0]]), None, levels={1: ["x", "y"]})
-    assert cells(read.table(tmp_path / "x.csv", words=True)) == [[0.5, 2.0], ["y", "x"]]
+def test_words_alone_say_which_columns_hold_words(tmp_path):
+    read.save_table(tmp_path / "x.csv", np.array([[0.5, 1], [2, 0]]), None, words={1: ["x", "y"]})
+    assert cells(read.table(tmp_path / "x.csv", keep_words=True)) == [[0.5, 2.0], ["y", "x"]]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, np.bool_])
@@ -167,9 +167,9 @@ def test_arrays_without_types_as_parquet(tmp_path, dtype):
         ("x.csv", Table(np.array([[2.0]]), ["a"], [], ("text",), {0: ("x", "y")}), DataError, "got 2"),
         ("x.csv", Table(np.eye(2), None, [], ("int",)), ShapeError, "types must be 2 names; got 1"),
         ("x.parquet", Table(np.eye(2), ["a"], []), ShapeError, "columns must be 2 names; got 1"),
-        ("x.csv", Table(np.eye(1), ["a"], [], ("date",)), DataTypeError, "got 'date' without levels"),
-        ("x.csv", Table(np.eye(1), ["a"], [], ("text",)), DataTypeError, "got 'text' without levels"),
-        ("x.csv", Table(np.eye(1), ["a"], [], ("int",), {0: ("x",)}), DataTypeError, "got 'int' with levels"),
+        ("x.csv", Table(np.eye(1), ["a"], [], ("date",)), DataTypeError, "got 'date' without words"),
+        ("x.csv", Table(np.eye(1), ["a"], [], ("text",)), DataTypeError, "got 'text' without words"),
+        ("x.csv", Table(np.eye(1), ["a"], [], ("int",), {0: ("x",)}), DataTypeError, "got 'int' with words"),
     ],
 )
 def test_tables_that_cannot_be_written(tmp_path, name, table, kind, words):

@@ -56,17 +56,17 @@ def test_cells_have_the_type_of_their_column():
 def test_rows_are_taken_as_numpy_takes_them(rows):
     taken = MIXED.take(rows)
     assert taken.cells(3) == np.array(["red", "blue", "red"])[rows].tolist()
-    assert (taken.columns, taken.types, taken.levels) == (MIXED.columns, MIXED.types, MIXED.levels)
+    assert (taken.columns, taken.types, taken.words) == (MIXED.columns, MIXED.types, MIXED.words)
 
 
 def test_a_column_is_split_off():
     rest, n = MIXED.split_off("n")
     assert n == [1, 2, 3]
     assert (rest.columns, rest.types) == (["x", "is", "kind"], ("float", "bool", "text"))
-    assert rest.levels == {2: ("blue", "red")}
+    assert rest.words == {2: ("blue", "red")}
     assert rest.cells(2) == MIXED.cells(3)
     rest, kind = MIXED.split_off("kind")
-    assert (rest.levels, kind) == ({}, ["red", "blue", "red"])
+    assert (rest.words, kind) == ({}, ["red", "blue", "red"])
     nameless, second = Table(np.eye(2), None, []).split_off("column 2")
     assert (nameless.columns, second) == (None, [0.0, 1.0])
 
@@ -85,11 +85,11 @@ def test_columns_that_cannot_be_split_off(table, name, words):
         table.split_off(name)
 
 
-def test_words_are_placed_in_other_levels():
-    levels = {3: ("green", "red", "blue"), 0: ("3", "2", "1")}
-    found = MIXED.recoded(levels, "me")
+def test_words_are_counted_in_other_lists():
+    words = {3: ("green", "red", "blue"), 0: ("3", "2", "1")}
+    found = MIXED.recoded(words, "me")
     assert_close(found.values[:, [0, 3]], [[2, 1], [1, 2], [0, 1]])
-    assert (found.types, found.levels) == (("text", "float", "bool", "text"), levels)
+    assert (found.types, found.words) == (("text", "float", "bool", "text"), words)
     assert found.cells(3) == MIXED.cells(3)
     assert found.cells(0) == ["1", "2", "3"]
     blank = dataclasses.replace(MIXED, values=np.full((2, 4), NAN))

@@ -13,13 +13,13 @@ from dima.data import words
 def test_places_are_those_of_numpy(cells):
     listed = [*dict.fromkeys(cell for cell in cells if cell is not None)]
     codes = np.array([-1 if cell is None else listed.index(cell) for cell in cells])
-    places, levels = words.placed(codes, listed)
+    word_ix, known = words.indexed(codes, listed)
     stripped = [(cell or "").strip() for cell in cells]
     expected = np.unique([cell for cell in stripped if cell])
-    assert levels == tuple(expected)
+    assert known == tuple(expected)
     is_there = np.array([bool(cell) for cell in stripped])
-    assert_close(np.isnan(places), ~is_there)
-    assert [levels[int(place)] for place in places[is_there]] == [cell for cell in stripped if cell]
+    assert_close(np.isnan(word_ix), ~is_there)
+    assert [known[int(index)] for index in word_ix[is_there]] == [cell for cell in stripped if cell]
 
 
 FORMS = [

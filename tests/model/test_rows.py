@@ -203,7 +203,7 @@ def test_missing_cells_are_filled_where_asked(frame):
         (lambda f: f.assign(count=[*range(79), 30.5]), "column 'count' must hold whole .* 30.5 in row 80"),
         (lambda f: f.assign(amount=[np.nan, *f["amount"][1:]]), "an empty one in 'amount', first in row 1"),
         (lambda f: f.assign(colour=[*f["colour"][:-1], None]), "an empty one in 'colour', first in row 80"),
-        (lambda f: np.full((2, 4), 7.0), "column 4 must hold places of its 3 words, 0 to 2"),
+        (lambda f: np.full((2, 4), 7.0), "column 4 must hold indices of its 3 words, 0 to 2"),
         (lambda f: np.zeros((2, 3)), r"^LatentModel: X must have shape \(b, 4\); got shape \(2, 3\)\."),
     ],
 )

@@ -105,7 +105,7 @@ def fit(  # noqa: PLR0913 each argument is a flag
         "prior": _prior(None if no_prior else prior, settings.check("--ddpm", DDPM, ddpm or {})),
         **settings.check("dima fit", ManifoldAutoencoder, model or {}),
     }
-    found = inputs.table(data, drop_text, common, words=True, missing=True, drop=drop or ())
+    found = inputs.table(data, drop_text, common, keep_words=True, missing=True, drop=drop or ())
     unlabelled, labels = (found, None) if label is None else found.split_off(label)
     parts["columns"] = columns or _columns(unlabelled, data)
     train, held_out = _split(found, page, hold_out, common.seed or 0, labels)
@@ -140,7 +140,7 @@ def _columns(found: Table, data: str) -> str:
     """How to treat columns: those of a table over their spreads, or by rank where these are unlike."""
     if Path(data).suffix.lower() not in inputs.TABLES:
         return "raw"
-    return "rank" if spreads_differ(found.values, found.levels) else "standard"
+    return "rank" if spreads_differ(found.values, found.words) else "standard"
 
 
 def _split(

@@ -30,7 +30,7 @@ def table(
     drop_text: bool,
     common: Common,
     *,
-    words: bool = False,
+    keep_words: bool = False,
     missing: bool = False,
     drop: Collection[str] = (),
 ) -> Table:
@@ -39,7 +39,7 @@ def table(
     Raises:
         DataError: there is no column of a name in `drop`.
     """
-    found = read.table(data, drop_text, words, missing, drop)
+    found = read.table(data, drop_text, keep_words, missing, drop)
     _refuse_unknown(found, drop, data)
     return _noted(found, common)
 
@@ -135,7 +135,7 @@ def finish(
     """Write the result, with names and types of columns where known, and tell its size and figures."""
     found = result if isinstance(result, Table) else Table(result.reshape(len(result), -1), columns, [])
     values = found.values
-    read.save_table(to, values, found.columns, found.types, found.levels or None)
+    read.save_table(to, values, found.columns, found.types, found.words or None)
     if common.as_json:
         output.json({"output": to, "shape": values.shape, "dtype": str(values.dtype)} | figures)
     elif not common.quiet:

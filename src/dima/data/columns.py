@@ -40,7 +40,7 @@ class Columns:
         treatment: of the columns of numbers, one of `TREATMENTS`.
         names: D names, or None.
         types: D of "float", "int", "bool" and "text".
-        levels: the words of each column of words, by its position.
+        words: those of each column of words, by its position.
         fill: (D,) median of a column of numbers, the most frequent of words: what `impute` puts in.
         scale: standardises, with "standard"; what it says of a column of words is not used.
         knots: of each column of numbers its values in order, "3/values", with their normal scores,
@@ -49,7 +49,7 @@ class Columns:
 
     Example:
         >>> rows = np.array([[1.0, 0.0], [2.0, 1.0], [4.0, 1.0]])
-        >>> columns = Columns.of(rows, "rank", types=("int", "text"), levels={1: ("no", "yes")})
+        >>> columns = Columns.of(rows, "rank", types=("int", "text"), words={1: ("no", "yes")})
         >>> columns.apply(rows).round(2)
         array([[-0.97,  1.  ,  0.  ],
                [ 0.  ,  0.  ,  1.  ],
@@ -63,7 +63,7 @@ class Columns:
     treatment: str
     names: list[str] | None
     types: tuple[str, ...]
-    levels: Mapping[int, tuple[str, ...]]
+    words: Mapping[int, tuple[str, ...]]
     fill: Float64
     scale: Standardizer
     knots: Arrays
@@ -77,7 +77,7 @@ class Columns:
         *,
         names: list[str] | None = None,
         types: Sequence[str] | None = None,
-        levels: Mapping[int, Sequence[str]] = MappingProxyType({}),
+        words: Mapping[int, Sequence[str]] = MappingProxyType({}),
     ) -> "Columns":
         """Learn from rows `X` (n, D); NaN is a missing cell, which only `fill` can help.
 
@@ -93,25 +93,25 @@ class Columns:
         for axis in range(X.shape[1]):
             _refuse_blank(missing[:, axis], _name(names, axis))
             column = X[~missing[:, axis], axis]
-            if axis not in levels:
+            if axis not in words:
                 fill[axis] = np.median(column)
-            if is_raw and axis not in levels:
+            if is_raw and axis not in words:
                 continue  # nothing else is asked of it
             values, counts = np.unique(column, return_counts=True)
-            if axis in levels:
+            if axis in words:
                 fill[axis] = values[counts.argmax()]
                 continue
             values = values.astype(np.float64)
             decimals[axis] = _decimals(values, X.dtype)
             knots |= under(str(axis), _knots(values, counts))
         filled = np.where(missing, fill, X) if missing.any() else X.astype(np.float64, copy=False)
-        words = {axis: tuple(known) for axis, known in levels.items()}
-        return cls(treatment, names, types, words, fill, Standardizer.of(filled), knots, decimals)
+        copied = {axis: tuple(listed) for axis, listed in words.items()}
+        return cls(treatment, names, types, copied, fill, Standardizer.of(filled), knots, decimals)
 
     @property
     def width(self) -> int:
         """W, the numbers a row becomes."""
-        return sum(len(self.levels.get(axis, (0,))) for axis in range(len(self.types)))
+        return sum(len(self.words.get(axis, (0,))) for axis in range(len(self.types)))
 
     @property
     def shown_names(self) -> list[str]:
@@ -121,11 +121,11 @@ class Columns:
     @property
     def is_identity(self) -> bool:
         """Whether rows stay what they are."""
-        return self.treatment == "raw" and not self.levels
+        return self.treatment == "raw" and not self.words
 
-    def places(self) -> list[slice]:
+    def slices(self) -> list[slice]:
         """Where each of the D columns stands among the W numbers."""
-        ends = np.cumsum([len(self.levels.get(axis, (0,))) for axis in range(len(self.types))])
+        ends = np.cumsum([len(self.words.get(axis, (0,))) for axis in range(len(self.types))])
         return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
     def apply(self, X: Array) -> Array:
@@ -134,13 +134,13 @@ class Columns:
             return X
         treated = np.empty((len(X), self.width))
         standard = self.scale.apply(X) if self.treatment == "standard" else X
-        for axis, place in enumerate(self.places()):
-            if axis in self.levels:
-                treated[:, place] = X[:, axis, None] == np.arange(len(self.levels[axis]))
+        for axis, part in enumerate(self.slices()):
+            if axis in self.words:
+                treated[:, part] = X[:, axis, None] == np.arange(len(self.words[axis]))
             elif self.treatment == "rank":
-                treated[:, place.start] = _ranked(X[:, axis], self._knots(axis))
+                treated[:, part.start] = _ranked(X[:, axis], self._knots(axis))
             else:
-                treated[:, place.start] = standard[:, axis]
+                treated[:, part.start] = standard[:, axis]
         return treated
 
     def restore(self, treated: Array) -> Array:
@@ -148,11 +148,11 @@ class Columns:
         if self.is_identity:
             return treated
         rows = np.empty((len(treated), len(self.types)))
-        for axis, place in enumerate(self.places()):
-            if axis in self.levels:
-                rows[:, axis] = treated[:, place].argmax(axis=1)
+        for axis, part in enumerate(self.slices()):
+            if axis in self.words:
+                rows[:, axis] = treated[:, part].argmax(axis=1)
                 continue
-            column = treated[:, place.start].astype(np.float64)
+            column = treated[:, part.start].astype(np.float64)
             if self.treatment == "rank":
                 column = _unranked(column, self._knots(axis))
             elif self.treatment == "standard":
@@ -187,19 +187,19 @@ class Columns:
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes equal columns of."""
-        levels = {str(axis): list(words) for axis, words in self.levels.items()}
+        words = {str(axis): list(listed) for axis, listed in self.words.items()}
         plain = {"treatment": self.treatment, "names": self.names, "types": list(self.types)}
         scale = under("scale", fitted.to_arrays(self.scale)[1])
         arrays = under("knots", self.knots) | scale | {"fill": self.fill, "decimals": self.decimals}
-        return plain | {"levels": levels}, arrays
+        return plain | {"levels": words}, arrays
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> "Columns":
         """The columns that `to_arrays` described."""
-        levels = {int(axis): tuple(words) for axis, words in saved["levels"].items()}
+        words = {int(axis): tuple(listed) for axis, listed in saved["levels"].items()}
         scale = fitted.from_arrays(Standardizer, {}, below(arrays, "scale"))
         knots = below(arrays, "knots")
-        own = (saved["treatment"], saved["names"], tuple(saved["types"]), levels)
+        own = (saved["treatment"], saved["names"], tuple(saved["types"]), words)
         return cls(*own, arrays["fill"], scale, knots, arrays["decimals"])
 
     def _knots(self, axis: int) -> tuple[Float64, Float64]:
@@ -213,13 +213,13 @@ class Columns:
         if f"{axis}/few" in self.knots:
             nearest = np.searchsorted((values[1:] + values[:-1]) / 2, column)
             return values[nearest]
-        places = int(self.decimals[axis])
-        return column if places < 0 else np.round(column, places)
+        decimals = int(self.decimals[axis])
+        return column if decimals < 0 else np.round(column, decimals)
 
 
-def spreads_differ(X: Array, levels: Mapping[int, Sequence[str]] = MappingProxyType({})) -> bool:
+def spreads_differ(X: Array, words: Mapping[int, Sequence[str]] = MappingProxyType({})) -> bool:
     """Whether the spreads of the columns of numbers of `X` (n, D) differ by more than tenfold."""
-    spreads = np.array([np.nanstd(X[:, axis]) for axis in range(X.shape[1]) if axis not in levels])
+    spreads = np.array([np.nanstd(X[:, axis]) for axis in range(X.shape[1]) if axis not in words])
     varying = spreads[spreads > 0]
     return len(varying) > 1 and bool(varying.max() > _TENFOLD * varying.min())
 
@@ -247,9 +247,9 @@ def _knots(values: Float64, counts: Array) -> Arrays:
 def _decimals(values: Float64, dtype: np.dtype[Any]) -> int:
     """Decimals that write every value exactly; -1 where six do not."""
     rounding = 4 * np.spacing(np.abs(values).astype(dtype)).astype(np.float64)
-    for places in range(_DECIMALS + 1):
-        if (np.abs(np.round(values, places) - values) <= rounding).all():
-            return places
+    for decimals in range(_DECIMALS + 1):
+        if (np.abs(np.round(values, decimals) - values) <= rounding).all():
+            return decimals
     return -1
 
 

@@ -15,8 +15,8 @@ from typing import IO
 import numpy as np
 
 from dima import blocks
-from dima.data import words
 from dima.data.table import Reading, Table, check_cells, shown_names, unfit
+from dima.data.words import indexed, most_words
 from dima.typing import Array
 
 __all__ = ["read_delimited", "write_delimited"]
@@ -34,8 +34,8 @@ def read_delimited(path: Path, key: str | None, reading: Reading) -> Table:
     """
     try:
         with _rows(path) as rows:
-            found, text, has_header = _numbers_of(path, rows, reading.words)
-        if text and reading.words:
+            found, text, has_header = _numbers_of(path, rows, reading.keep_words)
+        if text and reading.keep_words:
             with _rows(path) as rows:
                 found = _with_words(found, text, itertools.islice(rows, int(has_header), None))
             text = {}
@@ -60,7 +60,7 @@ def write_delimited(handle: IO[bytes], path: Path, table: Table) -> None:
         DataError: words would be read as something else: numbers, True and False, or missing cells.
     """
     delimiter = _delimiter(path)
-    shown = {axis: _shown_words(path, table, axis, delimiter) for axis in table.levels}
+    shown = {axis: _shown_words(path, table, axis, delimiter) for axis in table.words}
 
     def lines(rows: slice) -> list[list[str]]:
         values = table.values[rows]
@@ -103,16 +103,16 @@ def _texts(column: Array, table: Table, axis: int, shown: Array | None) -> list[
 
 def _shown_words(path: Path, table: Table, axis: int, delimiter: str) -> Array:
     """Words of a column as they are written, and a blank one for a missing cell."""
-    levels = [word.strip() for word in table.levels[axis]]
+    words = [word.strip() for word in table.words[axis]]
     column = table.values[:, axis]
-    found = [levels[place] for place in np.unique(column[~np.isnan(column)]).astype(int).tolist()]
+    found = [words[index] for index in np.unique(column[~np.isnan(column)]).astype(int).tolist()]
     blank = next((word for word in found if word.lower() in _MISSING), None)
     are_truths = {word.lower() for word in found} <= {"true", "false"}
     if blank is not None or (found and (are_truths or not any(map(_is_word, found)))):
         rule = "hold words that cannot be read as numbers, True, False or missing cells"
         got = f"{found[0] if blank is None else blank!r} in {table.shown_names[axis]!r}"
         raise unfit(path, rule, got, "Write .parquet.")
-    return np.array([*(_quoted(_harmless(word), delimiter) for word in levels), ""], object)
+    return np.array([*(_quoted(_harmless(word), delimiter) for word in words), ""], object)
 
 
 def _harmless(cell: str) -> str:
@@ -166,35 +166,35 @@ def _numbers_of(
 
 def _with_words(found: Table, axes: Iterable[int], rows: Iterator[tuple[int, list[str]]]) -> Table:
     """A table with the words of some columns, or True and False where they hold nothing else."""
-    values, levels, types = found.values, {}, [found.type_at(axis) for axis in range(found.values.shape[1])]
-    for axis, (codes, cells) in _coded(axes, rows, words.most_words(len(values))).items():
+    values, words, types = found.values, {}, [found.type_at(axis) for axis in range(found.values.shape[1])]
+    for axis, (codes, cells) in _coded(axes, rows, most_words(len(values))).items():
         codes = np.concatenate([codes, np.full(len(values) - len(codes), -1)])
         if {cell.lower() for cell in cells} <= {"true", "false", ""}:
             truth = {"true": 1.0, "false": 0.0, "": np.nan}
             values[:, axis], types[axis] = np.array([truth[cell.lower()] for cell in cells])[codes], "bool"
         else:
-            (values[:, axis], levels[axis]), types[axis] = words.placed(codes, cells), "text"
-    return dataclasses.replace(found, types=tuple(types), levels=levels)
+            (values[:, axis], words[axis]), types[axis] = indexed(codes, cells), "text"
+    return dataclasses.replace(found, types=tuple(types), words=words)
 
 
 def _coded(
     axes: Iterable[int], rows: Iterator[tuple[int, list[str]]], most: int
 ) -> dict[int, tuple[Array, list[str]]]:
-    """Cells of some columns as places in a list of the different ones, "" for a missing one.
+    """Cells of some columns as indices in a list of the different ones, "" for a missing one.
 
     A column with more than `most` words is refused or left out later: its other rows are not read.
     """
-    places: dict[int, defaultdict[str, int]] = {axis: defaultdict() for axis in axes}
-    codes = {axis: array.array("q") for axis in places}
-    for place in places.values():
-        place.default_factory = place.__len__  # a new cell gets the next place
+    indices: dict[int, defaultdict[str, int]] = {axis: defaultdict() for axis in axes}
+    codes = {axis: array.array("q") for axis in indices}
+    for index in indices.values():
+        index.default_factory = index.__len__  # a new cell gets the next number
     while block := list(itertools.islice(rows, _BLOCK_ROWS)):
-        for axis, place in places.items():
-            if len(place) <= most + 1:  # one of them may be the missing one
+        for axis, index in indices.items():
+            if len(index) <= most + 1:  # one of them may be the missing one
                 stripped = (row[axis].strip() for _, row in block)
                 cells = ("" if cell.lower() in _MISSING else cell for cell in stripped)
-                codes[axis].extend(map(place.__getitem__, cells))
-    return {axis: (np.frombuffer(codes[axis], np.int64), [*place]) for axis, place in places.items()}
+                codes[axis].extend(map(index.__getitem__, cells))
+    return {axis: (np.frombuffer(codes[axis], np.int64), [*index]) for axis, index in indices.items()}
 
 
 def _is_header(opening: Sequence[Sequence[str]]) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dima import check
-from dima.data import words
 from dima.data.table import Table, refuse_blank, refuse_words, type_of, unfit
+from dima.data.words import indexed
 from dima.errors import BackendError, DataTypeError, SettingError
 from dima.typing import Array
 
@@ -17,7 +17,7 @@ __all__ = ["from_frame", "is_frame", "library_of", "to_frame"]
 
 _LIBRARIES = ("pandas", "polars")
 _FRAME = "the data frame"
-_Column = tuple[Array, str, tuple[str, ...] | None]  # numbers, type, and the levels of a column of words
+_Column = tuple[Array, str, tuple[str, ...] | None]  # numbers, type, and the words it may hold
 
 
 def is_frame(X: Any) -> bool:
@@ -61,8 +61,8 @@ def from_frame(X: Any, blank: bool = False) -> Table:
     values = np.column_stack([column for column, _, _ in found]).astype(
         np.float32 if is_narrow else np.float64
     )
-    levels = {axis: found_levels for axis, (*_, found_levels) in enumerate(found) if found_levels is not None}
-    table = Table(values, names, [], tuple(kind for _, kind, _ in found), levels)
+    words = {axis: listed for axis, (*_, listed) in enumerate(found) if listed is not None}
+    table = Table(values, names, [], tuple(kind for _, kind, _ in found), words)
     refuse_words(_FRAME, table, "Drop it.")
     if not blank:
         refuse_blank(_FRAME, table)
@@ -125,8 +125,8 @@ def _from_polars(name: str, column: Any) -> _Column:
     if dtype in (polars.String, polars.Categorical, polars.Enum):
         spelt = column.cast(polars.String)
         codes = spelt.rank("dense").fill_null(0).to_numpy().astype(np.int64) - 1
-        places, levels = words.placed(codes, spelt.drop_nulls().unique().sort().to_list())
-        return places, "text", levels
+        word_ix, words = indexed(codes, spelt.drop_nulls().unique().sort().to_list())
+        return word_ix, "text", words
     if dtype not in (polars.Object, polars.Null):
         raise _odd(name, str(dtype))
     cells = np.fromiter(column.to_list(), object, len(column))
@@ -140,8 +140,8 @@ def _from_objects(name: str, cells: Array, is_there: Array) -> _Column:
     if kinds and all(issubclass(kind, str) for kind in kinds):
         codes, listed = np.full(len(cells), -1), {word: at for at, word in enumerate(dict.fromkeys(held))}
         codes[is_there] = [*map(listed.__getitem__, held)]
-        places, levels = words.placed(codes, [*listed])
-        return places, "text", levels
+        word_ix, words = indexed(codes, [*listed])
+        return word_ix, "text", words
     if not all(issubclass(kind, numbers.Real | np.bool_ | decimal.Decimal) for kind in kinds):
         raise _odd(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
     values = np.full(len(cells), np.nan)

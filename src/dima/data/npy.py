@@ -62,8 +62,8 @@ def write_numbers(handle: IO[bytes], path: Path, table: Table) -> None:
     Raises:
         DataError: there are words in the table.
     """
-    if table.levels:
-        got = f"words in {table.shown_names[min(table.levels)]!r}"
+    if table.words:
+        got = f"words in {table.shown_names[min(table.words)]!r}"
         raise unfit(path, "hold numbers", got, "Write .csv or .parquet.")
     write_npy(handle, table.values)
 

@@ -6,8 +6,8 @@ from typing import IO, Any
 import numpy as np
 
 from dima import check
-from dima.data import words
 from dima.data.table import Reading, Table, check_cells, unfit
+from dima.data.words import indexed
 from dima.errors import BackendError
 from dima.typing import Array
 
@@ -25,15 +25,15 @@ def read_parquet(path: Path, key: str | None, reading: Reading) -> Table:
         # Not `read_table`: it would add columns made of the names of the folders above.
         stored = parquet.ParquetFile(path).read()
         check.form("table", str(path), (stored.num_rows, stored.num_columns), np.dtype(float), ("n", "D"))
-        columns = [_plain(pa, column) if reading.words else column for column in stored.columns]
+        columns = [_plain(pa, column) if reading.keep_words else column for column in stored.columns]
         types = [_type_of(pa, column.type) for column in columns]
         goal = pa.float32() if {column.type for column in columns} == {pa.float32()} else pa.float64()
         blank = np.full(stored.num_rows, np.nan, np.float32)
-        values, levels = [], {}
+        values, words = [], {}
         for axis, (column, kind) in enumerate(zip(columns, types, strict=True)):
-            if kind == "text" and reading.words:
-                placed, levels[axis] = _places(column)
-                values.append(placed)
+            if kind == "text" and reading.keep_words:
+                word_ix, words[axis] = _indexed(column)
+                values.append(word_ix)
             else:
                 is_number = kind in ("int", "float", "bool")
                 values.append(column.cast(goal, safe=False).to_numpy() if is_number else blank)
@@ -41,10 +41,8 @@ def read_parquet(path: Path, key: str | None, reading: Reading) -> Table:
         got = f"a damaged one ({str(fault).splitlines()[0]})"
         raise unfit(path, "be a readable .parquet file", got, "Save it again.") from fault
     numbers = ("int", "float", "bool")
-    text = {
-        i: str(columns[i].type) for i, kind in enumerate(types) if kind not in numbers and i not in levels
-    }
-    found = Table(np.column_stack(values), stored.column_names, [], tuple(types), levels)
+    text = {i: str(columns[i].type) for i, kind in enumerate(types) if kind not in numbers and i not in words}
+    found = Table(np.column_stack(values), stored.column_names, [], tuple(types), words)
     return check_cells(path, found, text, reading)
 
 
@@ -69,8 +67,8 @@ def _stored(pa: Any, table: Table, axis: int) -> Any:
         return pa.array(column.astype(np.float32) if column.dtype == np.float16 else column)
     is_missing = np.isnan(column)
     if kind == "text":
-        places = pa.array(np.where(is_missing, 0, column).astype(np.int64), mask=is_missing)
-        return pa.DictionaryArray.from_arrays(places, pa.array(table.levels[axis])).cast(pa.string())
+        word_ix = pa.array(np.where(is_missing, 0, column).astype(np.int64), mask=is_missing)
+        return pa.DictionaryArray.from_arrays(word_ix, pa.array(table.words[axis])).cast(pa.string())
     if kind == "bool":
         return pa.array(np.where(is_missing, 0, column).astype(bool), mask=is_missing)
     if kind == "int":
@@ -105,7 +103,7 @@ def _plain(pa: Any, column: Any) -> Any:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def _places(column: Any) -> tuple[Array, tuple[str, ...]]:
+def _indexed(column: Any) -> tuple[Array, tuple[str, ...]]:
     coded = column.dictionary_encode().unify_dictionaries().combine_chunks()
     whole = coded.chunk(0) if hasattr(coded, "chunk") else coded
-    return words.placed(whole.indices.fill_null(-1).to_numpy(), whole.dictionary.to_pylist())
+    return indexed(whole.indices.fill_null(-1).to_numpy(), whole.dictionary.to_pylist())

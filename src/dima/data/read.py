@@ -38,7 +38,7 @@ _NPZ_SPEC = re.compile(r"(?P<path>.*\.npz):(?P<key>.+)", re.IGNORECASE | re.DOTA
 def table(
     path_or_spec: str | Path,
     drop_text: bool = False,
-    words: bool = False,
+    keep_words: bool = False,
     missing: bool = False,
     drop: Collection[str] = (),
 ) -> Table:
@@ -50,8 +50,8 @@ def table(
             .parquet (needs pyarrow).
         drop_text: leave out columns that do not hold numbers, named in `Table.left_out`, instead of
             refusing the file. A nameless first column that only numbers the rows is always left out.
-        words: keep columns of words, and of True and False in text, instead of refusing the file. Words are
-            stripped of outer spaces. Words that hardly repeat and dates are refused still.
+        keep_words: keep columns of words, and of True and False in text, instead of refusing the file. Words
+            are stripped of outer spaces. Words that hardly repeat and dates are refused still.
         missing: let missing cells be NaN instead of refusing the file; not all cells of a column.
         drop: names of columns to leave out, whatever they hold; those that the file has not are passed over.
 
@@ -78,7 +78,7 @@ def table(
     if path.stat().st_size == 0:
         raise unfit(path, "be a file with data in it", "0 bytes", "Write it again.")
     try:
-        return read(path, key, Reading(drop_text, words, missing, drop))
+        return read(path, key, Reading(drop_text, keep_words, missing, drop))
     except OSError as fault:
         raise unfit(path, "be readable", str(fault.strerror), "Check its permissions.") from fault
     except MemoryError as fault:
@@ -91,7 +91,7 @@ def save_table(
     values: Array,
     columns: Sequence[str] | None = None,
     types: Sequence[str] | None = None,
-    levels: Mapping[int, Sequence[str]] | None = None,
+    words: Mapping[int, Sequence[str]] | None = None,
 ) -> None:
     """Write a table (n, D) as .csv, .tsv, .parquet or .npy, by suffix; the file appears whole or not at all.
 
@@ -102,11 +102,11 @@ def save_table(
 
     Args:
         path: where to write.
-        values: (n, D); in a column of words the place of each among its levels, NaN where one is missing.
+        values: (n, D); in a column of words the index of each among them, NaN where one is missing.
         columns: D names.
         types: "float", "int", "bool" or "text" for each of the D columns; without them numbers are written
             as they are.
-        levels: the words of each column of words, by position.
+        words: those of each column of words, by position.
 
     Raises:
         DataError: the suffix is unknown, the array is empty, a number does not fit its type, the file cannot
@@ -130,10 +130,10 @@ def save_table(
     if not path.parent.is_dir():
         raise unfit(path, "be in a folder that exists", "none there", "Create it first.")
     check.form("table", str(path), values.shape, values.dtype, ("n", "D"))
-    if levels and types is None:
-        types = ["text" if axis in levels else "float" for axis in range(values.shape[1])]
-    words = {axis: tuple(known) for axis, known in (levels or {}).items()}
+    if words and types is None:
+        types = ["text" if axis in words else "float" for axis in range(values.shape[1])]
+    copied = {axis: tuple(listed) for axis, listed in (words or {}).items()}
     names, kinds = None if columns is None else list(columns), None if types is None else tuple(types)
-    found = Table(values, names, [], kinds, words)
+    found = Table(values, names, [], kinds, copied)
     check_table(found)
     replace_file(path, lambda file: write(file, path, found), "table")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dima.data import words
+from dima.data.words import are_dates, most_words
 from dima.errors import DataError, DataTypeError, ShapeError
 from dima.typing import Array, Float64
 
@@ -36,11 +36,11 @@ class Table:
 
     Attributes:
         values: (n, D), one row per sample; read-only where it is memory-mapped. A column of words holds the
-            place of each word among its levels, NaN where a cell is missing.
+            index of each among them, NaN where a cell is missing.
         columns: D names where the file has them, else None.
         left_out: names of the columns in the file that are not in `values`.
         types: "float", "int", "bool" or "text" for each of the D columns; None where nothing is known.
-        levels: for each column of words, by position, its words.
+        words: those of each column of words, by position.
 
     Example:
         >>> table = Table(np.array([[1.0, 0], [2, 1]]), ["a", "kind"], [], ("int", "text"), {1: ("x", "y")})
@@ -54,7 +54,7 @@ class Table:
     columns: list[str] | None
     left_out: list[str]
     types: tuple[str, ...] | None = None
-    levels: Mapping[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    words: Mapping[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def shown_names(self) -> list[str]:
@@ -83,7 +83,7 @@ class Table:
             values=self.values[:, list(axes)],
             columns=self.columns and [self.columns[axis] for axis in axes],
             types=self.types and tuple(self.types[axis] for axis in axes),
-            levels={new: self.levels[old] for new, old in enumerate(axes) if old in self.levels},
+            words={new: self.words[old] for new, old in enumerate(axes) if old in self.words},
         )
 
     def split_off(self, name: str) -> tuple["Table", list[Any]]:
@@ -105,32 +105,34 @@ class Table:
             raise DataError(f"table: every cell of {name!r} must hold something; got {got}. {fix}")
         return self.select([other for other in range(len(names)) if other != axis]), cells
 
-    def recoded(self, levels: Mapping[int, Sequence[str]], owner: str) -> "Table":
-        """The same rows with words placed in other levels, by position of the column.
+    def recoded(self, words: Mapping[int, Sequence[str]], owner: str) -> "Table":
+        """The same rows with words counted in other lists of them, by position of the column.
 
         Numbers in a column that shall hold words are taken as they are spelt: a file may hold none but
         "1" where another had "1" and "x".
 
         Raises:
-            DataError: a word is not among the levels, or a column holds words and shall not.
+            DataError: a word is not in its list, or a column holds words and shall not.
         """
-        for axis in sorted(set(self.levels) - set(levels)):
-            got, fix = f"words such as {self.levels[axis][0]!r}", "Pass numbers there."
+        for axis in sorted(set(self.words) - set(words)):
+            got, fix = f"words such as {self.words[axis][0]!r}", "Pass numbers there."
             raise DataError(f"{owner}: column {self.shown_names[axis]!r} must hold numbers; got {got}. {fix}")
         values = np.array(self.values, np.float64)
-        for axis, known in levels.items():
-            values[:, axis] = self._placed_in(axis, known, owner)
+        for axis, known in words.items():
+            values[:, axis] = self._word_ix(axis, known, owner)
         axes = range(values.shape[1])
-        types = tuple("text" if axis in levels else self.type_at(axis) for axis in axes)
-        copied = {axis: tuple(known) for axis, known in levels.items()}
-        return dataclasses.replace(self, values=values, types=types, levels=copied)
+        types = tuple("text" if axis in words else self.type_at(axis) for axis in axes)
+        copied = {axis: tuple(known) for axis, known in words.items()}
+        return dataclasses.replace(self, values=values, types=types, words=copied)
 
-    def _placed_in(self, axis: int, known: Sequence[str], owner: str) -> Float64:
+    def _word_ix(self, axis: int, known: Sequence[str], owner: str) -> Float64:
         unique, inverse = np.unique(self.values[:, axis], return_inverse=True)
-        place = {word: float(at) for at, word in enumerate(known)}
+        index = {word: float(at) for at, word in enumerate(known)}
         spelt = self._spelt(axis, unique)
-        places = np.array([np.nan if cell is None else place.get(str(cell), -1.0) for cell in spelt])[inverse]
-        strange = np.flatnonzero(places == -1)
+        word_ix = np.array([np.nan if cell is None else index.get(str(cell), -1.0) for cell in spelt])[
+            inverse
+        ]
+        strange = np.flatnonzero(word_ix == -1)
         if len(strange):
             row = int(strange[0])
             got = f"{str(spelt[inverse[row]])!r} in row {row + 1}"
@@ -138,14 +140,14 @@ class Table:
             raise DataError(
                 f"{owner}: column {self.shown_names[axis]!r} must hold known words; got {got}. {fix}"
             )
-        return places
+        return word_ix
 
     def _spelt(self, axis: int, numbers: Array) -> list[Any]:
         """Numbers of one column in the words or the type of that column."""
         kind, is_there = self.type_at(axis), ~np.isnan(numbers)
         if kind == "text":
-            places = np.where(is_there, numbers, -1).astype(int)  # the last one is None
-            return np.array([*self.levels[axis], None], object)[places].tolist()
+            word_ix = np.where(is_there, numbers, -1).astype(int)  # the last one is None
+            return np.array([*self.words[axis], None], object)[word_ix].tolist()
         types: dict[str, Callable[[float], Any]] = {"int": round, "bool": bool}
         convert = types.get(kind, float)
         cells = np.full(len(numbers), None, object)
@@ -161,7 +163,7 @@ class Reading:
     """
 
     drop_text: bool = False
-    words: bool = False
+    keep_words: bool = False
     missing: bool = False
     drop: Collection[str] = ()
 
@@ -197,7 +199,7 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     """
     names = found.shown_names
     if reading.drop_text:
-        text = {**dict.fromkeys(found.levels, ""), **text}
+        text = {**dict.fromkeys(found.words, ""), **text}
     if found.columns:
         text = {**text, **{axis: "" for axis, name in enumerate(names) if name in reading.drop}}
     lost = {axis: shown for axis, shown in sorted(text.items()) if shown}
@@ -205,9 +207,9 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
         shown = ", ".join(f"{names[axis]!r} ({lost[axis]})" for axis in [*lost][:5])
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         rule, kind = (
-            ("hold numbers or words", "neither") if reading.words else ("hold numbers", "not numbers")
+            ("hold numbers or words", "neither") if reading.keep_words else ("hold numbers", "not numbers")
         )
-        fix = _DROP if reading.words else "Drop them or pass drop_text=True (--drop-text)."
+        fix = _DROP if reading.keep_words else "Drop them or pass drop_text=True (--drop-text)."
         raise unfit(file, rule, f"columns that are {kind}: {shown}{more}", fix)
     kept = [axis for axis in range(len(names)) if axis not in text]
     if not kept:
@@ -222,11 +224,11 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
 
 
 def check_table(table: Table) -> None:
-    """Hold a table to what it says of itself: names, types and levels fit its values.
+    """Hold a table to what it says of itself: names, types and words fit its values.
 
     Raises:
         ShapeError: not as many names or types as columns.
-        DataTypeError: a type is unknown, or words have no levels.
+        DataTypeError: a type is unknown, or a column of words has no list of them.
         DataError: a number is none that its type can be.
     """
     width = table.values.shape[1]
@@ -235,16 +237,16 @@ def check_table(table: Table) -> None:
             rule, fix = f"{width} names", "Pass one for each column."
             raise ShapeError(f"table: {what} must be {rule}; got {len(given)}. {fix}")
     for axis, (name, kind) in enumerate(zip(table.shown_names, table.types or (), strict=False)):
-        if kind not in TYPES or (kind == "text") != (axis in table.levels):
-            got = f"{kind!r} with{'' if axis in table.levels else 'out'} levels"
-            rule, fix = f"one of {', '.join(TYPES)}, with levels for text alone", "Choose one."
+        if kind not in TYPES or (kind == "text") != (axis in table.words):
+            got = f"{kind!r} with{'' if axis in table.words else 'out'} words"
+            rule, fix = f"one of {', '.join(TYPES)}, with words for text alone", "Choose one."
             raise DataTypeError(f"table: the type of {name!r} must be {rule}; got {got}. {fix}")
         column = table.values[:, axis]
         cells = column[~np.isnan(column)]
-        ends = {"text": (0, len(table.levels.get(axis, ())) - 1), "bool": (0, 1), "int": (-_HUGE, _HUGE)}
+        ends = {"text": (0, len(table.words.get(axis, ())) - 1), "bool": (0, 1), "int": (-_HUGE, _HUGE)}
         low, high = ends.get(kind, (-np.inf, np.inf))
-        is_place = kind in ("text", "bool")
-        wrong = cells[(cells < low) | (cells > high) | (is_place & (cells != np.rint(cells)))]
+        is_index = kind in ("text", "bool")
+        wrong = cells[(cells < low) | (cells > high) | (is_index & (cells != np.rint(cells)))]
         if len(wrong):
             rule, got = f"fit its type {kind!r}", f"{wrong[0]:g}"
             raise DataError(f"table: every cell of {name!r} must {rule}; got {got}. Check its numbers.")
@@ -257,14 +259,14 @@ def refuse_words(file: Path | str, table: Table, fix: str) -> None:
         DataError: there is one.
     """
     n = len(table.values)
-    most = words.most_words(n)
-    for axis, levels in table.levels.items():
+    most = most_words(n)
+    for axis, words in table.words.items():
         name = table.shown_names[axis]
-        if len(levels) > most:
+        if len(words) > most:
             got = f"more than {most} different ones in {n} rows of {name!r}"
             raise unfit(file, "hold words that repeat", got, fix)
-        if levels and words.are_dates(levels):
-            got = f"dates in {name!r}, such as {levels[0]!r}"
+        if words and are_dates(words):
+            got = f"dates in {name!r}, such as {words[0]!r}"
             raise unfit(file, "hold numbers or words that are no dates", got, fix)
 
 
@@ -285,6 +287,6 @@ def _refuse_missing(file: Path | str, table: Table) -> None:
     missing = np.argwhere(np.isnan(table.values).T)  # by column, then by row
     if len(missing):
         column, row = missing[0]
-        rule = f"have a number{' or a word' if table.levels else ''} in every cell"
+        rule = f"have a number{' or a word' if table.words else ''} in every cell"
         got = f"an empty one in {table.shown_names[column]!r}, first in row {row + 1}"
         raise unfit(file, rule, got, "Fill such cells or drop their rows.")

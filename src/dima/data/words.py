@@ -7,7 +7,7 @@ import numpy as np
 
 from dima.typing import Array, Float64
 
-__all__ = ["are_dates", "most_words", "placed"]
+__all__ = ["are_dates", "indexed", "most_words"]
 
 _FEW = 50  # different words that are always few enough
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
@@ -22,24 +22,24 @@ _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[ap]m)?(?: ?(?:z|utc|[+-]\d{2}:
 _DATE = re.compile(rf"(?:{'|'.join(_DAYS)})(?:(?:t|,? ){_TIME})?|{_TIME}", re.IGNORECASE)
 
 
-def placed(codes: Array, words: Sequence[str]) -> tuple[Float64, tuple[str, ...]]:
-    """Places of words among those that occur, sorted and without outer spaces.
+def indexed(codes: Array, words: Sequence[str]) -> tuple[Float64, tuple[str, ...]]:
+    """Indices of words among those that occur, sorted and without outer spaces.
 
     Args:
-        codes: (n,) integers, the place of each row's word in `words`; -1 where it is missing.
+        codes: (n,) integers, the index of each row's word in `words`; -1 where it is missing.
         words: in any order; a blank one is a missing cell.
 
     Returns:
-        (n,) places, NaN where a cell is missing, and the words they count.
+        (n,) word_ix, NaN where a cell is missing, and the words they count.
 
     Example:
-        >>> placed(np.array([0, 1, -1, 0]), ["red ", "blue"])
+        >>> indexed(np.array([0, 1, -1, 0]), ["red ", "blue"])
         (array([ 1.,  0., nan,  1.]), ('blue', 'red'))
     """
     stripped = [word.strip() for word in words]
-    levels = sorted({stripped[code] for code in np.unique(codes).tolist() if code >= 0} - {""})
-    place = {word: float(at) for at, word in enumerate(levels)}
-    return np.array([*(place.get(word, np.nan) for word in stripped), np.nan])[codes], tuple(levels)
+    known = sorted({stripped[code] for code in np.unique(codes).tolist() if code >= 0} - {""})
+    index = {word: float(at) for at, word in enumerate(known)}
+    return np.array([*(index.get(word, np.nan) for word in stripped), np.nan])[codes], tuple(known)
 
 
 def most_words(n: int) -> int:

@@ -41,7 +41,7 @@ def marginals(
     real: ArrayLike,
     fake: ArrayLike,
     names: Sequence[str],
-    levels: Mapping[int, Sequence[str]] | None = None,
+    words: Mapping[int, Sequence[str]] | None = None,
 ) -> Figure:
     """Shares of rows in each column, real ones filled and generated ones as a line or a second bar.
 
@@ -54,7 +54,7 @@ def marginals(
         real: rows (n, D).
         fake: rows (m, D).
         names: of the D columns.
-        levels: words of a column by its position; the column holds the place of each word.
+        words: those of a column by its position; the column holds the index of each.
 
     Raises:
         DimaError: as `check.array`; a ShapeError if names are not as many as columns.
@@ -68,7 +68,7 @@ def marginals(
     fake = check.array("marginals", "fake", fake, ("m", real.shape[1]), finite=False)
     if len(names) != real.shape[1]:
         raise ShapeError(f"marginals: names must be {real.shape[1]}, one a column; got {len(names)}.")
-    shown, words = min(len(names), _MOST), levels or {}
+    shown, words = min(len(names), _MOST), words or {}
     across = min(shown, _ACROSS)
     down = -(-shown // across)
     figure = blank(max(across * _PANEL[0], _NARROWEST), down * _PANEL[1] + _LEGEND)

@@ -195,12 +195,12 @@ class _Known(NamedTuple):
 
 
 def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
-    """Known values (b, D), words by their places, NaN where unknown."""
+    """Known values (b, D), words by their indices, NaN where unknown."""
     columns, table = rows.columns, as_table(known)
     D = len(columns.types)
     if table is None and not isinstance(known, Mapping):
         values = check.array(owner, "known", known, ("b", D), finite=False).astype(np.float64)
-        rows.hold_places(owner, values)
+        rows.hold_word_ix(owner, values)
         return values
     names = columns.shown_names
     given = list(known) if isinstance(known, Mapping) else [] if table is None else table.shown_names
@@ -211,16 +211,16 @@ def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
     if isinstance(known, Mapping):
         return _from_mapping(owner, columns, known, axes)
     assert table is not None
-    levels = {place: columns.levels[axis] for place, axis in enumerate(axes) if axis in columns.levels}
+    words = {at: columns.words[axis] for at, axis in enumerate(axes) if axis in columns.words}
     values = np.full((len(table.values), D), np.nan)
-    values[:, axes] = table.recoded(levels, owner).values
+    values[:, axes] = table.recoded(words, owner).values
     return values
 
 
 def _from_mapping(owner: str, columns: Columns, known: Mapping[str, Any], axes: list[int]) -> Float64:
     values = np.full((1, len(columns.types)), np.nan)
     for (name, value), axis in zip(known.items(), axes, strict=True):
-        words = columns.levels.get(axis)
+        words = columns.words.get(axis)
         if words is not None and str(value) not in words:
             there = ", ".join(words[:20])
             raise DataError(f"{owner}: {name!r} must be a known word; got {value!r}. It can be {there}.")
@@ -233,8 +233,8 @@ def _numbers(columns: Columns, values: Float64) -> Float64:
     """The same as numbers (b, W), NaN where unknown."""
     is_unknown = np.isnan(values)
     numbers = columns.apply(np.where(is_unknown, columns.fill, values)).astype(np.float64)
-    for axis, place in enumerate(columns.places()):
-        numbers[is_unknown[:, axis], place] = np.nan
+    for axis, part in enumerate(columns.slices()):
+        numbers[is_unknown[:, axis], part] = np.nan
     return numbers
 
 

@@ -82,7 +82,7 @@ class LatentModelFit:
     def draw(
         self, n: int, places: Array | None, sampling: Mapping[str, Any], *, residual: bool = True
     ) -> Array:
-        """Draw rows (n, D), with the places of words for words."""
+        """Draw rows (n, D), with the indices of words for words."""
         columns, decoded = self.rows.columns, self.decoded_draws(n, places, sampling)
         if self.scatter is None:
             return columns.restore(decoded)
@@ -160,9 +160,9 @@ def with_prior(
 
     with measured("scatter"):
         left_out = None if residual is None else fit.autoencoder.left_out(learnt.treated)
-        columns, stand = fit.rows.columns, fit.rows.columns.places()
-        words = [stand[axis] for axis in columns.levels]
-        scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.places, match, words)
+        columns, slices = fit.rows.columns, fit.rows.columns.slices()
+        word_slices = [slices[axis] for axis in columns.words]
+        scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.places, match, word_slices)
     return dataclasses.replace(fit, scatter=scatter)
 
 

@@ -62,7 +62,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
         whole, (table, y), label = table, table.split_off(y), y
         X, label = table, (label, whole.shown_names.index(label))
     values = _values(model, X, table, names, impute=treatment.impute)
-    types, levels = (None, {}) if table is None else (table.types, table.levels)
+    types, words = (None, {}) if table is None else (table.types, table.words)
     left_out = () if table is None else tuple(table.left_out)
     if table is not None:
         _refuse_names(owner, table)
@@ -72,7 +72,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
                 f"{owner}: columns must have different names; got {twice[0]!r} twice. Rename one."
             )
     named = check.feature_names(model, names)
-    columns = Columns.of(values, treatment.columns, names=named, types=types, levels=levels)
+    columns = Columns.of(values, treatment.columns, names=named, types=types, words=words)
     values = columns.imputed(values, owner, fill=treatment.impute)
     classes, places = _classes(owner, y, len(values), is_named=label is not None)
     rows = Rows(columns, treatment.impute, library, classes, label, left_out)
@@ -98,13 +98,13 @@ def _values(model: Any, X: Any, table: Table | None, names: Sequence[str] | None
 
 def _is_full(table: Table) -> bool:
     """Whether every cell holds a number."""
-    return not table.levels and not np.isnan(table.values).any()
+    return not table.words and not np.isnan(table.values).any()
 
 
 def _refuse_names(owner: str, table: Table) -> None:
     """Refuse columns of words that name the rows: nothing can be learnt of a word that stands once."""
     n = len(table.values)
-    for axis, words in table.levels.items():
+    for axis, words in table.words.items():
         if len(words) > max(_FEW_WORDS, n / 2):
             got, fix = f"{len(words)} different ones in {n} rows", "Drop the column (--drop-text)."
             raise DataError(f"{owner}: words of {table.shown_names[axis]!r} must repeat; got {got}. {fix}")

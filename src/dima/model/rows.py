@@ -54,16 +54,16 @@ class Rows:
         """
         owner, table = type(model).__name__, as_table(X)
         if table is None:
-            if not self.columns.levels and not self.impute:
+            if not self.columns.words and not self.impute:
                 values = check.points(model, X, reset=False)
                 self.hold_types(owner, values)
                 return self.columns.apply(values)
             values = check.array(owner, "X", X, ("b", model.n_features_in_), finite=False)
-            self.hold_places(owner, values)
+            self.hold_word_ix(owner, values)
         else:
             table = self.learnt_of(table)
             self._hold_names(owner, model, table)
-            table = table.recoded(self.columns.levels, owner)
+            table = table.recoded(self.columns.words, owner)
             values = table.values
         self.hold_types(owner, values)
         values = self.columns.imputed(values, owner, fill=self.impute)
@@ -90,7 +90,7 @@ class Rows:
     def given(self, model: Any, values: Array, places: Array | None = None) -> Any:
         """Rows (b, D), with the column of their classes where that was one of the table."""
         library = _asked(model)
-        if library == "default" and not self.columns.levels and self.label is None:
+        if library == "default" and not self.columns.words and self.label is None:
             return values
         if library == "default":
             library = self.library or TABLE
@@ -100,7 +100,7 @@ class Rows:
     def table(self, values: Array, places: Array | None = None) -> Table:
         """The same as a table, with names, types and words."""
         columns = self.columns
-        table = Table(values, columns.names, [], columns.types, dict(columns.levels))
+        table = Table(values, columns.names, [], columns.types, dict(columns.words))
         if self.label is None or places is None:
             return table
         return _inserted(table, *self.label, self.classes or [], places)
@@ -155,13 +155,13 @@ class Rows:
         left_out = tuple(saved.get("left_out", ()))  # older models name none
         return cls(Columns.from_arrays(saved["columns"], arrays), **own, label=label, left_out=left_out)
 
-    def hold_places(self, owner: str, values: Array) -> None:
-        """Refuse numbers (b, D) that are no places of words in a column of words; NaN may be."""
-        for axis, words in self.columns.levels.items():
+    def hold_word_ix(self, owner: str, values: Array) -> None:
+        """Refuse numbers (b, D) that are no indices of words in a column of words; NaN may be."""
+        for axis, words in self.columns.words.items():
             column = values[:, axis]
             column = column[~np.isnan(column)]
             if not np.isin(column, np.arange(len(words))).all():
-                rule = f"hold places of its {len(words)} words, 0 to {len(words) - 1}"
+                rule = f"hold indices of its {len(words)} words, 0 to {len(words) - 1}"
                 fix = "Pass a data frame, which holds the words themselves."
                 raise DataError(f"{owner}: column {axis + 1} must {rule}; got other numbers. {fix}")
 
@@ -212,13 +212,13 @@ def _inserted(table: Table, name: str, position: int, classes: Sequence[Any], pl
     column = places.astype(np.float64) if is_text else np.asarray(classes, np.float64)[places]
     kind = "text" if is_text else "bool" if isinstance(classes[0], bool) else "int"
     types = list(table.types or ("float",) * table.values.shape[1])
-    levels = {axis + (axis >= position): words for axis, words in table.levels.items()}
+    words = {axis + (axis >= position): listed for axis, listed in table.words.items()}
     return Table(
         np.insert(table.values, position, column, axis=1),
         [*table.shown_names[:position], name, *table.shown_names[position:]],
         table.left_out,
         (*types[:position], kind, *types[position:]),
-        levels | ({position: tuple(classes)} if is_text else {}),
+        words | ({position: tuple(classes)} if is_text else {}),
     )
 
 

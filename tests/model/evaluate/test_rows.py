@@ -98,7 +98,7 @@ def test_the_mixture_keeps_class_counts_and_the_values_of_columns(rng):
         ]
     )
     train = np.column_stack([train, rng.integers(0, 4, 60)])
-    columns = Columns.of(train, "standard", levels={4: ("red", "green", "blue", "grey")})
+    columns = Columns.of(train, "standard", words={4: ("red", "green", "blue", "grey")})
     drawn, names = rows._mixture_rows(train, y, columns, seed=0)
     assert drawn.shape == (60, 5)
     assert {name: int((names == name).sum()) for name in "ab"} == {"a": 40, "b": 19}
@@ -112,14 +112,14 @@ def test_the_mixture_keeps_class_counts_and_the_values_of_columns(rng):
 
 
 def test_words_are_seen_as_one_number_each(rng):
-    # Neither their order nor their number matters: places are names, not sizes.
+    # Neither their order nor their number matters: indices are names, not sizes.
     words, other = rng.integers(0, 3, (2, 60))
     sets = [np.column_stack([rng.normal(size=60), column]) for column in (words, other, words)]
     renamed = [
         np.column_stack([rows[:, 0], [9, 2, 5] @ np.eye(3)[:, rows[:, 1].astype(int)]]) for rows in sets
     ]
-    first = by_name(row_figures(*sets, levels={1: "abc"}))
-    again = by_name(row_figures(*renamed, levels={1: "0123456789"}))
+    first = by_name(row_figures(*sets, words={1: "abc"}))
+    again = by_name(row_figures(*renamed, words={1: "0123456789"}))
     by_hand = [np.column_stack([rows[:, :1], np.eye(3)[rows[:, 1].astype(int)]]) for rows in sets]
     expected = honesty.wasserstein1(by_hand[0], by_hand[1], like=by_hand[2])
     assert first["1-Wasserstein distance"].value == pytest.approx(expected, abs=1e-3)

@@ -46,12 +46,12 @@ def by_name(figures):
 
 
 def test_figures_are_those_of_rows_as_they_are_written(model, train, held_out):
-    # The way of a user: draw, write words as their places, measure.
+    # The way of a user: draw, write words as their indices, measure.
     drawn = model.sample(90, seed=2)
     words, shown = ("blue", "green", "red"), []
     for rows in (drawn, held_out, train):
-        places = rows["colour"].map(list(words).index)
-        shown.append(np.column_stack([rows["amount"], rows["count"], places]).astype(float))
+        word_ix = rows["colour"].map(list(words).index)
+        shown.append(np.column_stack([rows["amount"], rows["count"], word_ix]).astype(float))
     labels = [(rows["kind"] == "old").astype(int) for rows in (drawn, held_out, train)]
     order = np.random.default_rng(2).permutation(40)
     expected = row_figures(

@@ -64,10 +64,10 @@ def test_columns_are_drawn_of_held_out_rows_and_as_many_as_training_rows(model, 
     monkeypatch.setattr(tables.marginals, "marginals", lambda *given: shown.append(given) or draw(*given))
     held_out = table(30, seed=1)
     section = tables.columns(model, MEASURED, report.Subject("Rows", held_out, seed=3))
-    real, fake, names, levels = shown[0]
+    real, fake, names, words = shown[0]
     assert np.allclose(real, held_out.values)
     assert np.array_equal(fake, model.sample(60, seed=3).values)
-    assert (names, levels) == (list(R2), {1: ("blue", "green", "red")})
+    assert (names, words) == (list(R2), {1: ("blue", "green", "red")})
     assert len(section.figures) == 1
 
 

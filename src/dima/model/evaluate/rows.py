@@ -45,7 +45,7 @@ def row_figures(
     train: ArrayLike,
     labels: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
     seed: int = 0,
-    levels: Mapping[int, Sequence[str]] = MappingProxyType({}),
+    words: Mapping[int, Sequence[str]] = MappingProxyType({}),
 ) -> list[RowFigure]:
     """Figures of generated rows, each beside that of the training rows and of a Gaussian mixture.
 
@@ -62,7 +62,7 @@ def row_figures(
             generated rows is one of the figures. For labels each class has a mixture and keeps its count of
             rows; a target of floating-point numbers is one more column of every table.
         seed: of draws, folds, forests and mixtures.
-        levels: words of a column by its position; the column holds the place of each word.
+        words: those of a column by its position; the column holds the index of each.
 
     Raises:
         DimaError: as `check.array`; a DataError for fewer than ten rows of a kind, a DataTypeError for
@@ -81,8 +81,8 @@ def row_figures(
         # One class, in which the target is a column like the others.
         tables = [(np.column_stack(table), np.zeros(len(table[0]), int)) for table in tables]
     train_rows, y = tables[2]
-    tables.append(_mixture_rows(train_rows, y, Columns.of(train_rows, "standard", levels=levels), seed))
-    numbers = Columns.of(train_rows, "raw", levels=levels)
+    tables.append(_mixture_rows(train_rows, y, Columns.of(train_rows, "standard", words=words), seed))
+    numbers = Columns.of(train_rows, "raw", words=words)
     scale = Standardizer.of(numbers.apply(train_rows))
     ours, real, known, floor = ((rounded(scale, numbers.apply(rows)), y) for rows, y in tables)
     random, size = np.random.default_rng(seed), min(len(ours[0]), len(known[0]))

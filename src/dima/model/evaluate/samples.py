@@ -41,7 +41,7 @@ def sample_figures(
 
 
 def draws(model: Any, n: int, seed: int) -> tuple[Array, Array | None]:
-    """Drawn rows (n, D), with the places of words for words, and the places (n,) of their classes."""
+    """Drawn rows (n, D), with the indices of words for words, and the places (n,) of their classes."""
     fit = check.fitted(model)
     places = fit.classes_of("evaluate", n, None, seed)
     return fit.draw(n, places, {"seed": seed}), places

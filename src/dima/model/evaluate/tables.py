@@ -57,8 +57,8 @@ def table_figures(model: Any, held_out: Any, train: Any, seed: int = 0) -> list[
     labels = None
     if drawn_places is not None and places[0] is not None and places[1] is not None:
         labels = (drawn_places, places[0][few], places[1])
-    levels = check.fitted(model).rows.columns.levels
-    return row_figures(fake, real[few], known, labels, seed, levels)
+    words = check.fitted(model).rows.columns.words
+    return row_figures(fake, real[few], known, labels, seed, words)
 
 
 def column_r2(model: Any, numbers: Array, rebuilt: Array) -> dict[str, float]:
@@ -69,15 +69,15 @@ def column_r2(model: Any, numbers: Array, rebuilt: Array) -> dict[str, float]:
     """
     fit = check.fitted(model)
     columns, found = fit.rows.columns, {}
-    for name, place, varies in zip(columns.shown_names, columns.places(), columns.scale.varies, strict=True):
-        X, mean = numbers[:, place], fit.mean_X[place]
+    for name, part, varies in zip(columns.shown_names, columns.slices(), columns.scale.varies, strict=True):
+        X, mean = numbers[:, part], fit.mean_X[part]
         is_flat = not varies or not (mean != X).any()
-        found[name] = float("nan") if is_flat else 1.0 - error_over_variance(X, rebuilt[:, place], mean)
+        found[name] = float("nan") if is_flat else 1.0 - error_over_variance(X, rebuilt[:, part], mean)
     return found
 
 
 def plain_rows(model: Any, X: Any) -> Array:
-    """Rows (b, D), with the places of words for words, as the model writes them."""
+    """Rows (b, D), with the indices of words for words, as the model writes them."""
     restored: Array = check.fitted(model).rows.columns.restore(model.numbers(X))
     return restored
 

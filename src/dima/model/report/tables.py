@@ -46,6 +46,6 @@ def columns(model: Any, measured: Evaluation, subject: Subject) -> Section | Non
     if fit.prior is not None:
         fake, _ = draws(model, min(fit.n_rows, MOST), subject.seed)
         real = plain_rows(model, subject.held_out)
-        pictures = (png(marginals.marginals(real, fake, names, fit.rows.columns.levels)),)
+        pictures = (png(marginals.marginals(real, fake, names, fit.rows.columns.words)),)
         text = f"Each column of held-out rows and of generated ones. {text}"
     return Section("Columns", text, pictures, (Table(list(COLUMN_HEADERS), rows, more_columns(measured)),))
