@@ -18,8 +18,8 @@ def make(n):
 @pytest.fixture(scope="module")
 def latents():
     rng = np.random.default_rng(2)
-    places = np.repeat(np.arange(3), COUNTS)
-    return CENTERS[places] + rng.standard_normal((110, 2)), places
+    class_ix = np.repeat(np.arange(3), COUNTS)
+    return CENTERS[class_ix] + rng.standard_normal((110, 2)), class_ix
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +34,16 @@ def nearest(Z):
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 100, 1234])
 @pytest.mark.parametrize("shares", [[0.5, 0.3, 0.2], [1 / 3] * 3, [0.9, 0.05, 0.05], [0.999, 0.0005, 0.0005]])
 def test_counts_are_proportional_to_within_one(n, shares):
-    places = proportional(np.array(shares), n, 0)
-    counts = np.bincount(places, minlength=3)
-    assert counts.sum() == len(places) == n
+    class_ix = proportional(np.array(shares), n, 0)
+    counts = np.bincount(class_ix, minlength=3)
+    assert counts.sum() == len(class_ix) == n
     assert (np.abs(counts - n * np.array(shares)) < 1).all()
-    assert_close(places, proportional(np.array(shares), n, 0))
+    assert_close(class_ix, proportional(np.array(shares), n, 0))
 
 
 def test_order_is_random():
-    places = proportional(np.array([0.5, 0.5]), 200, 1)
-    assert 70 < np.count_nonzero(np.diff(places)) < 130
+    class_ix = proportional(np.array([0.5, 0.5]), 200, 1)
+    assert 70 < np.count_nonzero(np.diff(class_ix)) < 130
 
 
 def test_shares_are_those_of_the_rows(prior):
@@ -52,20 +52,20 @@ def test_shares_are_those_of_the_rows(prior):
 
 
 def test_classes_asked_for_are_drawn_from_their_own_prior(prior):
-    places = np.array([2, 0, 0, 1, 2, 2])
-    drawn = prior.sample(6, places=places)
-    assert_close(nearest(drawn), places)
-    assert np.linalg.norm(drawn - CENTERS[places], axis=1).max() < 6
-    one = prior.sample(5, places=np.full(5, 1))
+    class_ix = np.array([2, 0, 0, 1, 2, 2])
+    drawn = prior.sample(6, class_ix=class_ix)
+    assert_close(nearest(drawn), class_ix)
+    assert np.linalg.norm(drawn - CENTERS[class_ix], axis=1).max() < 6
+    one = prior.sample(5, class_ix=np.full(5, 1))
     assert_close(nearest(one), np.full(5, 1))
 
 
 def test_equal_seeds_draw_equal_latents_and_classes_differ(prior):
-    places = np.repeat([0, 1, 2], 5)
-    drawn = prior.sample(15, seed=4, places=places)
-    assert_close(drawn, prior.sample(15, seed=4, places=places))
-    assert np.abs(drawn - prior.sample(15, seed=5, places=places)).min() > 0
-    twice = ByClass([prior.of_class[0]] * 2, [0.5, 0.5]).sample(10, places=np.repeat([0, 1], 5))
+    class_ix = np.repeat([0, 1, 2], 5)
+    drawn = prior.sample(15, seed=4, class_ix=class_ix)
+    assert_close(drawn, prior.sample(15, seed=4, class_ix=class_ix))
+    assert np.abs(drawn - prior.sample(15, seed=5, class_ix=class_ix)).min() > 0
+    twice = ByClass([prior.of_class[0]] * 2, [0.5, 0.5]).sample(10, class_ix=np.repeat([0, 1], 5))
     assert np.abs(twice[:5] - twice[5:]).min() > 0
 
 
@@ -78,8 +78,8 @@ def test_density_is_the_sum_of_shares_times_densities(prior, rng):
 def test_refining_is_by_the_nearest_class(prior):
     Z = CENTERS[[1, 2, 0, 1]] + 3.0
     refined = prior.refine(Z, t_start=300, add_noise=False)
-    for row, place in enumerate((1, 2, 0, 1)):
-        alone = prior.of_class[place].refine(Z[row : row + 1], t_start=300, add_noise=False)
+    for row, index in enumerate((1, 2, 0, 1)):
+        alone = prior.of_class[index].refine(Z[row : row + 1], t_start=300, add_noise=False)
         assert_close(refined[row : row + 1], alone, atol=1e-12)
     assert_close(prior.refine(Z, t_start=0), Z)
 
@@ -88,9 +88,9 @@ def test_refining_is_by_the_nearest_class(prior):
 @pytest.mark.parametrize("kind", [MixturePrior, BootstrapPrior])
 def test_small_classes_spread_as_all_do_about_their_mean(few, kind):
     rng = np.random.default_rng(7)
-    places = np.r_[np.zeros(80, int), np.ones(few, int)]
-    Z = CENTERS[places] + rng.standard_normal((80 + few, 2)) * [1.0, 3.0]
-    drawn = ByClass.fitted(lambda n: kind(), Z, places).sample(4000, places=np.ones(4000, int))
+    class_ix = np.r_[np.zeros(80, int), np.ones(few, int)]
+    Z = CENTERS[class_ix] + rng.standard_normal((80 + few, 2)) * [1.0, 3.0]
+    drawn = ByClass.fitted(lambda n: kind(), Z, class_ix).sample(4000, class_ix=np.ones(4000, int))
     assert_close(drawn.mean(axis=0), Z[80:].mean(axis=0), atol=0.6)
     assert_close(drawn.std(axis=0), [1.0, 3.0], rtol=0.25)
 

@@ -90,7 +90,7 @@ def test_marginal_maps_rise(X):
     for axis in range(3):
         line = np.tile(X.mean(axis=0), (400, 1))
         line[:, axis] = np.linspace(-100, 100, 400)
-        only_last = Scatter(levels=scatter.levels).apply(line, np.random.default_rng(0))
+        only_last = Scatter(quantiles=scatter.quantiles).apply(line, np.random.default_rng(0))
         assert (np.diff(only_last[:, axis]) >= 0).all()
         assert np.diff(only_last[[0, 1, -2, -1], axis])[[0, 2]].min() > 0  # beyond the ends
 
@@ -145,29 +145,34 @@ def test_words_are_drawn_as_often_as_they_occur(wanted):
 @pytest.fixture(scope="module")
 def by_class(X):
     residuals = 0.2 * np.random.default_rng(6).standard_normal(X.shape)
-    places = np.r_[np.zeros(250, int), np.ones(145, int), np.full(5, 2)]
-    whole = X + 30.0 * places[:, None]
+    class_ix = np.r_[np.zeros(250, int), np.ones(145, int), np.full(5, 2)]
+    whole = X + 30.0 * class_ix[:, None]
 
-    def draw(n, seed, place):
+    def draw(n, seed, index):
         return narrow(n, seed)
 
-    return ScatterByClass.fitted(draw, whole, residuals, places, "marginals", ()), whole, residuals, places
+    return (
+        ScatterByClass.fitted(draw, whole, residuals, class_ix, "marginals", ()),
+        whole,
+        residuals,
+        class_ix,
+    )
 
 
 def test_each_class_is_matched_to_its_own_rows(by_class):
-    scatter, whole, residuals, places = by_class
+    scatter, whole, residuals, class_ix = by_class
     of = np.repeat([0, 1, 2], 4000)
     rows = scatter.apply(narrow(12_000, 1), of, 0)
-    for place in (0, 1):
-        own = whole[places == place]
-        assert_close(rows[of == place].mean(axis=0), own.mean(axis=0), atol=0.15)
+    for index in (0, 1):
+        own = whole[class_ix == index]
+        assert_close(rows[of == index].mean(axis=0), own.mean(axis=0), atol=0.15)
     small = scatter.of_class[2]
     expected = LedoitWolf().fit(residuals).covariance_
     assert_close(small.root @ small.root.T, expected, atol=1e-7)
     assert small.matrix is None
 
 
-def test_order_of_classes_does_not_matter_to_their_places(by_class):
+def test_order_of_classes_does_not_matter(by_class):
     scatter, *_ = by_class
     of = np.array([1, 0, 1, 0, 0])
     rows = scatter.apply(narrow(5, 1), of, 0)
@@ -179,7 +184,7 @@ def test_order_of_classes_does_not_matter_to_their_places(by_class):
 @pytest.mark.parametrize("has_residuals", [False, True])
 def test_a_saved_one_is_equal(X, match, has_residuals):
     residuals = 0.1 * X if has_residuals else None
-    scatter = ScatterByClass.fitted(lambda n, seed, place: narrow(n, seed), X, residuals, None, match, ())
+    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, residuals, None, match, ())
     again = ScatterByClass.from_arrays(*scatter.to_arrays())
     none = np.zeros(30, int)
     assert_close(again.apply(narrow(30, 1), none, 5), scatter.apply(narrow(30, 1), none, 5))
@@ -196,15 +201,15 @@ def test_a_saved_one_of_classes_is_equal(by_class):
 @pytest.mark.parametrize("few", [4, 40])
 def test_draws_keep_what_rows_of_a_class_share(X, match, few):
     """A constant of the second class, and words of which each class has its own."""
-    places = np.r_[np.zeros(400 - few, int), np.ones(few, int)]
-    words = np.eye(3)[np.where(places == 1, 2, np.arange(400) % 2)]
-    rows = np.column_stack([np.where(places == 1, 0.1, X[:, 0]), words])
+    class_ix = np.r_[np.zeros(400 - few, int), np.ones(few, int)]
+    words = np.eye(3)[np.where(class_ix == 1, 2, np.arange(400) % 2)]
+    rows = np.column_stack([np.where(class_ix == 1, 0.1, X[:, 0]), words])
     residuals = None if match is None else 0.3 * (rows - rows.mean(axis=0))
 
-    def draw(n, seed, place):
+    def draw(n, seed, index):
         return np.random.default_rng(seed).standard_normal((n, 4))
 
-    scatter = ScatterByClass.fitted(draw, rows, residuals, places, match, [slice(1, 4)])
+    scatter = ScatterByClass.fitted(draw, rows, residuals, class_ix, match, [slice(1, 4)])
     of = np.arange(600) % 2
     decoded = draw(600, 5, None)
     held = [scatter.held(decoded, of)] + ([] if match is None else [scatter.apply(decoded, of, 0)])
@@ -218,6 +223,6 @@ def test_draws_keep_what_rows_of_a_class_share(X, match, few):
 
 
 def test_a_class_of_one_row_is_not_drawn_by_heart(X):
-    places = np.r_[np.zeros(399, int), 1]
-    scatter = ScatterByClass.fitted(lambda n, seed, place: narrow(n, seed), X, None, places, None, ())
+    class_ix = np.r_[np.zeros(399, int), 1]
+    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, None, class_ix, None, ())
     assert_close(scatter.held(narrow(5, 1), np.ones(5, int)), narrow(5, 1), atol=0)

@@ -232,10 +232,10 @@ def check_table(table: Table) -> None:
         DataError: a number is none that its type can be.
     """
     width = table.values.shape[1]
-    for what, given in (("columns", table.columns), ("types", table.types)):
-        if given is not None and len(given) != width:
+    for what, listed in (("columns", table.columns), ("types", table.types)):
+        if listed is not None and len(listed) != width:
             rule, fix = f"{width} names", "Pass one for each column."
-            raise ShapeError(f"table: {what} must be {rule}; got {len(given)}. {fix}")
+            raise ShapeError(f"table: {what} must be {rule}; got {len(listed)}. {fix}")
     for axis, (name, kind) in enumerate(zip(table.shown_names, table.types or (), strict=False)):
         if kind not in TYPES or (kind == "text") != (axis in table.words):
             got = f"{kind!r} with{'' if axis in table.words else 'out'} words"

@@ -32,31 +32,31 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
 
     @classmethod
     def fitted(
-        cls, make: Callable[[int], Any], Z: Array, places: Array, checkpoint: str | Path | None = None
+        cls, make: Callable[[int], Any], Z: Array, class_ix: Array, checkpoint: str | Path | None = None
     ) -> Self:
         """Fit a prior to the latents of each class.
 
         Args:
             make: a fresh prior for so many rows: of all classes, so that all have one kind.
             Z: latents (n, d).
-            places: class of each row (n,), 0 to K - 1; each has a row.
+            class_ix: index of the class of each row (n,), 0 to K - 1; each has a row.
             checkpoint: folder for the run folder of each.
         """
-        counts = np.bincount(places)
+        counts = np.bincount(class_ix)
         fitted = []
-        for place in range(len(counts)):
-            own = _latents_of(Z, places, place)
-            folder = checkpoint and Path(checkpoint) / f"class-{place}"
+        for index in range(len(counts)):
+            own = _latents_of(Z, class_ix, index)
+            folder = checkpoint and Path(checkpoint) / f"class-{index}"
             fitted.append(priors.fit_prior(make(len(Z)), own, folder))
         return cls(fitted, counts / counts.sum())
 
-    def sample(self, n: int, seed: int = 0, places: Array | None = None, **sampling: Any) -> Array:
-        """Draw `n` latents (n, d): of the classes `places` (n,), or of all in proportion, in random order."""
-        places = proportional(np.asarray(self.shares), n, seed) if places is None else places
+    def sample(self, n: int, seed: int = 0, class_ix: Array | None = None, **sampling: Any) -> Array:
+        """Draw `n` latents (n, d): of classes `class_ix` (n,), or of all in proportion, at random."""
+        class_ix = proportional(np.asarray(self.shares), n, seed) if class_ix is None else class_ix
         drawn: Array | None = None
-        for place, prior in enumerate(self.of_class):
-            of_it = places == place
-            some = prior.sample(int(of_it.sum()), seed=(seed + _SEEDS * place) % 2**31, **sampling)
+        for index, prior in enumerate(self.of_class):
+            of_it = class_ix == index
+            some = prior.sample(int(of_it.sum()), seed=(seed + _SEEDS * index) % 2**31, **sampling)
             drawn = np.empty((n, some.shape[1])) if drawn is None else drawn
             drawn[of_it] = some
         assert drawn is not None  # there are classes
@@ -69,8 +69,8 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
     def _of_nearest(self, Z: ArrayLike, change: Callable[[Any, Array], Array]) -> Array:
         latents = np.asarray(Z)
         nearest, changed = self._log_densities(latents).argmax(axis=1), np.array(latents, np.float64)
-        for place, prior in enumerate(self.of_class):
-            of_it = nearest == place
+        for index, prior in enumerate(self.of_class):
+            of_it = nearest == index
             if of_it.any():
                 changed[of_it] = change(prior, latents[of_it])
         return changed
@@ -96,34 +96,34 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
         """Every prior under its number."""
         saved: dict[str, Any] = {"priors": []}
         arrays: Arrays = {"shares": np.asarray(self.shares)}
-        for place, prior in enumerate(self.of_class):
+        for index, prior in enumerate(self.of_class):
             described, own = parts.part_arrays(prior, priors.PRIORS)
             saved["priors"].append(described)
-            arrays |= under(str(place), own)
+            arrays |= under(str(index), own)
         return saved, arrays
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The priors that `to_arrays` described."""
         opened = [
-            parts.open_part({"prior": one}, under("prior", below(arrays, str(place))), "prior", priors.PRIORS)
-            for place, one in enumerate(saved["priors"])
+            parts.open_part({"prior": one}, under("prior", below(arrays, str(index))), "prior", priors.PRIORS)
+            for index, one in enumerate(saved["priors"])
         ]
         return cls(opened, arrays["shares"])
 
 
 def proportional(shares: Array, n: int, seed: int) -> Array:
-    """Places (n,) of classes as often as their shares say, to within one, in random order."""
+    """Indices (n,) of classes as often as their shares say, to within one, in random order."""
     counts = np.floor(shares * n).astype(int)
     left = np.argsort(-(shares * n - counts), kind="stable")[: n - counts.sum()]
     counts[left] += 1
     return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(shares)), counts))
 
 
-def _latents_of(Z: Array, places: Array, place: int) -> Array:
+def _latents_of(Z: Array, class_ix: Array, index: int) -> Array:
     """The latents of a class; those of a small one spread about its mean as all do about theirs."""
-    own = Z[places == place]
+    own = Z[class_ix == index]
     if len(own) >= FEWEST:
         return own
-    means = np.stack([Z[places == other].mean(axis=0) for other in range(places.max() + 1)])
-    return means[place] + (Z - means[places])
+    means = np.stack([Z[class_ix == other].mean(axis=0) for other in range(class_ix.max() + 1)])
+    return means[index] + (Z - means[class_ix])

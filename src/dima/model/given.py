@@ -92,9 +92,9 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
     fit.rows.hold_types(owner, values)
     drawn, effective = [], np.empty(len(values))
     for row, (condition, numbers) in enumerate(zip(values, _numbers(fit.rows.columns, values), strict=True)):
-        given = conditional.of(numbers, row)
-        unknown, effective[row] = _draw(given, asked["n"], np.random.default_rng([asked["seed"], row]))
-        drawn.append(fit.rows.given(model, _filled(fit.rows.columns, unknown, numbers, condition)))
+        pool = conditional.of(numbers, row)
+        unknown, effective[row] = _draw(pool, asked["n"], np.random.default_rng([asked["seed"], row]))
+        drawn.append(fit.rows.as_asked(model, _filled(fit.rows.columns, unknown, numbers, condition)))
     if (is_few := effective < min(_FEW, n)).any():
         told = f"{int(is_few.sum())} of {len(values)} conditions are met by fewer than {_FEW} draws"
         warn_user(f"{owner}: {told} of the model; what they show of the spread is little.")
@@ -163,8 +163,8 @@ class _Conditional:
     @functools.cached_property
     def _proposals(self) -> tuple[list[MixtureFit], MixtureFit]:
         """The same of all training rows: decoded draws at every width, and the fitted mixture."""
-        places = self.fit.classes_of(self.owner, _DRAWS, None, self.seed)
-        decoded = self.fit.decoded_draws(_DRAWS, places, {"seed": self.seed})
+        class_ix = self.fit.class_ix(self.owner, _DRAWS, None, self.seed)
+        decoded = self.fit.decoded_draws(_DRAWS, class_ix, {"seed": self.seed})
         drawn = _widened(self.fit.autoencoder, decoded, self.train)
         return drawn, MixturePrior(seed=self.seed).fit(self.train).fit_
 
@@ -203,11 +203,11 @@ def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
         rows.hold_word_ix(owner, values)
         return values
     names = columns.shown_names
-    given = list(known) if isinstance(known, Mapping) else [] if table is None else table.shown_names
-    if strange := [name for name in given if name not in names]:
+    known_names = list(known) if isinstance(known, Mapping) else [] if table is None else table.shown_names
+    if strange := [name for name in known_names if name not in names]:
         fix = "Labels cannot be given yet." if rows.label and strange[0] == rows.label[0] else "Leave it out."
         raise ShapeError(f"{owner}: columns must be those of the model; got {strange[0]!r} besides. {fix}")
-    axes = [names.index(name) for name in given]
+    axes = [names.index(name) for name in known_names]
     if isinstance(known, Mapping):
         return _from_mapping(owner, columns, known, axes)
     assert table is not None

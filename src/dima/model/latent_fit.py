@@ -59,34 +59,34 @@ class LatentModelFit:
         """The numbers (b, W) of standardised latents (b, d)."""
         return self.autoencoder.decode(self.scale.restore(Z))
 
-    def classes_of(self, owner: str, n: int, y: Any, seed: int) -> Array | None:
-        """Places (n,) of the classes to draw from: those asked for, or all in proportion; None without."""
+    def class_ix(self, owner: str, n: int, y: Any, seed: int) -> Array | None:
+        """Index (n,) of the classes to draw from: those asked for, or all in proportion; None without."""
         checked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
         n, seed = checked["n"], checked["seed"]
         if y is not None:
-            return self.rows.places(owner, y, n)
+            return self.rows.class_ix(owner, y, n)
         return (
             proportional(np.asarray(self.prior.shares), n, seed) if isinstance(self.prior, ByClass) else None
         )
 
-    def latents(self, n: int, places: Array | None, sampling: Mapping[str, Any]) -> Array:
+    def latents(self, n: int, class_ix: Array | None, sampling: Mapping[str, Any]) -> Array:
         """Draw latents (n, d), of classes where there are such."""
-        of_class = {} if places is None else {"places": places}
+        of_class = {} if class_ix is None else {"class_ix": class_ix}
         return self.prior.sample(n, **sampling, **of_class)
 
-    def decoded_draws(self, n: int, places: Array | None, sampling: Mapping[str, Any]) -> Array:
+    def decoded_draws(self, n: int, class_ix: Array | None, sampling: Mapping[str, Any]) -> Array:
         """Draw latents and decode them: numbers (n, W) on the sheet."""
-        Z = self.latents(n, places, sampling)
+        Z = self.latents(n, class_ix, sampling)
         return self.decode(Z) if n else np.empty((0, len(self.mean_X)))
 
     def draw(
-        self, n: int, places: Array | None, sampling: Mapping[str, Any], *, residual: bool = True
+        self, n: int, class_ix: Array | None, sampling: Mapping[str, Any], *, residual: bool = True
     ) -> Array:
-        """Draw rows (n, D), with the indices of words for words."""
-        columns, decoded = self.rows.columns, self.decoded_draws(n, places, sampling)
+        """Draw rows (n, D), words by their indices."""
+        columns, decoded = self.rows.columns, self.decoded_draws(n, class_ix, sampling)
         if self.scatter is None:
             return columns.restore(decoded)
-        whose = np.zeros(n, int) if places is None else places
+        whose = np.zeros(n, int) if class_ix is None else class_ix
         if not residual or not self.scatter.of_class:
             return columns.restore(self.scatter.held(decoded, whose))
         return columns.within(columns.restore(self.scatter.apply(decoded, whose, sampling.get("seed", 0))))
@@ -140,41 +140,41 @@ def with_prior(
         fit: without them.
         make: a fresh prior for so many rows.
         Z: latents of the training rows as if each had been new.
-        learnt: their numbers, and the places of their classes: each class has a prior of its own.
+        learnt: their numbers, and the indices of their classes: each class has a prior of its own.
         training: checkpoint and watch of `DDPM.fit`.
     """
     with measured("prior"):
         _warn_of_unused(make(len(Z)), training)
-        if learnt.places is None:
+        if learnt.class_ix is None:
             prior = priors.fit_prior(make(len(Z)), Z, **training)
         else:
-            _warn_of_small(fit.rows.classes or [], learnt.places)
-            prior = ByClass.fitted(make, Z, learnt.places, training["checkpoint"])
+            _warn_of_small(fit.rows.classes or [], learnt.class_ix)
+            prior = ByClass.fitted(make, Z, learnt.class_ix, training["checkpoint"])
     fit = dataclasses.replace(fit, prior=prior)
     residual, match = (_unless_raw(fit.settings, name) for name in ("residual", "match"))
-    if residual is None and match is None and learnt.places is None:
+    if residual is None and match is None and learnt.class_ix is None:
         return fit
 
-    def pilot(n: int, seed: int, place: int | None) -> Array:
-        return fit.decoded_draws(n, None if place is None else np.full(n, place), {"seed": seed})
+    def pilot(n: int, seed: int, index: int | None) -> Array:
+        return fit.decoded_draws(n, None if index is None else np.full(n, index), {"seed": seed})
 
     with measured("scatter"):
         left_out = None if residual is None else fit.autoencoder.left_out(learnt.treated)
         columns, slices = fit.rows.columns, fit.rows.columns.slices()
         word_slices = [slices[axis] for axis in columns.words]
-        scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.places, match, word_slices)
+        scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.class_ix, match, word_slices)
     return dataclasses.replace(fit, scatter=scatter)
 
 
 def _warn_of_unused(prior: Any, training: Mapping[str, Any]) -> None:
-    given = [name for name, value in training.items() if value is not None]
-    if given and not priors.is_trained(prior):
-        what = f"{' and '.join(given)} must be left out with a prior that is not trained"
+    unused = [name for name, value in training.items() if value is not None]
+    if unused and not priors.is_trained(prior):
+        what = f"{' and '.join(unused)} must be left out with a prior that is not trained"
         warn_user(f"LatentModel: {what}; got {prior.name!r}, and nothing is kept or shown.")
 
 
-def _warn_of_small(classes: list[Any], places: Array) -> None:
-    small = [str(classes[place]) for place in np.flatnonzero(np.bincount(places) < FEWEST)]
+def _warn_of_small(classes: list[Any], class_ix: Array) -> None:
+    small = [str(classes[index]) for index in np.flatnonzero(np.bincount(class_ix) < FEWEST)]
     if small:
         shown = ", ".join(small[:5]) + ", ..." * (len(small) > 5)
         warn_user(f"LatentModel: classes with fewer than {FEWEST} rows take the spread of all: {shown}.")

@@ -201,10 +201,10 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             DataError: there is no such class.
         """
         fit = self._fit_with_prior("sample")
-        places = fit.classes_of(f"{type(self).__name__}.sample", n, y, sampling.get("seed", 0))
+        class_ix = fit.class_ix(f"{type(self).__name__}.sample", n, y, sampling.get("seed", 0))
         if not decode:
-            return fit.latents(n, places, sampling)
-        return fit.rows.given(self, fit.draw(n, places, sampling, residual=residual), places)
+            return fit.latents(n, class_ix, sampling)
+        return fit.rows.as_asked(self, fit.draw(n, class_ix, sampling, residual=residual), class_ix)
 
     def sample_given(self, known: Any, n: int = 200, seed: int = 0) -> given.GivenRows:
         """Draw `n` rows for each condition in `known` (experimental); see `dima.model.given.sample_given`."""

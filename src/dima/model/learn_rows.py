@@ -37,11 +37,11 @@ class Treatment:
 
 @dataclasses.dataclass(frozen=True)
 class Learnt:
-    """Rows of a fit: what was learnt of them, their numbers (n, W), and the place (n,) of their classes."""
+    """Rows of a fit: what was learnt of them, their numbers (n, W), and the index (n,) of their classes."""
 
     rows: Rows
     treated: Array
-    places: Array | None
+    class_ix: Array | None
 
 
 def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Treatment) -> Learnt:
@@ -74,9 +74,9 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
     named = check.feature_names(model, names)
     columns = Columns.of(values, treatment.columns, names=named, types=types, words=words)
     values = columns.imputed(values, owner, fill=treatment.impute)
-    classes, places = _classes(owner, y, len(values), is_named=label is not None)
+    classes, class_ix = _classes(owner, y, len(values), is_named=label is not None)
     rows = Rows(columns, treatment.impute, library, classes, label, left_out)
-    return Learnt(rows, columns.apply(values), places)
+    return Learnt(rows, columns.apply(values), class_ix)
 
 
 def _values(model: Any, X: Any, table: Table | None, names: Sequence[str] | None, *, impute: bool) -> Array:
@@ -111,7 +111,7 @@ def _refuse_names(owner: str, table: Table) -> None:
 
 
 def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] | None, Array | None]:
-    """Classes in order and the place of each row; none without labels, or with a target of regression.
+    """Classes in order and their index for each row; none without labels, or with a target of regression.
 
     Pipelines of scikit-learn hand their target to every step: numbers are labels only where they are whole,
     few, and each in several rows. A column that was named as labels must be such.
@@ -131,13 +131,15 @@ def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] |
         raise DataError(f"{owner}: labels must be classes; got {got}. {fix}")
     if labels.dtype.kind == "O":
         labels = labels.astype(int if all(isinstance(one, int) for one in labels) else str)
-    known, places = np.unique(labels.astype(int) if labels.dtype.kind == "f" else labels, return_inverse=True)
+    known, class_ix = np.unique(
+        labels.astype(int) if labels.dtype.kind == "f" else labels, return_inverse=True
+    )
     if len(known) < 2:
         raise DataError(f"{owner}: y must hold at least 2 classes; got {len(known)}. Leave labels out.")
     if len(known) > max(_FEW_WORDS, n / 2):
         got, fix = f"{len(known)} different ones in {n} rows", "Name another column."
         raise DataError(f"{owner}: labels must repeat; got {got}. {fix}")
-    return known.tolist(), places
+    return known.tolist(), class_ix
 
 
 def _is_target(y: Array) -> bool:

@@ -85,28 +85,28 @@ class Rows:
 
         An array (b, D), unless `set_output` asks for frames, or there are words or labels of a table.
         """
-        return self.given(model, self.columns.restore(treated))
+        return self.as_asked(model, self.columns.restore(treated))
 
-    def given(self, model: Any, values: Array, places: Array | None = None) -> Any:
-        """Rows (b, D), with the column of their classes where that was one of the table."""
+    def as_asked(self, model: Any, values: Array, class_ix: Array | None = None) -> Any:
+        """Rows (b, D) in that form, with the column of their classes where that was one of the table."""
         library = _asked(model)
         if library == "default" and not self.columns.words and self.label is None:
             return values
         if library == "default":
             library = self.library or TABLE
-        table = self.table(values, places)
+        table = self.table(values, class_ix)
         return table if library == TABLE else frame.to_frame(table, library)
 
-    def table(self, values: Array, places: Array | None = None) -> Table:
+    def table(self, values: Array, class_ix: Array | None = None) -> Table:
         """The same as a table, with names, types and words."""
         columns = self.columns
         table = Table(values, columns.names, [], columns.types, dict(columns.words))
-        if self.label is None or places is None:
+        if self.label is None or class_ix is None:
             return table
-        return _inserted(table, *self.label, self.classes or [], places)
+        return _inserted(table, *self.label, self.classes or [], class_ix)
 
-    def places(self, owner: str, labels: ArrayLike | Mapping[Any, int], n: int) -> Array:
-        """Place (n,) of each label among the classes; one label stands for all, {label: rows} for so many.
+    def class_ix(self, owner: str, labels: ArrayLike | Mapping[Any, int], n: int) -> Array:
+        """Index (n,) of each label among the classes; one label stands for all, {label: rows} for so many.
 
         Raises:
             DataError: the model has no classes, or not that one.
@@ -125,7 +125,7 @@ class Rows:
         if wanted.dtype.kind == "f" and np.array_equal(wanted, np.round(wanted)):
             wanted = wanted.astype(int)  # as in `fit`
         # As text: the labels of a saved model, or of a command line, have lost their NumPy types.
-        known = {str(name): place for place, name in enumerate(self.classes)}
+        known = {str(name): index for index, name in enumerate(self.classes)}
         found = np.array([known.get(str(label), -1) for label in wanted.tolist()], int)
         if (found < 0).any():
             strange = wanted.tolist()[int((found < 0).argmax())]
@@ -206,10 +206,10 @@ def as_table(X: Any) -> Table | None:
     return frame.from_frame(X, blank=True) if frame.is_frame(X) else None
 
 
-def _inserted(table: Table, name: str, position: int, classes: Sequence[Any], places: Array) -> Table:
+def _inserted(table: Table, name: str, position: int, classes: Sequence[Any], class_ix: Array) -> Table:
     """The table with the column of its classes where it stood."""
     is_text = isinstance(classes[0], str)
-    column = places.astype(np.float64) if is_text else np.asarray(classes, np.float64)[places]
+    column = class_ix.astype(np.float64) if is_text else np.asarray(classes, np.float64)[class_ix]
     kind = "text" if is_text else "bool" if isinstance(classes[0], bool) else "int"
     types = list(table.types or ("float",) * table.values.shape[1])
     words = {axis + (axis >= position): listed for axis, listed in table.words.items()}

@@ -34,7 +34,7 @@ Match = Annotated[
 _PILOT = 5  # draws for every row that the match is learnt from,
 _PILOT_LEAST = 2000
 _PILOT_MOST = 20_000
-_LEVELS = 1000  # of the quantiles of a column, at the most
+_QUANTILES = 1000  # of a column, at the most
 _SEED = 2**30  # of the draws a match is learnt from
 _STEPS = 50  # towards the frequencies of words
 _RIDGE = 1e-9
@@ -49,7 +49,7 @@ class Scatter:
         shift: (W,) their mean.
         matrix: (W, W) of the affine map that matches mean and covariance,
         centers: (2, W) from this mean to that.
-        levels: (2, q, W) quantiles of draws and of data, between which columns are mapped.
+        quantiles: (2, q, W) of draws and of data, between which columns are mapped.
         offsets: (W,) added to the numbers of words, so that each is drawn as often as it occurs.
     """
 
@@ -57,7 +57,7 @@ class Scatter:
     shift: Float64 | None = None
     matrix: Float64 | None = None
     centers: Float64 | None = None
-    levels: Float64 | None = None
+    quantiles: Float64 | None = None
     offsets: Float64 | None = None
 
     def apply(self, decoded: Array, rng: np.random.Generator) -> Float64:
@@ -67,8 +67,8 @@ class Scatter:
             rows = rows + self.shift + rng.standard_normal(rows.shape) @ self.root.T
         if self.matrix is not None and self.centers is not None:
             rows = (rows - self.centers[0]) @ self.matrix + self.centers[1]
-        if self.levels is not None:
-            rows = _mapped(rows, self.levels)
+        if self.quantiles is not None:
+            rows = _mapped(rows, self.quantiles)
         return rows if self.offsets is None else rows + self.offsets
 
     @classmethod
@@ -78,7 +78,7 @@ class Scatter:
         X: Array,
         residuals: Array | None,
         match: str | None,
-        words: Sequence[slice] = (),
+        word_slices: Sequence[slice] = (),
     ) -> "Scatter":
         """Learn what draws lack.
 
@@ -87,7 +87,7 @@ class Scatter:
             X: the rows (n, W) they should be like.
             residuals: (m, W) of leaving rows out; None adds none.
             match: "moments", "marginals" (after moments) or None.
-            words: where the numbers of a column of words stand: their frequencies are matched, not they.
+            word_slices: where the numbers of columns of words stand: their frequencies are matched, not they.
         """
         root, shift = (None, None) if residuals is None else _gaussian(residuals)
         scattered = cls(root, shift)
@@ -99,12 +99,12 @@ class Scatter:
         if match == "moments":
             return moved
         pilot = dataclasses.replace(moved, root=None, shift=None).apply(pilot, np.random.default_rng(0))
-        levels = _quantiles(pilot, X)
+        quantiles = _quantiles(pilot, X)
         offsets = np.zeros(X.shape[1])
-        for place in words:
-            levels[0, :, place] = levels[1, :, place]  # onto themselves
-            offsets[place] = _offsets(pilot[:, place], X[:, place].mean(axis=0))
-        return dataclasses.replace(moved, levels=levels, offsets=offsets)
+        for part in word_slices:
+            quantiles[0, :, part] = quantiles[1, :, part]  # onto themselves
+            offsets[part] = _offsets(pilot[:, part], X[:, part].mean(axis=0))
+        return dataclasses.replace(moved, quantiles=quantiles, offsets=offsets)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,64 +126,64 @@ class ScatterByClass:
         draw: Callable[[int, int, int | None], Array],
         X: Array,
         residuals: Array | None,
-        places: Array | None,
+        class_ix: Array | None,
         match: str | None,
-        words: Sequence[slice],
+        word_slices: Sequence[slice],
     ) -> "ScatterByClass":
         """Learn what draws of each class lack; the arguments are those of `Scatter.of`.
 
         Args:
-            draw: decoded draws for a number, a seed and the place of a class, None for all rows.
+            draw: decoded draws for a number, a seed and the index of a class, None for all rows.
             X: rows (n, W).
             residuals: (n, W) of leaving each out; a small class takes those of all.
-            places: place (n,) of the class of each row; None where there are none.
+            class_ix: index (n,) of the class of each row; None where there are none.
             match: as in `Scatter.of`.
-            words: as in `Scatter.of`.
+            word_slices: as in `Scatter.of`.
         """
-        if places is None:
-            return cls((Scatter.of(lambda n, seed: draw(n, seed, None), X, residuals, match, words),))
+        if class_ix is None:
+            return cls((Scatter.of(lambda n, seed: draw(n, seed, None), X, residuals, match, word_slices),))
 
-        def of(place: int) -> Scatter:
-            whose = places == place
+        def of(index: int) -> Scatter:
+            whose = class_ix == index
             is_small = whose.sum() < FEWEST
             own = residuals if residuals is None or is_small else residuals[whose]
-            return Scatter.of(lambda n, seed: draw(n, seed, place), X[whose], own, match, words)
+            return Scatter.of(lambda n, seed: draw(n, seed, index), X[whose], own, match, word_slices)
 
-        known = range(int(places.max()) + 1)
-        fixed = np.stack([_fixed(X[places == place], words) for place in known])
+        known = range(int(class_ix.max()) + 1)
+        fixed = np.stack([_fixed(X[class_ix == index], word_slices) for index in known])
         is_asked = residuals is not None or match is not None
-        return cls(tuple(of(place) for place in known) if is_asked else (), fixed)
+        return cls(tuple(of(index) for index in known) if is_asked else (), fixed)
 
-    def apply(self, decoded: Array, places: Array, seed: int) -> Float64:
-        """Rows (n, W) around the decoded ones, which are of the classes `places` (n,)."""
+    def apply(self, decoded: Array, class_ix: Array, seed: int) -> Float64:
+        """Rows (n, W) around the decoded ones, which are of the classes `class_ix` (n,)."""
         rows, rng = np.empty(decoded.shape), _noise(seed)
-        for place, scatter in enumerate(self.of_class):
-            of_it = places == place
+        for index, scatter in enumerate(self.of_class):
+            of_it = class_ix == index
             rows[of_it] = scatter.apply(decoded[of_it], rng)
-        return self.held(rows, places)
+        return self.held(rows, class_ix)
 
-    def held(self, rows: Array, places: Array) -> Array:
-        """Rows (n, W) of the classes `places` (n,) with what all rows of their class share."""
+    def held(self, rows: Array, class_ix: Array) -> Array:
+        """Rows (n, W) of the classes `class_ix` (n,) with what all rows of their class share."""
         if self.fixed is None:
             return rows
-        fixed = self.fixed.astype(rows.dtype)[places]
+        fixed = self.fixed.astype(rows.dtype)[class_ix]
         return np.where(np.isnan(fixed), rows, fixed)
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Every scatter under its number."""
         arrays: Arrays = {} if self.fixed is None else {"fixed": self.fixed}
         plain = []
-        for place, scatter in enumerate(self.of_class):
+        for index, scatter in enumerate(self.of_class):
             missing, own = described(scatter)
             plain.append(missing)
-            arrays |= under(str(place), own)
+            arrays |= under(str(index), own)
         return {"of_class": plain}, arrays
 
     @classmethod
     def from_arrays(cls, saved: Mapping[str, Any], arrays: Arrays) -> "ScatterByClass":
         """The scatter that `to_arrays` described."""
         parts = enumerate(saved["of_class"])
-        of_class = tuple(opened(Scatter, plain, below(arrays, str(place))) for place, plain in parts)
+        of_class = tuple(opened(Scatter, plain, below(arrays, str(index))) for index, plain in parts)
         return cls(of_class, arrays.get("fixed"))
 
 
@@ -192,13 +192,13 @@ def _noise(seed: int) -> np.random.Generator:
     return np.random.default_rng([1, seed])
 
 
-def _fixed(X: Array, words: Sequence[slice]) -> Float64:
+def _fixed(X: Array, word_slices: Sequence[slice]) -> Float64:
     """Numbers (W,) that all rows (n, W) have, -inf for words that none has, and NaN."""
     fixed = np.where((X[:1] == X).all(axis=0), X[0], np.nan)
     if len(X) < 2:
         fixed[:] = np.nan  # one row tells of no constant, and is not drawn by heart
-    for place in words:
-        fixed[place] = np.where(X[:, place].any(axis=0), np.nan, -np.inf)
+    for part in word_slices:
+        fixed[part] = np.where(X[:, part].any(axis=0), np.nan, -np.inf)
     return fixed
 
 
@@ -233,17 +233,17 @@ def _roots(C: Float64) -> tuple[Float64, Float64]:
 
 
 def _quantiles(drawn: Float64, X: Array) -> Float64:
-    """Quantiles (2, q, W) of draws and data at the same levels."""
-    q = min(len(X), _LEVELS)
+    """Quantiles (2, q, W) of draws and data at the same shares."""
+    q = min(len(X), _QUANTILES)
     at = (np.arange(q) + 0.5) / q
     return np.stack([np.quantile(drawn, at, axis=0), np.quantile(X, at, axis=0, method="hazen")])
 
 
-def _mapped(rows: Float64, levels: Float64) -> Float64:
+def _mapped(rows: Float64, quantiles: Float64) -> Float64:
     """Every column taken from the first quantiles to the second; beyond their ends, as far beyond."""
     mapped = np.empty_like(rows)
     for axis in range(rows.shape[1]):
-        known, wanted = levels[0, :, axis], levels[1, :, axis]
+        known, wanted = quantiles[0, :, axis], quantiles[1, :, axis]
         inside = np.clip(rows[:, axis], known[0], known[-1])
         mapped[:, axis] = np.interp(inside, known, wanted) + (rows[:, axis] - inside)
     return mapped

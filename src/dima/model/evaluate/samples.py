@@ -41,10 +41,10 @@ def sample_figures(
 
 
 def draws(model: Any, n: int, seed: int) -> tuple[Array, Array | None]:
-    """Drawn rows (n, D), with the indices of words for words, and the places (n,) of their classes."""
+    """Drawn rows (n, D), with the indices of words for words, and the index (n,) of their classes."""
     fit = check.fitted(model)
-    places = fit.classes_of("evaluate", n, None, seed)
-    return fit.draw(n, places, {"seed": seed}), places
+    class_ix = fit.class_ix("evaluate", n, None, seed)
+    return fit.draw(n, class_ix, {"seed": seed}), class_ix
 
 
 def rounded(scale: Standardizer, rows: Array) -> Float64:

@@ -51,12 +51,12 @@ def table_figures(model: Any, held_out: Any, train: Any, seed: int = 0) -> list[
     """
     order = np.random.default_rng(seed).permutation
     known, real = plain_rows(model, train), plain_rows(model, held_out)
-    fake, drawn_places = draws(model, min(len(known), MOST), seed)
+    fake, drawn_class_ix = draws(model, min(len(known), MOST), seed)
     few = order(len(real))[:MOST]
-    places = [_places(model, X) for X in (held_out, train)]
+    class_ix = [_class_ix(model, X) for X in (held_out, train)]
     labels = None
-    if drawn_places is not None and places[0] is not None and places[1] is not None:
-        labels = (drawn_places, places[0][few], places[1])
+    if drawn_class_ix is not None and class_ix[0] is not None and class_ix[1] is not None:
+        labels = (drawn_class_ix, class_ix[0][few], class_ix[1])
     words = check.fitted(model).rows.columns.words
     return row_figures(fake, real[few], known, labels, seed, words)
 
@@ -82,11 +82,11 @@ def plain_rows(model: Any, X: Any) -> Array:
     return restored
 
 
-def _places(model: Any, X: Any) -> Array | None:
-    """Places (b,) of the classes of rows; None where the model or the rows have no column of labels."""
+def _class_ix(model: Any, X: Any) -> Array | None:
+    """Index (b,) of the classes of rows; None where the model or the rows have no column of labels."""
     rows, table = check.fitted(model).rows, as_table(X)
     if rows.label is None or table is None or rows.label[0] not in (table.columns or []):
         return None
     cells = table.split_off(rows.label[0])[1]
-    places: Array = rows.places("evaluate", cells, len(cells))
-    return places
+    class_ix: Array = rows.class_ix("evaluate", cells, len(cells))
+    return class_ix
