@@ -161,7 +161,7 @@ def feature_names(estimator: Any, otherwise: Sequence[str] | None = None) -> lis
         return None
     if len(names) != estimator.n_features_in_:
         owner, width = type(estimator).__name__, estimator.n_features_in_
-        raise ShapeError(f"{owner}: columns must be {width} names; got {len(names)}.")
+        raise ShapeError(f"{owner}: names must be {width}, one for each column; got {len(names)}.")
     return [str(name) for name in names]
 
 

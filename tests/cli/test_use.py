@@ -182,8 +182,8 @@ def test_a_csv_has_the_columns_the_model_learnt(dima, desk, tmp_path, monkeypatc
     assert dima("encode", "m", "named.csv", "-o", "z.csv").code == 0
     assert dima("decode", "m", "z.csv", "-o", "x.csv").code == 0
     for name in ("s.csv", "r.csv", "x.csv"):
-        assert read.table(name).columns == names
-    assert read.table("z.csv").columns == ["z1", "z2"]
+        assert read.table(name).names == names
+    assert read.table("z.csv").names == ["z1", "z2"]
     read.save_table("other.csv", _written(desk / "X.npy"), names[::-1])
     assert "columns must be those of the model; got 'f' where it learnt 'a'" in dima.refused(
         "encode", "m", "other.csv", "-o", "z.csv"

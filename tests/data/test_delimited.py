@@ -13,7 +13,7 @@ def test_csv_reads_as_numpy_reads_it(tmp_path):
     found = read.table(tmp_path / "x.csv")
     other = np.genfromtxt(tmp_path / "x.csv", delimiter=",", skip_header=1)
     assert_close(found.values, other)
-    assert found.columns == ["a", "b", "c", "d"]
+    assert found.names == ["a", "b", "c", "d"]
     assert found.values.dtype == np.float64
     assert found.values.flags.writeable
 
@@ -34,7 +34,7 @@ def test_csv_reads_as_numpy_reads_it(tmp_path):
 def test_header_or_none(tmp_path, text, columns):
     found = read.table(write(tmp_path / "x.csv", text))
     assert_close(found.values, [[1, 2], [3, 4]])
-    assert found.columns == columns
+    assert found.names == columns
 
 
 def test_columns_named_by_position(tmp_path):
@@ -49,7 +49,7 @@ def test_a_nameless_column_that_numbers_the_rows_is_left_out(tmp_path, start):
     text = f",a\n{start},7\n{start + 1},8\n"
     found = read.table(write(tmp_path / "x.csv", text))
     assert_close(found.values, [[7], [8]])
-    assert (found.columns, found.left_out) == (["a"], ["(row numbers)"])
+    assert (found.names, found.left_out) == (["a"], ["(row numbers)"])
 
 
 def test_tsv_and_suffix_in_capitals(tmp_path):
@@ -69,7 +69,7 @@ def test_words_are_refused_by_name(tmp_path):
 def test_words_are_dropped_when_asked(tmp_path):
     found = read.table(write(tmp_path / "x.csv", WORDS), drop_text=True)
     assert_close(found.values, [[1, 2], [3, 4]])
-    assert (found.columns, found.left_out) == (["a", "b"], ["name", "kind"])
+    assert (found.names, found.left_out) == (["a", "b"], ["name", "kind"])
 
 
 @pytest.mark.parametrize("label", ["12_3", "0x1f", "1.2.3", "3 m"])
@@ -124,7 +124,7 @@ def test_every_type_is_read_when_words_are_kept(tmp_path):
 
 def test_booleans_stay_when_words_are_dropped(tmp_path):
     found = read.table(write(tmp_path / "x.csv", KINDS), keep_words=True, drop_text=True)
-    assert (found.columns, found.left_out) == (["n", "x", "is"], ["kind"])
+    assert (found.names, found.left_out) == (["n", "x", "is"], ["kind"])
     assert found.types == ("int", "float", "bool")
     refused(tmp_path / "x.csv", DataError, "'is' ('True' in row 1)", "'kind'")
 
@@ -156,7 +156,7 @@ def test_integers_are_written_as_such(tmp_path, cell, kind):
 
 def test_rows_are_numbered_beside_words(tmp_path):
     found = read.table(write(tmp_path / "x.csv", ",a,kind\n0,7,x\n1,8,y\n"), keep_words=True)
-    assert (found.columns, found.left_out, found.words) == (
+    assert (found.names, found.left_out, found.words) == (
         ["a", "kind"],
         ["(row numbers)"],
         {1: ("x", "y")},
@@ -210,5 +210,5 @@ def test_a_column_with_nothing_in_it_is_refused(tmp_path, keep_words, missing):
 )
 def test_years_name_columns_beside_words(tmp_path, text, columns):
     found = read.table(write(tmp_path / "x.csv", text), keep_words=True)
-    assert found.columns == columns
+    assert found.names == columns
     assert len(found.values) == text.count("\n") - (columns is not None)

@@ -38,7 +38,7 @@ def test_a_frame_is_what_its_own_library_reads(tmp_path, library, text):
         other = pl.read_csv(text.replace("True", "true").replace("False", "false").encode())
     ours, theirs = read.table(path, keep_words=True, missing=True), frame.from_frame(other)
     assert cells(theirs) == cells(ours)
-    assert (theirs.columns, theirs.types, theirs.words) == (ours.columns, ours.types, ours.words)
+    assert (theirs.names, theirs.types, theirs.words) == (ours.names, ours.types, ours.words)
     back = frame.to_frame(ours, library)
     assert type(back) is FRAMES[library]
     assert back.equals(other)

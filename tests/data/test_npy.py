@@ -23,7 +23,7 @@ def test_npy_is_mapped_and_read_only(tmp_path):
     found = read.table(str(tmp_path / "x.npy"))
     assert isinstance(found.values, np.memmap)
     assert not found.values.flags.writeable
-    assert (found.columns, found.left_out) == (None, [])
+    assert (found.names, found.left_out) == (None, [])
     assert_close(found.values, X)
 
 

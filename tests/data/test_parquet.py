@@ -22,7 +22,7 @@ def test_numbers_of_every_kind(tmp_path):
     path = saved(tmp_path / "x.parquet", a=[1, 2], b=[0.5, 1.5], c=[True, False])
     found = read.table(path)
     assert_close(found.values, [[1, 0.5, 1], [2, 1.5, 0]])
-    assert found.columns == ["a", "b", "c"]
+    assert found.names == ["a", "b", "c"]
 
 
 def test_single_precision_stays_single(tmp_path):
@@ -35,7 +35,7 @@ def test_words_are_refused_or_dropped(tmp_path):
     with pytest.raises(DataError, match=r"'name' .*drop_text"):
         read.table(path)
     found = read.table(path, drop_text=True)
-    assert (found.columns, found.left_out) == (["a"], ["name"])
+    assert (found.names, found.left_out) == (["a"], ["name"])
 
 
 @pytest.mark.parametrize("column", [[1, None], [1.0, float("nan")]])
@@ -59,7 +59,7 @@ def test_an_empty_one(tmp_path):
 def test_folder_names_do_not_become_columns(tmp_path):
     (tmp_path / "year=2020").mkdir()
     path = saved(tmp_path / "year=2020" / "x.parquet", a=[1.0, 2.0])
-    assert read.table(path).columns == ["a"]
+    assert read.table(path).names == ["a"]
 
 
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def test_column_names_read_back_with_the_numbers(tmp_path_factory, columns):
     read.save_table(path, values, columns)
     found = read.table(path)
     assert_close(found.values, values)
-    assert found.columns == [name.strip() or f"column {i}" for i, name in enumerate(columns, start=1)]
+    assert found.names == [name.strip() or f"column {i}" for i, name in enumerate(columns, start=1)]
     assert found.left_out == []
 
 
@@ -83,7 +83,7 @@ def test_no_name_is_a_formula(tmp_path):
 
 
 def test_names_that_do_not_fit(tmp_path):
-    with pytest.raises(ShapeError, match="columns must be 3 names; got 2"):
+    with pytest.raises(ShapeError, match="names must be 3, one for each column; got 2"):
         read.save_table(tmp_path / "x.csv", X, ["a", "b"])
     assert list(tmp_path.iterdir()) == []
 

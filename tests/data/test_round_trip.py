@@ -48,7 +48,7 @@ def tables(draw):
 
 
 def saved(path, table):
-    read.save_table(path, table.values, table.columns, table.types, table.words)
+    read.save_table(path, table.values, table.names, table.types, table.words)
     return path
 
 
@@ -68,10 +68,10 @@ def test_what_is_written_reads_back_equal(tmp_path_factory, table, suffix):
     assert cells(found) == cells(table)
     assert (found.types, found.words) == (table.types, table.words)
     numbered = [f"column {axis}" for axis in range(1, table.values.shape[1] + 1)]
-    if table.columns is None or "2020" in table.columns:
-        assert found.columns in (None, numbered)
+    if table.names is None or "2020" in table.names:
+        assert found.names in (None, numbered)
     else:
-        assert found.columns == [name.strip() for name in table.columns]
+        assert found.names == [name.strip() for name in table.names]
 
 
 MIXED = made(
@@ -87,7 +87,7 @@ def test_pandas_and_polars_read_the_text_alike(tmp_path, suffix, mark):
     types = {"n": "Int64", "x": "float64", "is": "boolean", "kind": "str"}
     by_pandas = pd.read_csv(path, sep=mark, dtype=types)
     by_polars = pl.read_csv(path, separator=mark)
-    for axis, name in enumerate(MIXED.columns):
+    for axis, name in enumerate(MIXED.names):
         expected = MIXED.cells(axis)
         assert [None if pd.isna(cell) else cell for cell in by_pandas[name]] == expected
         truths = {"True": True, "False": False}  # which polars reads as words
@@ -98,9 +98,9 @@ def test_pandas_and_polars_read_the_parquet_alike(tmp_path):
     path = saved(tmp_path / "x.parquet", MIXED)
     by_polars = pl.read_parquet(path)
     assert by_polars.dtypes == [pl.Int64, pl.Float64, pl.Boolean, pl.String]
-    assert [by_polars[name].to_list() for name in MIXED.columns] == cells(MIXED)
+    assert [by_polars[name].to_list() for name in MIXED.names] == cells(MIXED)
     by_pandas = pd.read_parquet(path, dtype_backend="numpy_nullable")
-    found = [[None if pd.isna(cell) else cell for cell in by_pandas[name]] for name in MIXED.columns]
+    found = [[None if pd.isna(cell) else cell for cell in by_pandas[name]] for name in MIXED.names]
     assert found == cells(MIXED)
 
 
@@ -165,8 +165,13 @@ def test_arrays_without_types_as_parquet(tmp_path, dtype):
         ),
         ("x.csv", Table(np.array([[0.5]]), ["a"], [], ("text",), {0: ("x", "y")}), DataError, "got 0.5"),
         ("x.csv", Table(np.array([[2.0]]), ["a"], [], ("text",), {0: ("x", "y")}), DataError, "got 2"),
-        ("x.csv", Table(np.eye(2), None, [], ("int",)), ShapeError, "types must be 2 names; got 1"),
-        ("x.parquet", Table(np.eye(2), ["a"], []), ShapeError, "columns must be 2 names; got 1"),
+        (
+            "x.csv",
+            Table(np.eye(2), None, [], ("int",)),
+            ShapeError,
+            "types must be 2, one for each column; got 1",
+        ),
+        ("x.parquet", Table(np.eye(2), ["a"], []), ShapeError, "names must be 2, one for each column; got 1"),
         ("x.csv", Table(np.eye(1), ["a"], [], ("date",)), DataTypeError, "got 'date' without words"),
         ("x.csv", Table(np.eye(1), ["a"], [], ("text",)), DataTypeError, "got 'text' without words"),
         ("x.csv", Table(np.eye(1), ["a"], [], ("int",), {0: ("x",)}), DataTypeError, "got 'int' with words"),

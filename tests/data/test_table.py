@@ -17,7 +17,7 @@ def test_columns_keep_their_names_and_order():
     values = np.array([[1.0, NAN, 3.0], [4.0, NAN, 6.0]])
     found = check_cells(FILE, Table(values, ["a", "b", ""], []), {1: "'x' in row 1"}, DROP)
     assert_close(found.values, [[1, 3], [4, 6]])
-    assert (found.columns, found.left_out) == (["a", "column 3"], ["b"])
+    assert (found.names, found.left_out) == (["a", "column 3"], ["b"])
 
 
 def test_nothing_is_copied_when_nothing_is_dropped():
@@ -56,19 +56,19 @@ def test_cells_have_the_type_of_their_column():
 def test_rows_are_taken_as_numpy_takes_them(rows):
     taken = MIXED.take(rows)
     assert taken.cells(3) == np.array(["red", "blue", "red"])[rows].tolist()
-    assert (taken.columns, taken.types, taken.words) == (MIXED.columns, MIXED.types, MIXED.words)
+    assert (taken.names, taken.types, taken.words) == (MIXED.names, MIXED.types, MIXED.words)
 
 
 def test_a_column_is_split_off():
     rest, n = MIXED.split_off("n")
     assert n == [1, 2, 3]
-    assert (rest.columns, rest.types) == (["x", "is", "kind"], ("float", "bool", "text"))
+    assert (rest.names, rest.types) == (["x", "is", "kind"], ("float", "bool", "text"))
     assert rest.words == {2: ("blue", "red")}
     assert rest.cells(2) == MIXED.cells(3)
     rest, kind = MIXED.split_off("kind")
     assert (rest.words, kind) == ({}, ["red", "blue", "red"])
     nameless, second = Table(np.eye(2), None, []).split_off("column 2")
-    assert (nameless.columns, second) == (None, [0.0, 1.0])
+    assert (nameless.names, second) == (None, [0.0, 1.0])
 
 
 @pytest.mark.parametrize(

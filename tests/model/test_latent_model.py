@@ -35,7 +35,7 @@ def X():
 
 @pytest.fixture(scope="module")
 def pca(X):
-    return LatentModel(PCA(3), prior=TINY).fit(X, columns=list("abcde"))
+    return LatentModel(PCA(3), prior=TINY).fit(X, names=list("abcde"))
 
 
 def test_pca_is_an_autoencoder_at_once(pca, X):
@@ -61,7 +61,7 @@ def test_a_new_kind_costs_a_page(halves, X, tmp_path):
 
 
 def test_a_new_kind_is_served_by_every_verb(halves, X, tmp_path, capsys):
-    dima.save(LatentModel(Halves(3), prior=TINY).fit(X, columns=list("abcde")), tmp_path / "m")
+    dima.save(LatentModel(Halves(3), prior=TINY).fit(X, names=list("abcde")), tmp_path / "m")
     np.save(tmp_path / "X.npy", X[:40])
     m, rows, Z, out = (str(tmp_path / name) for name in ("m", "X.npy", "Z.npy", "out.csv"))
     assert run(["encode", m, rows, "-o", Z]) == 0
@@ -162,8 +162,8 @@ def test_half_precision_codes_are_understood(monkeypatch, X):
 
 
 def test_names_of_columns_are_as_many_as_the_columns(X):
-    with pytest.raises(ShapeError, match="columns must be 5 names; got 1"):
-        LatentModel(PCA(2), prior=None).fit(X, columns=["a"])
+    with pytest.raises(ShapeError, match="names must be 5, one for each column; got 1"):
+        LatentModel(PCA(2), prior=None).fit(X, names=["a"])
 
 
 def test_training_rows_have_no_floor_and_break_nothing(pca, X):

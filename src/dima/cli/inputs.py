@@ -56,7 +56,7 @@ def _refuse_unknown(found: Table, drop: Collection[str], data: str) -> None:
     unknown = [name for name in drop if name not in found.left_out]
     if not unknown:
         return
-    there = "" if found.columns is None else f" There are: {', '.join([*found.left_out, *found.columns])}."
+    there = "" if found.names is None else f" There are: {', '.join([*found.left_out, *found.names])}."
     got = f"{unknown[0]!r}" if there else f"{unknown[0]!r}, and no column has a name"
     raise DataError(f"dima fit: --drop must name columns of {data}; got {got}.{there}")
 
@@ -110,9 +110,9 @@ def rows_for(model: Any, found: Table, data: str) -> Array:
         ShapeError: both have column names, and they differ.
     """
     names: list[str] | None = getattr(model, "columns_", None)
-    if names is not None and found.columns is not None and names != found.columns:
+    if names is not None and found.names is not None and names != found.names:
         fix = "Pass the columns of the training table, in their order."
-        pairs = itertools.zip_longest(names, found.columns, fillvalue="none")
+        pairs = itertools.zip_longest(names, found.names, fillvalue="none")
         got = next(f"{theirs!r} where it learnt {ours!r}" for ours, theirs in pairs if ours != theirs)
         raise ShapeError(f"{data}: columns must be those of the model; got {got}. {fix}")
     return found.values
@@ -130,12 +130,12 @@ def as_table(model: Any, drawn: Any) -> Table:
 
 
 def finish(
-    to: Path, result: Array | Table, common: Common, columns: list[str] | None = None, **figures: float
+    to: Path, result: Array | Table, common: Common, names: list[str] | None = None, **figures: float
 ) -> None:
     """Write the result, with names and types of columns where known, and tell its size and figures."""
-    found = result if isinstance(result, Table) else Table(result.reshape(len(result), -1), columns, [])
+    found = result if isinstance(result, Table) else Table(result.reshape(len(result), -1), names, [])
     values = found.values
-    read.save_table(to, values, found.columns, found.types, found.words or None)
+    read.save_table(to, values, found.names, found.types, found.words or None)
     if common.as_json:
         output.json({"output": to, "shape": values.shape, "dtype": str(values.dtype)} | figures)
     elif not common.quiet:

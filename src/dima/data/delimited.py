@@ -44,8 +44,8 @@ def read_delimited(path: Path, key: str | None, reading: Reading) -> Table:
         raise unfit(path, "be text in UTF-8", got, "Save it as UTF-8.") from fault
     except csv.Error as fault:
         raise unfit(path, "be well-formed text", str(fault), "Check its quotes and line ends.") from fault
-    if found.columns and not found.columns[0].strip() and _numbers_rows(found.values):
-        found.columns[0], text[0] = "(row numbers)", ""
+    if found.names and not found.names[0].strip() and _numbers_rows(found.values):
+        found.names[0], text[0] = "(row numbers)", ""
     return check_cells(path, found, text, reading)
 
 
@@ -82,7 +82,7 @@ def _delimiter(path: Path) -> str:
 
 def _header(table: Table, opening: Sequence[Sequence[str]]) -> list[str]:
     """The names to write above the first two rows; none if they would be read as a row."""
-    if table.columns is not None and _is_header([table.shown_names, opening[0]]):
+    if table.names is not None and _is_header([table.shown_names, opening[0]]):
         return table.shown_names
     is_misread = _is_header(opening) or _is_years(opening)
     return shown_names([""] * len(opening[0])) if is_misread else []

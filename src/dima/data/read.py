@@ -89,13 +89,13 @@ def table(
 def save_table(
     path: str | Path,
     values: Array,
-    columns: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
     types: Sequence[str] | None = None,
     words: Mapping[int, Sequence[str]] | None = None,
 ) -> None:
     """Write a table (n, D) as .csv, .tsv, .parquet or .npy, by suffix; the file appears whole or not at all.
 
-    A text has a header where `columns` names the D columns; no cell can be taken for a formula by a
+    A text has a header where `names` are those of the D columns; no cell can be taken for a formula by a
     spreadsheet. Integers are rounded and have no point, booleans are True and False, words are quoted
     where needed, and a missing cell is empty. What is written reads back as an equal table. A .npy holds
     the numbers alone, without names and types.
@@ -103,7 +103,7 @@ def save_table(
     Args:
         path: where to write.
         values: (n, D); in a column of words the index of each among them, NaN where one is missing.
-        columns: D names.
+        names: of the D columns.
         types: "float", "int", "bool" or "text" for each of the D columns; without them numbers are written
             as they are.
         words: those of each column of words, by position.
@@ -133,7 +133,7 @@ def save_table(
     if words and types is None:
         types = ["text" if axis in words else "float" for axis in range(values.shape[1])]
     copied = {axis: tuple(listed) for axis, listed in (words or {}).items()}
-    names, kinds = None if columns is None else list(columns), None if types is None else tuple(types)
-    found = Table(values, names, [], kinds, copied)
+    named, kinds = None if names is None else list(names), None if types is None else tuple(types)
+    found = Table(values, named, [], kinds, copied)
     check_table(found)
     replace_file(path, lambda file: write(file, path, found), "table")

@@ -37,7 +37,7 @@ class Table:
     Attributes:
         values: (n, D), one row per sample; read-only where it is memory-mapped. A column of words holds the
             index of each among them, NaN where a cell is missing.
-        columns: D names where the file has them, else None.
+        names: of the D columns where the file has them, else None.
         left_out: names of the columns in the file that are not in `values`.
         types: "float", "int", "bool" or "text" for each of the D columns; None where nothing is known.
         words: those of each column of words, by position.
@@ -51,7 +51,7 @@ class Table:
     """
 
     values: Array
-    columns: list[str] | None
+    names: list[str] | None
     left_out: list[str]
     types: tuple[str, ...] | None = None
     words: Mapping[int, tuple[str, ...]] = dataclasses.field(default_factory=dict)
@@ -59,7 +59,7 @@ class Table:
     @property
     def shown_names(self) -> list[str]:
         """D names of columns; where there are none, their positions, from 1."""
-        return shown_names(self.columns or [""] * self.values.shape[1])
+        return shown_names(self.names or [""] * self.values.shape[1])
 
     def type_at(self, axis: int) -> str:
         """The type of one column."""
@@ -81,7 +81,7 @@ class Table:
         return dataclasses.replace(
             self,
             values=self.values[:, list(axes)],
-            columns=self.columns and [self.columns[axis] for axis in axes],
+            names=self.names and [self.names[axis] for axis in axes],
             types=self.types and tuple(self.types[axis] for axis in axes),
             words={new: self.words[old] for new, old in enumerate(axes) if old in self.words},
         )
@@ -200,7 +200,7 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     names = found.shown_names
     if reading.drop_text:
         text = {**dict.fromkeys(found.words, ""), **text}
-    if found.columns:
+    if found.names:
         text = {**text, **{axis: "" for axis, name in enumerate(names) if name in reading.drop}}
     lost = {axis: shown for axis, shown in sorted(text.items()) if shown}
     if lost and not reading.drop_text:
@@ -215,7 +215,7 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     if not kept:
         raise unfit(file, "have a column of numbers", "none", "Pass numbers.")
     left_out = [*found.left_out, *(names[axis] for axis in sorted(text))]
-    named = dataclasses.replace(found, columns=found.columns and names, left_out=left_out)
+    named = dataclasses.replace(found, names=found.names and names, left_out=left_out)
     table = named.select(kept) if text else named
     refuse_words(file, table, _DROP)
     refuse_empty = refuse_blank if reading.missing else _refuse_missing
@@ -232,9 +232,9 @@ def check_table(table: Table) -> None:
         DataError: a number is none that its type can be.
     """
     width = table.values.shape[1]
-    for what, listed in (("columns", table.columns), ("types", table.types)):
+    for what, listed in (("names", table.names), ("types", table.types)):
         if listed is not None and len(listed) != width:
-            rule, fix = f"{width} names", "Pass one for each column."
+            rule, fix = f"{width}, one for each column", "Pass as many."
             raise ShapeError(f"table: {what} must be {rule}; got {len(listed)}. {fix}")
     for axis, (name, kind) in enumerate(zip(table.shown_names, table.types or (), strict=False)):
         if kind not in TYPES or (kind == "text") != (axis in table.words):

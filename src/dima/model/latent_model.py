@@ -84,7 +84,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self,
         X: Any,
         y: ArrayLike | str | None = None,
-        columns: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
         checkpoint: str | Path | None = None,
         watch: Callable[[Self, int], None] | None = None,
     ) -> Self:
@@ -94,7 +94,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             X: rows (n, D): an array, a pandas or polars frame, or a `Table`.
             y: labels (n,), or the name of a column of `X` that holds them: each class then has a prior and
                 a scatter of its own. A target of regression is ignored.
-            columns: names of the columns, where `X` has none of its own.
+            names: of the columns, where `X` has none of its own.
             checkpoint: run folder of the prior's training, as in `DDPM.fit`; a mixture has none.
             watch: is shown the model so far and the number of each record of the prior; not with classes.
 
@@ -107,7 +107,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         used = settings.check(owner, type(self), own)
         self._make_prior(0)  # a wrong setting is told before the long work
         treatment = Treatment(used.get("columns", "raw"), used.get("impute") is not None)
-        learnt = learn(self, X, y, columns, treatment)
+        learnt = learn(self, X, y, names, treatment)
         X, mean_X = learnt.treated, learnt.treated.mean(axis=0, dtype=np.float64)
         with collected() as stages:
             autoencoder = self._fit_autoencoder(X)

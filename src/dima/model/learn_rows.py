@@ -51,7 +51,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
         model: the model that is fitted; told of width and names.
         X: an array, a frame or a `Table`.
         y: labels (n,), the name of a column of `X` that holds them, or None.
-        names: names of the columns, where `X` has none.
+        names: of the columns, where `X` has none.
         treatment: of the columns.
     """
     owner, table, label = type(model).__name__, as_table(X), None
@@ -87,7 +87,7 @@ def _values(model: Any, X: Any, table: Table | None, names: Sequence[str] | None
     if isinstance(X, Table) or impute or (table is not None and not _is_full(table)):
         values = check.array(owner, "X", X if table is None else table.values, finite=False)
         check.array(owner, "X", np.where(np.isnan(values), 0, values))  # infinity is no missing cell
-        known = names if table is None or table.columns is None else table.columns
+        known = names if table is None or table.names is None else table.names
         check.remember(model, values.shape[1], None if known is None else [str(name) for name in known])
         if len(values) < 2:
             raise DataError(f"{owner}: X must hold at least 2 rows; got {len(values)}. Pass more rows.")

@@ -71,13 +71,13 @@ class Rows:
 
     def learnt_of(self, table: Table) -> Table:
         """The table less the column of labels and those that were left out, where it has them."""
-        if table.columns is not None and not set(self.left_out).isdisjoint(table.shown_names):
+        if table.names is not None and not set(self.left_out).isdisjoint(table.shown_names):
             names = table.shown_names
             table = table.select([axis for axis, name in enumerate(names) if name not in self.left_out])
         if self.label is None or self.label[0] not in table.shown_names:
             return table
         # Columns without names are called by their positions, which a narrower table has too.
-        is_there = table.columns is not None or table.values.shape[1] > len(self.columns.types)
+        is_there = table.names is not None or table.values.shape[1] > len(self.columns.types)
         return table.split_off(self.label[0])[0] if is_there else table
 
     def written(self, model: Any, treated: Array) -> Any:
@@ -185,9 +185,9 @@ class Rows:
     def _hold_names(self, owner: str, model: Any, table: Table) -> None:
         width, names = model.n_features_in_, self.columns.names
         got = table.values.shape[1]
-        if names is not None and table.columns is not None and names != table.columns:
-            differ = [name for name in names if name not in table.columns]
-            extra = [name for name in table.columns if name not in names]
+        if names is not None and table.names is not None and names != table.names:
+            differ = [name for name in names if name not in table.names]
+            extra = [name for name in table.names if name not in names]
             told = [f"none named {name!r}" for name in differ[:1]] + [
                 f"{name!r} besides" for name in extra[:1]
             ]

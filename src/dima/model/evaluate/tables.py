@@ -85,7 +85,7 @@ def plain_rows(model: Any, X: Any) -> Array:
 def _class_ix(model: Any, X: Any) -> Array | None:
     """Index (b,) of the classes of rows; None where the model or the rows have no column of labels."""
     rows, table = check.fitted(model).rows, as_table(X)
-    if rows.label is None or table is None or rows.label[0] not in (table.columns or []):
+    if rows.label is None or table is None or rows.label[0] not in (table.names or []):
         return None
     cells = table.split_off(rows.label[0])[1]
     class_ix: Array = rows.class_ix("evaluate", cells, len(cells))
