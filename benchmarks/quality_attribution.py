@@ -28,7 +28,7 @@ from dima.data import images
 from dima.explain.influence.cosine import similarity
 from dima.explain.influence.kernel import kernel_influence
 from dima.explain.influence.lds import half_subsets, lds, noise_ceiling, removal
-from dima.latent import train
+from dima.latent import objective
 from dima.latent.retrain import losses_by_weights, retrained_losses
 from dima.latent.unrolled import Unrolled, engine_of, query_key
 from dima.model.attribution import METHODS, influence
@@ -102,7 +102,9 @@ def unrolled_table(engine, queries, count):
     before = losses_by_weights(engine, queries, jnp.ones((1, scores.shape[1])))[0]
     for size in SIZES:
         weights = removed_sets(scores, size, count)
-        change = losses_by_weights(engine, queries, jnp.asarray(weights, engine.data.dtype)) - before
+        change = (
+            losses_by_weights(engine, queries, jnp.asarray(weights, engine.examples.points.dtype)) - before
+        )
         predicted = (1 - weights) @ scores.T
         each = [spearmanr(predicted[:, q], change[:, q]).statistic for q in range(len(queries))]
         told(f"remove {size}: rank correlation, mean over {len(queries)} queries", np.mean(each), ">= .9")
@@ -189,11 +191,13 @@ def rival_scores(python, fit, Z, queries):
     asked, key = jnp.asarray(fit.scale.apply(queries, np.float32)), query_key(engine)
     shares = (jnp.arange(DRAWS) + 0.5) / DRAWS
     given = {
-        "Z": np.asarray(engine.data),
+        "Z": np.asarray(engine.examples.points),
         "queries": np.asarray(asked),
-        "log_snr": np.asarray(train.LEVELS[engine.plan.levels](shares, engine.levels)),
+        "log_snr": np.asarray(objective.LEVELS[engine.plan.levels](shares, engine.examples.levels)),
         "noise": np.asarray(jax.random.normal(key, (DRAWS, D), jnp.float32)),
-        "losses": np.asarray(train.point_losses(engine.plan, fit.network, asked, engine.levels, key)),
+        "losses": np.asarray(
+            objective.point_losses(engine.plan, fit.network, asked, engine.examples.levels, key)
+        ),
         **{f"network/{name}": np.asarray(value) for name, value in fit.network.items()},
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -258,7 +262,7 @@ def run(sizes, asked):
     kinds = {"validation": slice(0, q), "generated": slice(q, None)}
     with jax.enable_x64(asked.double):
         engine = double(engine_of(fit, Z)) if asked.double else engine_of(fit, Z)
-        some = jnp.asarray(fit.scale.apply(Z_test[: sizes["asked"]]), engine.data.dtype)
+        some = jnp.asarray(fit.scale.apply(Z_test[: sizes["asked"]]), engine.examples.points.dtype)
         unrolled_table(engine, some, sizes["removals"])
     (masks, losses), seconds = timed(lambda: halves(fit, Z, queries, sizes["subsets"]))
     told(f"seconds of {sizes['subsets']} retrainings", seconds / len(FRESH), "<= 600")

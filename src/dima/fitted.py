@@ -94,7 +94,8 @@ def from_arrays(kind: type[T], plain: dict[str, Any], arrays: Arrays) -> T:
     dataclass: Any = kind
     for field in dataclasses.fields(dataclass):
         form = _form(dataclass, field.name)
-        if form is None and field.name not in plain and field.default is not dataclasses.MISSING:
+        is_saved = field.name in plain or field.name in arrays
+        if not is_saved and field.default is not dataclasses.MISSING:
             continue  # saved before there was such a field
         if form is np.ndarray and field.name not in plain:
             values[field.name] = arrays[field.name]

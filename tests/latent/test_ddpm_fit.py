@@ -30,11 +30,14 @@ def test_the_path_has_the_settings_that_are_given():
 
 def test_what_is_logged_and_where_it_runs_are_not_of_the_run():
     points = np.ones((3, 2), np.float32)
-    run = ddpm_fit._run(used(verbose_every=7, device="gpu", patience=3), points, "folder")
+    run = ddpm_fit._run(used(verbose_every=7, device="gpu", patience=3), points, None, "folder")
     assert {"device", "verbose_every"}.isdisjoint(run.identity)
-    assert run.identity.keys() | {"device", "verbose_every"} == {*used(), "points"}
+    assert run.identity.keys() | {"device", "verbose_every"} == {*used(), "points"} - {"condition_dropout"}
     assert (run.log_every, run.patience) == (7, 3)
-    assert "points" not in ddpm_fit._run(used(), points, None).identity
+    assert "points" not in ddpm_fit._run(used(), points, None, None).identity
+    known = ddpm_fit._run(used(), points, points, "folder").identity
+    assert known["conditions"] != ddpm_fit._run(used(), points, points + 1, "folder").identity["conditions"]
+    assert known["condition_dropout"] == 0.1
 
 
 def test_the_average_is_what_samples(rng):

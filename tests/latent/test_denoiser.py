@@ -90,3 +90,31 @@ def test_a_double_block_is_two_products_about_a_norm():
         h = h + linear(f"block{i}", silu(linear(f"inner{i}", silu((1 + gamma) * normed + beta))))
     answer = apply(drawn(block="double"), states(), jnp.asarray([level]))
     assert_close(answer, linear("out", h), atol=1e-3, rtol=1e-3)
+
+
+def test_conditions_shift_blocks_only_where_they_are_given():
+    fresh = init(jax.random.key(0), 3, 16, 8, 2, "single", 2)
+    random = np.random.default_rng(1)
+    parameters = {
+        name: jnp.asarray(random.normal(0, 0.4, of.shape), jnp.float32) for name, of in fresh.items()
+    }
+    known = jnp.asarray(random.standard_normal((12, 2)), jnp.float32)
+    none = apply(parameters, states(), LEVELS)
+    given = apply(parameters, states(), LEVELS, known)
+    assert (jnp.abs(given - none).max(axis=1) > 1e-3).all()
+    unknown = known.at[4].set(jnp.nan)
+    some = apply(parameters, states(), LEVELS, unknown)
+    assert_close(some[4], none[4], atol=1e-6)
+    assert_close(np.delete(some, 4, axis=0), np.delete(given, 4, axis=0), atol=1e-6)
+
+
+def test_a_condition_of_zero_is_one():
+    fresh = init(jax.random.key(0), 3, 16, 8, 2, "single", 2)
+    parameters = {name: of + 0.1 for name, of in fresh.items()}
+    zero, none = apply(parameters, states(), LEVELS, jnp.zeros((12, 2))), apply(parameters, states(), LEVELS)
+    assert float(jnp.abs(zero - none).max()) > 1e-3
+
+
+def test_before_training_conditions_change_nothing():
+    parameters = init(jax.random.key(0), 3, 16, 8, 2, "single", 2)
+    assert_close(apply(parameters, states(), LEVELS, jnp.ones((12, 2))), apply(parameters, states(), LEVELS))

@@ -31,7 +31,7 @@ def test_an_untrained_network_is_the_gaussian_of_the_axes(untrained):
     assert untrained.score(X) == pytest.approx(expected.mean(), abs=1e-3)
 
 
-def clean_mixture(parameters, x, log_snr):
+def clean_mixture(parameters, x, log_snr, condition):
     """The exact denoiser of the mixture, as a network of target x0."""
     alpha, sigma = jnp.sqrt(jax.nn.sigmoid(2 * log_snr[0])), jnp.sqrt(jax.nn.sigmoid(-2 * log_snr[0]))
     variance = alpha**2 * exact.SPREAD**2 + sigma**2

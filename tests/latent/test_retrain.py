@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,8 +30,11 @@ def test_a_point_without_weight_may_be_anything():
     # Its place in the batches stays, its numbers do not matter.
     engine = small_engine()
     weights = jnp.ones((1, N)).at[0, 3].set(0.0)
-    moved = engine.data.at[3].add(1.0)
-    others = [small_engine().__class__(**{**vars(engine), "data": data}) for data in (engine.data, moved)]
+    points = engine.examples.points
+    others = [
+        dataclasses.replace(engine, examples=engine.examples._replace(points=data))
+        for data in (points, points.at[3].add(1.0))
+    ]
     first, second = (losses_by_weights(other, small_queries(), weights) for other in others)
     assert_close(first, second)
     assert np.abs(losses_by_weights(others[1], small_queries(), jnp.ones((1, N))) - first).min() > 1e-5
@@ -43,7 +48,8 @@ def test_weights_of_one_give_the_fitted_model():
     engine = retrain.engine_of(prior.fit_, Z)
     queries = jnp.asarray((Z[:2] - prior.fit_.scale.center) / prior.fit_.scale.unit, "float32")
     key = retrain.query_key(engine)
-    expected = retrain.train.point_losses(engine.plan, prior.parameters_, queries, engine.levels, key)
+    levels = engine.examples.levels
+    expected = retrain.objective.point_losses(engine.plan, prior.parameters_, queries, levels, key)
     assert_close(found[0], expected, rtol=1e-5)
     assert np.abs(half - found).min() > 1e-5
 

@@ -110,5 +110,37 @@ def test_guidance_leads_away_from_a_standard_normal(parameters):
 
     noise = [np.zeros((4, 3))] * table.steps
     expected = solver.walk(table, denoise, np.asarray(start(keys), np.float64), noise)
-    solved = sample.solve(parameters, "v", sample.rows(table), start(keys), keys, 1.5)
+    solved = sample.solve(parameters, "v", sample.rows(table), start(keys), keys, sample.Guide(weight=1.5))
     assert_close(solved, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_known_coordinates_walk_down_to_their_values(parameters):
+    known = jnp.array([[1.5, jnp.nan, -0.5]] * 4)
+    for name in ("ddim", "ddpm", "dpmpp_2m", "repaint"):
+        table, keys = solver.build(name, *LEVELS), sample.sample_keys(3, 0, 4)
+        solved = sample.solve(
+            parameters, "v", sample.rows(table), start(keys), keys, sample.Guide(known=known)
+        )
+        assert_close(solved[:, [0, 2]], known[:, [0, 2]], atol=1e-5)
+        assert np.isfinite(solved).all()
+
+
+def test_clean_estimates_are_cut_to_their_bounds(parameters):
+    table, keys = solver.build("ddim", *LEVELS), sample.sample_keys(3, 0, 200)
+    bounds = jnp.array([[-0.3, -5.0, 0.1], [0.2, 5.0, 0.1]])
+    walk = (parameters, "v", sample.rows(table), start(keys), keys)
+    plain, cut = sample.solve(*walk), np.asarray(sample.solve(*walk, sample.Guide(bounds=bounds)))
+    assert np.abs(plain[:, 0]).max() > 0.5
+    assert_close([cut[:, 0].min(), cut[:, 0].max()], [-0.3, 0.2], atol=1e-6)
+    assert_close(cut[:, 2], np.full(200, 0.1), atol=1e-6)  # a flat axis stays at its value
+
+
+def test_dynamic_bounds_draw_a_point_in_as_a_whole():
+    # One far coordinate of forty is cut; where all are far they keep their proportions.
+    far = np.linspace(1.0, 4.0, 40)
+    D = jnp.asarray(np.stack([np.r_[9.0, np.full(39, 0.5)], far, -0.5 * np.ones(40)]), jnp.float32)
+    bounds = jnp.asarray([[-1.0] * 40, [1.0] * 40])
+    found = np.asarray(sample._within(D, bounds, True))
+    assert_close(found[0], np.r_[1.0, np.full(39, 0.5)], atol=1e-6)
+    assert_close(found[1], np.minimum(far / np.quantile(far, 0.95), 1.0), atol=1e-6)
+    assert_close(found[2], np.full(40, -0.5))

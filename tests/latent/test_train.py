@@ -1,15 +1,13 @@
-import dataclasses
 import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 
 from close import assert_close
 from dima.errors import ArtifactError
-from dima.latent import denoiser, train
+from dima.latent import denoiser, objective, train
 from dima.noise.schedule import path
 
 # The sizes of test_ddpm.py: one compilation serves both.
@@ -26,14 +24,15 @@ def points(n=1000):
 
 
 def plan_of(target="v", n_iter=STEPS, **changes):
-    return train.Plan(n_iter, 256, 3e-3, 0.999, target, **changes)
+    return objective.Plan(n_iter, 256, 3e-3, 0.999, target, **changes)
 
 
 def engine(plan, held_out=None, seed=1):
     levels = jnp.asarray(LEVELS, jnp.float32)
     network = denoiser.init(jax.random.key(0), 2, 32, 16, 3)
     apart = points(100) if held_out is None else held_out
-    return train.Engine(plan, network, points(), apart, levels, jax.random.key(seed))
+    examples = objective.Examples(points(), levels, jax.random.key(seed))
+    return train.Engine(plan, network, examples, examples._replace(points=apart))
 
 
 def begin(plan):
@@ -125,11 +124,16 @@ def test_the_held_out_loss_is_that_of_the_average_and_falls(trained):
 
 def test_a_tenth_is_held_out():
     data = points(50)
-    kept, apart = train.split(data, jax.random.key(0))
-    assert (len(kept), len(apart)) == (45, 5)
-    together = np.concatenate([kept, apart])
+    examples = objective.Examples(data, jnp.asarray(LEVELS), jax.random.key(2), data[:, :1] + 1, data[:, 1])
+    kept, apart = train.split(examples, jax.random.key(0))
+    assert (len(kept.points), len(apart.points)) == (45, 5)
+    together = np.concatenate([kept.points, apart.points])
     assert_close(together[np.lexsort(together.T)], np.asarray(data)[np.lexsort(np.asarray(data).T)])
-    assert len(train.split(data[:1], jax.random.key(0))[0]) == 1
+    for part in (kept, apart):  # what belongs to a point goes with it
+        assert_close(part.conditions, part.points[:, :1] + 1)
+        assert_close(part.weights, part.points[:, 1])
+    single = examples._replace(points=data[:1])
+    assert train.split(single, jax.random.key(0)) == (single, single)
 
 
 def test_equal_keys_equal_parameters(trained):
@@ -153,39 +157,3 @@ def test_the_average_follows_the_parameters(trained):
 def test_no_steps():
     plan = plan_of(n_iter=0)
     assert run(plan, begin(plan)) == []
-
-
-def test_levels_of_a_lognormal_are_its_quantiles_within_the_schedule():
-    u = np.linspace(0.001, 0.999, 50)
-    found = train.LEVELS["lognormal"](jnp.asarray(u), jnp.asarray([2.0, -1.0]))
-    assert_close(found, np.clip(stats.norm(0.5, 1.2).ppf(u), -1.0, 2.0), atol=1e-5)
-    even = train.LEVELS["schedule"](jnp.asarray([0.0, 0.5, 1.0]), jnp.asarray([3.0, 1.0, -5.0]))
-    assert_close(even, [3.0, 1.0, -5.0], atol=1e-6)
-
-
-def test_the_levels_asked_for_are_those_trained(trained):
-    # The same network, asked at levels where noise hides less, has another loss.
-    draws = train._draw(plan_of(), (1000, 2), jax.random.key(0))
-    losses = [
-        float(train._loss(trained[-1][0].ema, plan_of(levels=name), points(), jnp.asarray(LEVELS), draws))
-        for name in train.LEVELS
-    ]
-    assert abs(losses[0] - losses[1]) > 0.01
-
-
-def test_records_come_as_often_as_asked():
-    plan = plan_of(n_iter=10, record_every=4)
-    assert [record.step for _, record in run(plan, begin(plan))] == [4, 8, 10]
-
-
-def test_weights_of_one_change_no_bit_and_others_do(trained):
-    def weighted(weights):
-        made = dataclasses.replace(engine(plan_of()), weights=jnp.asarray(weights, jnp.float32))
-        with jax.default_device(jax.devices("cpu")[0]):
-            return next(made.steps(made.start()))
-
-    state, record = weighted(np.ones(1000))
-    assert_equal(state, trained[0][0])
-    assert record.loss == trained[0][1].loss
-    halves = np.arange(1000) % 2
-    assert 0.3 < weighted(halves)[1].loss / record.loss < 0.7

@@ -56,4 +56,4 @@ def test_every_argument_is_one_of_the_model_and_bounded_alike():
     assert set(asked) <= set(declared)
     assert all(asked[name].type == declared[name].type for name in asked)
     assert all(asked[name].default == declared[name].default for name in asked)
-    assert np.array_equal(sorted(declared), sorted([*asked, "guidance", "n", "seed"]))
+    assert np.array_equal(sorted(declared), sorted([*asked, "clip", "guidance", "n", "seed"]))

@@ -1,19 +1,22 @@
 """The border to JAX: NumPy arrays in, `jax.Array` out, for callers above that may not know JAX."""
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from msgspec import Meta
 
 from dima.errors import ArtifactError, BackendError
+from dima.settings import OneOf
 from dima.typing import Array, Arrays
 
-__all__ = ["DEVICES", "device", "from_named", "named", "to_jax"]
+__all__ = ["DEVICES", "Device", "device", "from_named", "named", "to_jax"]
 
 T = TypeVar("T")  # a tree of arrays
 
 DEVICES = ("auto", "cpu", "gpu")
+Device = Annotated[str, OneOf(*DEVICES), Meta(description="where it trains; auto is the CPU")]
 
 
 def device(name: str, owner: str = "DDPM") -> jax.Device:

@@ -18,21 +18,14 @@ from msgspec import Meta
 from sklearn.base import BaseEstimator
 
 from dima import check, settings
-from dima.blocks import row_blocks
-from dima.errors import DataError
 from dima.fitted import Fitted, FittedEstimator
-from dima.latent import border, denoiser, likelihood, train
+from dima.latent import border, denoiser, objective
 from dima.latent.ddpm_fit import DDPMFit, fit_ddpm, path_of
 from dima.noise import sampling
 from dima.noise import schedule as schedules
-from dima.noise.target import TARGETS, WEIGHTS
-from dima.settings import OneOf
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["DDPM"]
-
-_DENSITY_STEPS = 64  # of the Runge-Kutta method
-_DENSITY_ROWS = 16384  # points at a time
 
 
 class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped base
@@ -53,46 +46,29 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         T: Annotated[int, Meta(ge=1, description="noising steps of the chain")] = 200,
         *,
         hidden_dim: Annotated[int, Meta(ge=1, description="width of the network")] = 128,
-        block: Annotated[
-            str, OneOf(*denoiser.BLOCKS), Meta(description="residual block: single is faster, double finer")
-        ] = "single",
+        block: denoiser.Block = "single",
         t_embed_dim: Annotated[int, Meta(ge=2, description="width of the noise-level embedding")] = 64,
         n_iter: Annotated[int, Meta(ge=0, description="training steps")] = 10_000,
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
         ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
-        eps_root: Annotated[
-            float, Meta(gt=0, description="below Adam's root; at 1e-8 training is smooth in its points")
-        ] = train.Plan.eps_root,
+        eps_root: objective.EpsRoot = objective.Plan.eps_root,
         beta_max: schedules.BetaMax | None = None,
         eps: schedules.Floor | None = None,
         verbose_every: Annotated[
             int, Meta(ge=0, description="log the loss about every so many steps; 0 never")
         ] = 0,
-        record_every: Annotated[
-            int, Meta(ge=1, description="training steps between records of the loss; chosen if not given")
-        ]
-        | None = None,
-        target: Annotated[str, OneOf(*TARGETS), Meta(description="what the network predicts")] = "v",
-        levels: Annotated[
-            str, OneOf(*train.LEVELS), Meta(description="where training draws its noise levels")
-        ] = "schedule",
-        weight: Annotated[
-            str, OneOf(*WEIGHTS), Meta(description="weight of noise levels in the loss")
-        ] = "uniform",
-        schedule: Annotated[
-            str, OneOf(*schedules.SCHEDULES), Meta(description="how noise grows along the chain")
-        ] = "cosine",
+        record_every: objective.RecordEvery | None = None,
+        target: objective.Target = "v",
+        levels: objective.Levels = "schedule",
+        weight: objective.Weight = "uniform",
+        condition_dropout: objective.Dropout = 0.1,
+        schedule: schedules.Schedule = "cosine",
         beta_start: schedules.Start | None = None,
         beta_end: schedules.End | None = None,
         zero_snr: Annotated[bool, Meta(description="rescale the schedule to end in noise alone")] = False,
-        patience: Annotated[
-            int, Meta(ge=1, description="stop when a held-out tenth has not improved for so many checks")
-        ]
-        | None = None,
-        device: Annotated[
-            str, OneOf(*border.DEVICES), Meta(description="where it trains; auto is the CPU")
-        ] = "auto",
+        patience: objective.Patience | None = None,
+        device: border.Device = "auto",
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, batches and noise")] = 0,
     ) -> None:
         self._store(locals())
@@ -103,6 +79,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         y: None = None,
         checkpoint: str | Path | None = None,
         watch: Callable[[Self, int], None] | None = None,
+        condition: ArrayLike | None = None,
     ) -> Self:
         """Train on points `Z` (n, d); on a terminal a bar shows the loss and the time left.
 
@@ -112,6 +89,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
             checkpoint: run folder that is kept up to date while training, and gone on from where it
                 holds a run: one that was killed and is resumed gives the numbers of one that was not.
             watch: is shown the prior so far and the number of the record, at each.
+            condition: what is known of each point, to draw by it: labels (n,), or vectors (n, c).
 
         Raises:
             SettingError: a setting is out of range, the schedule does not have it, or the folder holds
@@ -130,7 +108,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
                 shown.fit_ = fit
                 watch(shown, len(fit.losses))
 
-        self.fit_ = fit_ddpm(settings_used, Z, checkpoint, show)
+        self.fit_ = fit_ddpm(settings_used, Z, condition, checkpoint, show)
         return self
 
     def sample(  # noqa: PLR0913 the signature declares the settings
@@ -143,6 +121,9 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         spacing: sampling.Spacing = "trailing",
         churn: sampling.Churn | None = None,
         guidance: sampling.Guidance = 1.0,
+        condition: ArrayLike | None = None,
+        clip: sampling.Clip | None = None,
+        repeats: sampling.Repeats | None = None,
     ) -> Array:
         """Draw `n` new points (n, d), float32; float64 where their mean is too far from zero for that.
 
@@ -154,20 +135,66 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
             seed: equal seeds draw equal points, whatever `n`.
             spacing: "trailing", "leading", "linspace" or "karras".
             churn: share by which "churned" raises the noise of each step; the solver's own if None.
-            guidance: w in D + (w - 1) (D - D_weak), with D_weak the clean estimate of the Gaussian that has
-                the moments of the data; above 1 samples keep to what the network has learnt beyond it, at
-                the price of variety. Source: Karras et al. 2024, equation 3, here with a closed form.
+            guidance: w in D + (w - 1) (D - D_weak), with D_weak the clean estimate without the condition
+                (Ho and Salimans 2022, equation 6) or, where there is none, that of the Gaussian that has the
+                moments of the data (Karras et al. 2024, equation 3). Above 1 samples keep to the condition,
+                or to what the network has learnt beyond the Gaussian, at the price of variety.
+            condition: a label or vector (c,) for all points, or one for each, as in `fit`; without one a
+                model with conditions draws points of all of them.
+            clip: "range" cuts each coordinate of clean estimates to the range of the training points,
+                "dynamic" draws a point that leaves it in as a whole; for strong guidance.
+            repeats: times "repaint" walks each stretch of its grid; the solver's own if None.
 
         Raises:
             SettingError: an argument is out of range, or the solver does not have it.
         """
         fit: DDPMFit = check.fitted(self)
         asked = {"solver": solver, "steps": steps, "eta": eta, "spacing": spacing, "churn": churn}
-        asked |= {"n": n, "seed": seed, "guidance": guidance}
+        asked |= {"repeats": repeats, "n": n, "seed": seed, "guidance": guidance, "clip": clip}
         checked = settings.check("DDPM.sample", DDPM.sample, asked)
-        n, seed, guidance = (checked.pop(name) for name in ("n", "seed", "guidance"))
+        n, seed, weight, clip = (checked.pop(name) for name in ("n", "seed", "guidance", "clip"))
         table = sampling.table(path_of(fit.settings), **checked)
-        return fit.walk(table, n, seed, guidance=guidance)
+        guide = fit.guide("DDPM.sample", n, condition=condition, weight=weight, clip=clip)
+        return fit.walk(table, n, seed, guide=guide)
+
+    def inpaint(  # noqa: PLR0913 the signature declares the settings
+        self,
+        Z: ArrayLike,
+        solver: sampling.Solver = "repaint",
+        steps: sampling.Steps | None = None,
+        repeats: sampling.Repeats | None = None,
+        seed: sampling.Seed = 0,
+        condition: ArrayLike | None = None,
+        clip: sampling.Clip | None = None,
+    ) -> Array:
+        """Draw the coordinates of points `Z` (b, d) that are NaN; the others keep their values.
+
+        Args:
+            Z: points; those of a row in which all is NaN are plain samples.
+            solver: "repaint", which goes back up so that free coordinates agree with the known ones, or
+                another, which is faster and agrees less.
+            steps: grid steps, at most T; if None, at most 50.
+            repeats: times "repaint" walks each stretch of its grid; 5 if None.
+            seed: equal seeds draw equal points.
+            condition: as in `sample`.
+            clip: as in `sample`.
+
+        Raises:
+            SettingError: an argument is out of range, or the solver does not have it.
+            DataError: a coordinate is infinite.
+
+        Source: Lugmayr et al. 2022, section 4, with clean estimates held to the known values.
+        """
+        fit: DDPMFit = check.fitted(self)
+        asked = {"solver": solver, "steps": steps, "repeats": repeats, "seed": seed, "clip": clip}
+        checked = settings.check("DDPM.inpaint", DDPM.inpaint, asked)
+        seed, clip = checked.pop("seed"), checked.pop("clip")
+        known = check.array("DDPM.inpaint", "Z", Z, ("b", len(fit.scale.center)), finite=False)
+        check.array("DDPM.inpaint", "Z", np.where(np.isnan(known), 0.0, known))  # infinity is not free
+        table = sampling.table(path_of(fit.settings), **checked)
+        guide = fit.guide("DDPM.inpaint", len(known), condition=condition, clip=clip, known=known)
+        drawn = fit.walk(table, len(known), seed, guide=guide)
+        return np.where(np.isnan(known), drawn, known).astype(drawn.dtype)
 
     def refine(
         self,
@@ -216,29 +243,18 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         start = fit.scale.apply(Z, np.float32) * np.float32(table.alpha[0])
         return fit.walk(table, len(Z), 0, (start, 0.0))
 
-    def score_samples(self, Z: ArrayLike) -> Float64:
-        """Log-density (b,) of points `Z` (b, d) in nats, by the probability flow.
+    def score_samples(self, Z: ArrayLike, condition: ArrayLike | None = None) -> Float64:
+        """Log-density (b,) of points `Z` (b, d) in nats, given their `condition` if there is one.
 
-        It is that of points with the noise of the chain's cleanest level, which T sets.
+        It is found by the probability flow, for points with the noise of the chain's cleanest level, which
+        T sets.
 
         Raises:
             NotFittedError: before `fit`.
             DataError: an axis of the training points did not vary, so that there is no density.
         """
         fit: DDPMFit = check.fitted(self)
-        Z = check.points(self, Z, reset=False)
-        if not fit.scale.varies.all():
-            got = f"{int((~fit.scale.varies).sum())} constant axes"
-            raise DataError(f"DDPM.score_samples: the training points must be varying; got {got}.")
-        levels = path_of(fit.settings).log_snr
-        ends, target = (float(levels[1]), float(levels[-1])), fit.settings["target"]
-        standard = fit.scale.apply(Z, np.float32)
-        with jax.default_device(border.device(fit.settings["device"])):
-            found = [
-                likelihood.log_density(fit.network, target, jnp.asarray(standard[rows]), ends, _DENSITY_STEPS)
-                for rows in row_blocks(len(Z), _DENSITY_ROWS)
-            ]
-        return np.concatenate(found).astype(np.float64) - float(np.log(fit.scale.unit).sum())
+        return fit.log_density("DDPM.score_samples", check.points(self, Z, reset=False), condition)
 
     def score(self, Z: ArrayLike, y: None = None) -> float:
         """Mean log-density of points `Z` (b, d), in nats."""

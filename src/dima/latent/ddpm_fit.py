@@ -1,6 +1,7 @@
 """What the vector diffusion model learns, how it is trained, and how it walks: one frozen `DDPMFit`."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ import numpy as np
 
 from dima import training
 from dima.blocks import row_blocks
-from dima.errors import NumericsError, SettingError
-from dima.latent import border, denoiser, sample, train
+from dima.errors import DataError, NumericsError, SettingError
+from dima.latent import border, denoiser, likelihood, objective, sample, train
+from dima.latent.condition import Conditions
 from dima.noise import schedule as schedules
 from dima.noise.solver import SolverTable
 from dima.scaling import Standardizer
 from dima.training.checkpoint import fingerprint
-from dima.typing import Array, Float32, Float64
+from dima.typing import Array, ArrayLike, Float32, Float64
 
 __all__ = ["DDPMFit", "engine_of", "fit_ddpm", "path_of"]
 
 _BLOCKS = 3  # residual blocks
 _TOGETHER = 16384  # samples walked at a time
+_DENSITY_STEPS = 64  # of the Runge-Kutta method
+_DENSITY_ROWS = 16384  # points at a time
 _FAR = 1e4  # units of the mean from zero beyond which float32 would round a thousandth of a unit away
 _NOT_OF_THE_RUN = {"device", "verbose_every"}  # they change no number
 
@@ -36,12 +40,16 @@ class DDPMFit:
         scale: standardises points.
         network: the averaged (EMA) parameters, which sample.
         losses: (records, 2) training steps done and mean loss since the record before.
+        conditions: how what is known of points becomes numbers; None for a model without conditions.
+        reach: (2, d) least and greatest standardised coordinates of the training points.
     """
 
     settings: dict[str, Any]
     scale: Standardizer
     network: denoiser.Parameters
     losses: Float64
+    conditions: Conditions | None = None
+    reach: Float64 | None = None
 
     def walk(
         self,
@@ -49,15 +57,72 @@ class DDPMFit:
         n: int,
         seed: int,
         start: tuple[Float32, float] | None = None,
-        guidance: float = 1.0,
+        guide: sample.Guide = sample.FREE,
     ) -> Array:
         """Walk `n` points (n, d): from noise alone, or from standardised states plus noise of a spread."""
-        parts = [self._part(table, seed, rows, start, guidance) for rows in row_blocks(n, _TOGETHER)]
+        parts = [self._part(table, seed, rows, start, guide) for rows in row_blocks(n, _TOGETHER)]
         points = np.concatenate(parts) if parts else np.empty((0, len(self.scale.center)), np.float32)
         if not np.isfinite(points).all():
             fix = "Train longer, with a lower learning rate, or choose the target v."
             raise NumericsError(f"DDPM: what is drawn must be finite; got NaN or infinity. {fix}")
         return points
+
+    def guide(
+        self,
+        owner: str,
+        n: int,
+        *,
+        condition: ArrayLike | None = None,
+        weight: float = 1.0,
+        clip: str | None = None,
+        known: Array | None = None,
+    ) -> sample.Guide:
+        """What a walk of `n` points is held to.
+
+        Args:
+            owner: named in errors.
+            n: points.
+            condition: of all, or one for each.
+            weight: of guidance.
+            clip: None, "range" or "dynamic".
+            known: (n, d) coordinates to keep, NaN where they are free.
+        """
+        own = None if condition is None else self._conditions_of(owner).apply(owner, condition, n)
+        kept = None if known is None else self.scale.apply(known, np.float32)
+        bounds = None if clip is None else self._reach_of(owner)
+        return sample.Guide(
+            _to_jax(own), _to_jax(kept), _to_jax(bounds), None if weight == 1.0 else weight, clip == "dynamic"
+        )
+
+    def log_density(self, owner: str, Z: Array, condition: ArrayLike | None = None) -> Float64:
+        """Log-density (b,) of points `Z` (b, d) in nats, by the probability flow."""
+        if not self.scale.varies.all():
+            got = f"{int((~self.scale.varies).sum())} constant axes"
+            raise DataError(f"{owner}: the training points must be varying; got {got}.")
+        levels, standard = path_of(self.settings).log_snr, self.scale.apply(Z, np.float32)
+        with jax.default_device(border.device(self.settings["device"])):
+            known = self.guide(owner, len(Z), condition=condition).condition
+            density = functools.partial(
+                likelihood.log_density, self.network, self.settings["target"], steps=_DENSITY_STEPS
+            )
+            ends = (float(levels[1]), float(levels[-1]))
+            found = [
+                density(jnp.asarray(standard[rows]), ends, condition=_of_rows(known, rows))
+                for rows in row_blocks(len(Z), _DENSITY_ROWS)
+            ]
+        return np.concatenate(found).astype(np.float64) - float(np.log(self.scale.unit).sum())
+
+    def _conditions_of(self, owner: str) -> Conditions:
+        if self.conditions is None:
+            fix = "Fit with condition first."
+            raise DataError(f"{owner}: condition must be left out; got one, and the model has none. {fix}")
+        return self.conditions
+
+    def _reach_of(self, owner: str) -> Float64:
+        if self.reach is None:
+            fix = "Leave clip out, or fit anew."
+            raise DataError(f"{owner}: clip must be None; got a model saved without its range. {fix}")
+        return self.reach
 
     @property
     def _float32_serves(self) -> bool:
@@ -66,37 +131,57 @@ class DDPMFit:
         return not (far & self.scale.varies).any()
 
     def _part(
-        self, table: SolverTable, seed: int, rows: slice, start: tuple[Float32, float] | None, guidance: float
+        self,
+        table: SolverTable,
+        seed: int,
+        rows: slice,
+        start: tuple[Float32, float] | None,
+        guide: sample.Guide,
     ) -> Array:
         """The samples numbered rows.start .. rows.stop."""
         with jax.default_device(border.device(self.settings["device"])):
             keys = sample.sample_keys(seed, rows.start, rows.stop)
             noise = sample.standard_normal(keys, 0, len(self.scale.center))
             x = noise * table.start_std if start is None else jnp.asarray(start[0][rows]) + start[1] * noise
-            weight = None if guidance == 1.0 else guidance
-            solved = sample.solve(self.network, self.settings["target"], sample.rows(table), x, keys, weight)
+            held = guide._replace(
+                condition=_of_rows(guide.condition, rows), known=_of_rows(guide.known, rows)
+            )
+            solved = sample.solve(self.network, self.settings["target"], sample.rows(table), x, keys, held)
         # An axis that never varied is left at its mean.
         standard = np.where(self.scale.varies, np.asarray(solved, np.float64), 0.0)
         points = self.scale.restore(standard)
         return points.astype(np.float32) if self._float32_serves else points
 
 
+def _to_jax(values: Array | None) -> jax.Array | None:
+    return None if values is None else jnp.asarray(values, jnp.float32)
+
+
+def _of_rows(values: jax.Array | None, rows: slice) -> jax.Array | None:
+    return None if values is None else values[rows]
+
+
 def fit_ddpm(
     settings_used: dict[str, Any],
     Z: Array,
+    condition: ArrayLike | None = None,
     folder: str | Path | None = None,
     watch: Callable[[DDPMFit], None] = lambda fit: None,
 ) -> DDPMFit:
     """Train on checked points `Z` (n, d), in a run folder if one is given; `watch` sees it grow."""
     path, scale = path_of(settings_used), Standardizer.of(Z)
+    standard, conditions, known = scale.apply(Z, np.float32), None, None
+    if condition is not None:
+        conditions = Conditions.of("DDPM", condition, len(Z))
+        known = conditions.apply("DDPM", condition, len(Z))
+    reach = np.stack([standard.min(axis=0), standard.max(axis=0)]).astype(np.float64)
 
     def fit_of(state: train.State, history: Float64) -> DDPMFit:
-        return DDPMFit(settings_used, scale, state.ema, history)
+        return DDPMFit(settings_used, scale, state.ema, history, conditions, reach)
 
     with jax.default_device(border.device(settings_used["device"])):
-        standard = scale.apply(Z, np.float32)
-        engine = engine_of(settings_used, path, jnp.asarray(standard))
-        run = _run(settings_used, standard, folder)
+        engine = engine_of(settings_used, path, standard, known)
+        run = _run(settings_used, standard, known, folder)
         run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
         trained = training.train(engine, run)
     return fit_of(trained.state, trained.history)
@@ -115,20 +200,33 @@ def path_of(settings_used: dict[str, Any]) -> schedules.Path:
     return path
 
 
-def engine_of(settings_used: dict[str, Any], path: schedules.Path, data: jax.Array) -> train.Engine:
-    """The training of such a network on standardised points (n, d)."""
+def engine_of(
+    settings_used: dict[str, Any], path: schedules.Path, standard: Float32, known: Float32 | None = None
+) -> train.Engine:
+    """The training of such a network on standardised points (n, d), and what is known of them (n, c)."""
     first, key = jax.random.split(jax.random.key(settings_used["seed"]))
-    kept, held_out = (data, data) if settings_used["patience"] is None else train.split(data, key)
-    n_iter, batch = settings_used["n_iter"], min(settings_used["batch_size"], len(kept))
+    levels = jnp.asarray(path.log_snr[1:], jnp.float32)
+    examples = objective.Examples(jnp.asarray(standard), levels, key, _to_jax(known))
+    kept, held_out = (examples, examples) if settings_used["patience"] is None else train.split(examples, key)
+    n_iter, batch = settings_used["n_iter"], min(settings_used["batch_size"], len(kept.points))
     names = ("learning_rate", "ema_decay", "target", "weight", "record_every", "levels", "eps_root")
-    plan = train.Plan(n_iter, batch, *(settings_used[name] for name in names))
+    plan = objective.Plan(n_iter, batch, *(settings_used[name] for name in names))
+    if known is not None:
+        plan = dataclasses.replace(plan, kept_back=settings_used["condition_dropout"])
     sizes = settings_used["hidden_dim"], settings_used["t_embed_dim"], _BLOCKS
-    network = denoiser.init(first, data.shape[1], *sizes, settings_used["block"])
-    return train.Engine(plan, network, kept, held_out, jnp.asarray(path.log_snr[1:], jnp.float32), key)
+    n_known = 0 if known is None else known.shape[1]
+    network = denoiser.init(first, standard.shape[1], *sizes, settings_used["block"], n_known)
+    return train.Engine(plan, network, kept, held_out)
 
 
-def _run(settings_used: dict[str, Any], standard: Float32, folder: str | Path | None) -> training.Run:
+def _run(
+    settings_used: dict[str, Any], standard: Float32, known: Float32 | None, folder: str | Path | None
+) -> training.Run:
     identity = {name: value for name, value in settings_used.items() if name not in _NOT_OF_THE_RUN}
+    if known is None:
+        identity.pop("condition_dropout")
+    elif folder is not None:
+        identity |= {"conditions": fingerprint(known)}
     return training.Run(
         "DDPM",
         patience=settings_used["patience"],

@@ -11,23 +11,34 @@ blocks as in Peebles and Xie 2023, section 3.2, without attention.
 """
 
 import functools
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+from msgspec import Meta
 
-__all__ = ["BLOCKS", "Parameters", "apply", "init"]
+from dima.settings import OneOf
+
+__all__ = ["BLOCKS", "Block", "Parameters", "apply", "init"]
 
 Parameters = dict[str, jax.Array]
 
 BLOCKS = ("single", "double")
+Block = Annotated[str, OneOf(*BLOCKS), Meta(description="residual block: single is faster, double finer")]
 _FREQUENCIES = (0.25, 16.0)  # per unit of lambda / 4: from its whole range to a hundredth of it
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
-def init(
-    key: jax.Array, d: int, hidden_dim: int, t_embed_dim: int, n_blocks: int, block: str = "single"
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5, 6))
+def init(  # noqa: PLR0913 the sizes
+    key: jax.Array,
+    d: int,
+    hidden_dim: int,
+    t_embed_dim: int,
+    n_blocks: int,
+    block: str = "single",
+    n_conditions: int = 0,
 ) -> Parameters:
-    """Draw the parameters for points of `d` coordinates."""
+    """Draw the parameters for points of `d` coordinates, of which `n_conditions` more numbers are known."""
     shapes = {
         "in": (d, hidden_dim),
         "level1": (t_embed_dim, t_embed_dim),
@@ -38,7 +49,10 @@ def init(
         inner = {f"inner{i}": (hidden_dim, hidden_dim)} if block == "double" else {}
         shapes |= inner | {f"block{i}": (hidden_dim, hidden_dim)}
     shapes["out"] = (hidden_dim, d)
-    zero = {"out", "film"} | {name for name in shapes if name.startswith("block")}
+    if n_conditions:
+        # One number more says that there is a condition.
+        shapes |= {"known1": (n_conditions + 1, t_embed_dim), "known2": (t_embed_dim, n_blocks * hidden_dim)}
+    zero = {"out", "film", "known2"} | {name for name in shapes if name.startswith("block")}
     parameters: Parameters = {}
     for name, draw in zip(shapes, jax.random.split(key, len(shapes)), strict=True):
         fan_in, fan_out = shapes[name]
@@ -48,10 +62,13 @@ def init(
     return parameters
 
 
-def apply(parameters: Parameters, x: jax.Array, log_snr: jax.Array) -> jax.Array:
+def apply(
+    parameters: Parameters, x: jax.Array, log_snr: jax.Array, condition: jax.Array | None = None
+) -> jax.Array:
     """The network's answer (b, d) at unit-variance states `x` (b, d).
 
-    `log_snr` (l,) gives the levels, each shared by b / l consecutive states.
+    `log_snr` (l,) gives the levels, each shared by b / l consecutive states; `condition` (b, c) what is known
+    of each state, NaN in every column where nothing is.
     """
     level = log_snr[:, None] / 4
     width = parameters["level1/w"].shape[0]
@@ -61,8 +78,10 @@ def apply(parameters: Parameters, x: jax.Array, log_snr: jax.Array) -> jax.Array
     level = jax.nn.silu(_linear(parameters, "level2", jax.nn.silu(_linear(parameters, "level1", waves))))
     h = _linear(parameters, "in", x)
     films = _linear(parameters, "film", level).reshape(len(log_snr), 1, -1, 2, h.shape[-1])
+    shifts = _shifts(parameters, condition, len(log_snr))
     for i in range(films.shape[2]):
         gamma, beta = films[:, :, i, 0], films[:, :, i, 1]
+        beta = beta if shifts is None else beta + shifts[:, :, i]
         is_double = f"inner{i}/w" in parameters
         inner = (_normalised(h) if is_double else h).reshape(len(log_snr), -1, h.shape[-1])
         inner = jax.nn.silu((1 + gamma) * inner + beta).reshape(h.shape)
@@ -70,6 +89,18 @@ def apply(parameters: Parameters, x: jax.Array, log_snr: jax.Array) -> jax.Array
             inner = jax.nn.silu(_linear(parameters, f"inner{i}", inner))
         h = h + _linear(parameters, f"block{i}", inner)
     return _linear(parameters, "out", h)
+
+
+def _shifts(parameters: Parameters, condition: jax.Array | None, n_levels: int) -> jax.Array | None:
+    """What is known of the states, as shifts (l, b / l, blocks, width); None in a network without."""
+    if "known1/w" not in parameters:
+        return None
+    if condition is None:
+        condition = jnp.full((n_levels, len(parameters["known1/w"]) - 1), jnp.nan)
+    is_given = ~jnp.isnan(condition).any(axis=1, keepdims=True)
+    known = jnp.where(is_given, jnp.concatenate([condition, is_given], axis=1), 0.0)
+    shifts = _linear(parameters, "known2", jax.nn.silu(_linear(parameters, "known1", known)))
+    return shifts.reshape(n_levels, len(known) // n_levels, -1, parameters["in/b"].shape[0])
 
 
 def _normalised(h: jax.Array) -> jax.Array:

@@ -20,7 +20,7 @@ import numpy as np
 
 from dima import training
 from dima.blocks import row_blocks
-from dima.latent import border, sample, train
+from dima.latent import border, objective, sample, train
 from dima.latent.ddpm_fit import DDPMFit, path_of
 from dima.latent.denoiser import Parameters, apply
 from dima.metrics.reconstruction import error_over_variance
@@ -99,7 +99,7 @@ def fit_direct(
         pairs = make_pairs(teacher, table_of(settings_used, teacher), key, n + _HELD_OUT)
         held_out = Pairs(pairs.start[n:], pairs.end[n:])
         rate, decay = settings_used["learning_rate"], settings_used["ema_decay"]
-        plan = train.Plan(settings_used["n_iter"], batch, rate, decay, teacher.settings["target"])
+        plan = objective.Plan(settings_used["n_iter"], batch, rate, decay, teacher.settings["target"])
         network = {name: jnp.asarray(value) for name, value in teacher.network.items()}
         top = _row(sampling.table(path_of(teacher.settings), solver="ddim", steps=1))
         engine = Engine(plan, network, Pairs(pairs.start[:n], pairs.end[:n]), held_out, top, key)
@@ -157,7 +157,7 @@ class Engine:
         key: random key of the run.
     """
 
-    plan: train.Plan
+    plan: objective.Plan
     network: Parameters
     pairs: Pairs
     held_out: Pairs
@@ -202,7 +202,7 @@ class Engine:
 
 @functools.partial(jax.jit, static_argnames=("plan", "length"))
 def _chunk(
-    plan: train.Plan, length: int, state: train.State, pairs: Pairs, top: sample.Rows, key: jax.Array
+    plan: objective.Plan, length: int, state: train.State, pairs: Pairs, top: sample.Rows, key: jax.Array
 ) -> tuple[train.State, jax.Array]:
     def step(state: train.State, _: None) -> tuple[train.State, jax.Array]:
         own = jax.random.fold_in(key, state.step)

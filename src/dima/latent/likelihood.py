@@ -22,7 +22,12 @@ __all__ = ["log_density"]
 
 @functools.partial(jax.jit, static_argnames=("target", "steps"))
 def log_density(
-    parameters: Parameters, target: str, z: jax.Array, ends: tuple[float, float], steps: int
+    parameters: Parameters,
+    target: str,
+    z: jax.Array,
+    ends: tuple[float, float],
+    steps: int,
+    condition: jax.Array | None = None,
 ) -> jax.Array:
     """Log-density (b,) of standardised points `z` (b, d), in nats.
 
@@ -32,6 +37,7 @@ def log_density(
         z: points, taken as the means of states at the cleanest level.
         ends: lambda of the cleanest level and of the noisiest.
         steps: Runge-Kutta steps, evenly spread in lambda; four evaluations each.
+        condition: (b, c) what is known of each point; the density is then that given it.
     """
     clean, noisy = ends
     d = z.shape[1]
@@ -40,11 +46,15 @@ def log_density(
     def slope(y: jax.Array, level: jax.Array) -> tuple[jax.Array, jax.Array]:
         alpha, sigma = signal_and_noise(level)
 
-        def estimate(x: jax.Array) -> jax.Array:
-            network = functools.partial(apply, parameters, log_snr=level[None])
+        def estimate(x: jax.Array, known: jax.Array | None) -> jax.Array:
+            own = None if known is None else known[None]
+            network = functools.partial(apply, parameters, log_snr=level[None], condition=own)
             return targets.estimate(target, network, x[None], alpha, sigma)[0]
 
-        D, derivative = jax.vmap(lambda x: (estimate(x), jax.jacfwd(estimate)(x)))(y * sigma)
+        def slopes(x: jax.Array, known: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+            return estimate(x, known), jax.jacfwd(estimate)(x, known)
+
+        D, derivative = jax.vmap(slopes, (0, None if condition is None else 0))(y * sigma, condition)
         return alpha / sigma * D, -alpha * jnp.trace(derivative, axis1=1, axis2=2)
 
     def advance(state: tuple[jax.Array, jax.Array], i: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:

@@ -14,7 +14,7 @@ import numpy as np
 from dima import check
 from dima.blocks import row_blocks, rows_within
 from dima.errors import DataError
-from dima.latent import border, train
+from dima.latent import border, objective, train
 from dima.latent.ddpm_fit import DDPMFit
 from dima.latent.unrolled import engine_of, query_key
 from dima.typing import Array, ArrayLike
@@ -52,7 +52,7 @@ def retrained_losses(fit: DDPMFit, points: ArrayLike, queries: ArrayLike, weight
     owner = "retrained_losses"
     asked = check.array(owner, "queries", queries, ("q", len(fit.scale.center)))
     engine = engine_of(fit, points)
-    given = check.array(owner, "weights", weights, ("k", len(engine.data)))
+    given = check.array(owner, "weights", weights, ("k", len(engine.examples.points)))
     if given.min() < 0:
         raise DataError(f"{owner}: weights must be at least 0; got {given.min():g}. Remove points with 0.")
     with jax.default_device(border.device(fit.settings["device"])):
@@ -76,7 +76,7 @@ def _trained(engine: train.Engine, queries: jax.Array, weights: jax.Array) -> ja
     key = query_key(engine)
     return jnp.stack(
         [
-            train.point_losses(engine.plan, ema, queries, engine.levels, key)
+            objective.point_losses(engine.plan, ema, queries, engine.examples.levels, key)
             for ema in ({name: value[i] for name, value in states.ema.items()} for i in range(len(weights)))
         ]
     )
@@ -84,7 +84,7 @@ def _trained(engine: train.Engine, queries: jax.Array, weights: jax.Array) -> ja
 
 @functools.partial(jax.jit, static_argnames=("plan", "length"))
 def _run_group(
-    plan: train.Plan, length: int, states: train.State, examples: train.Examples, weights: jax.Array
+    plan: objective.Plan, length: int, states: train.State, examples: objective.Examples, weights: jax.Array
 ) -> train.State:
     def run(state: train.State, own: jax.Array) -> train.State:
         return train.run_steps(plan, length, state, examples._replace(weights=own))[0]

@@ -14,7 +14,9 @@ from dima.latent.denoiser import Parameters, apply
 from dima.noise import target as targets
 from dima.noise.solver import SolverTable
 
-__all__ = ["Rows", "rows", "sample_keys", "solve", "standard_normal", "walk"]
+__all__ = ["FREE", "Guide", "Rows", "rows", "sample_keys", "solve", "standard_normal", "walk"]
+
+_FAR_SHARE = 0.95  # of the coordinates that dynamic bounds leave uncut
 
 
 class Rows(NamedTuple):
@@ -71,29 +73,63 @@ def walk(table: Rows, denoise: Denoise, x: jax.Array, draw: Draw, keep: bool = F
     return jnp.concatenate([x[None], states]) if keep else final[1]
 
 
-@functools.partial(jax.jit, static_argnames="target")
-def solve(
-    parameters: Parameters,
-    target: str,
-    table: Rows,
-    x: jax.Array,
-    keys: jax.Array,
-    guidance: float | None = None,
-) -> jax.Array:
-    """Walk the table with the trained denoiser; `keys` (b,) are the samples' own.
+class Guide(NamedTuple):
+    """What the clean estimates of a walk are held to, in standardised units.
 
-    With `guidance`, away from the clean estimate of a standard normal, the weak model of standardised data.
+    Attributes:
+        condition: (b, c) what is known of each sample, as `denoiser.apply` takes it.
+        known: (b, d) coordinates that keep their values, NaN where they are free.
+        bounds: (2, d) range that the clean estimate is cut to.
+        weight: of guidance, away from the clean estimate without the condition; without a condition away
+            from that of a standard normal, the weak model of standardised data.
+        is_dynamic: whether a sample that leaves the range is drawn in as a whole instead.
     """
 
+    condition: jax.Array | None = None
+    known: jax.Array | None = None
+    bounds: jax.Array | None = None
+    weight: float | None = None
+    is_dynamic: bool = False
+
+
+FREE = Guide()
+
+
+@functools.partial(jax.jit, static_argnames="target")
+def solve(
+    parameters: Parameters, target: str, table: Rows, x: jax.Array, keys: jax.Array, guide: Guide = FREE
+) -> jax.Array:
+    """Walk the table with the trained denoiser, held to a guide; `keys` (b,) are the samples' own."""
+
+    def estimate(x: jax.Array, row: Rows, condition: jax.Array | None) -> jax.Array:
+        network = functools.partial(apply, parameters, log_snr=row.log_snr[None], condition=condition)
+        return targets.estimate(target, network, x, row.alpha, row.sigma)
+
     def denoise(x: jax.Array, row: Rows) -> jax.Array:
-        network = functools.partial(apply, parameters, log_snr=row.log_snr[None])
-        D = targets.estimate(target, network, x, row.alpha, row.sigma)
-        if guidance is None:
-            return D
-        weak = row.alpha / (row.alpha**2 + row.sigma**2) * x
-        return targets.guided(D, weak, guidance)
+        D = estimate(x, row, guide.condition)
+        if guide.weight is not None and guide.condition is not None:
+            D = targets.guided(D, estimate(x, row, None), guide.weight)
+        elif guide.weight is not None:
+            D = targets.guided(D, row.alpha / (row.alpha**2 + row.sigma**2) * x, guide.weight)
+        if guide.bounds is not None:
+            D = _within(D, guide.bounds, guide.is_dynamic)
+        # A coordinate whose clean estimate is its known value walks down the noise of that value exactly.
+        return D if guide.known is None else jnp.where(jnp.isnan(guide.known), D, guide.known)
 
     return walk(table, denoise, x, lambda i: standard_normal(keys, i + 1, x.shape[1]))
+
+
+def _within(D: jax.Array, bounds: jax.Array, is_dynamic: bool | jax.Array) -> jax.Array:
+    """Clean estimates (b, d) within bounds (2, d): coordinate by coordinate, or each sample as a whole.
+
+    As a whole, a sample is drawn towards the middle until only its farthest twentieth is cut.
+    Source: Saharia et al. 2022, section 2.3 (dynamic thresholding).
+    """
+    middle, reach = bounds.mean(axis=0), (bounds[1] - bounds[0]) / 2
+    off = (D - middle) / jnp.where(reach > 0, reach, 1.0)  # a flat axis is cut to its middle
+    far = jnp.maximum(jnp.quantile(jnp.abs(off), _FAR_SHARE, axis=1, keepdims=True), 1.0)
+    far = jnp.where(is_dynamic, far, 1.0)
+    return middle + jnp.clip(off, -far, far) / far * reach
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))

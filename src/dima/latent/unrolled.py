@@ -19,7 +19,7 @@ import numpy as np
 from dima import check
 from dima.blocks import BLOCK_BYTES, row_blocks, rows_within
 from dima.errors import NumericsError, SettingError
-from dima.latent import border, ddpm_fit, train
+from dima.latent import border, ddpm_fit, objective, train
 from dima.latent.ddpm_fit import DDPMFit
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike
@@ -42,7 +42,7 @@ def engine_of(fit: DDPMFit, points: ArrayLike) -> train.Engine:
         >>> from dima import DDPM
         >>> Z = np.random.default_rng(0).standard_normal((50, 2))
         >>> engine = engine_of(DDPM(n_iter=5, hidden_dim=8).fit(Z).fit_, Z)
-        >>> engine.n_steps, engine.data.shape
+        >>> engine.n_steps, engine.examples.points.shape
         (5, (50, 2))
     """
     if fit.settings["patience"] is not None:
@@ -50,13 +50,13 @@ def engine_of(fit: DDPMFit, points: ArrayLike) -> train.Engine:
         raise SettingError(f"engine_of: patience must be None; got {fit.settings['patience']}. {fix}")
     Z = check.array("engine_of", "points", points, ("n", len(fit.scale.center)))
     with jax.default_device(border.device(fit.settings["device"])):
-        standard = jnp.asarray(Standardizer.of(Z).apply(Z, np.float32))
+        standard = Standardizer.of(Z).apply(Z, np.float32)
         return ddpm_fit.engine_of(fit.settings, ddpm_fit.path_of(fit.settings), standard)
 
 
 def query_key(engine: train.Engine) -> jax.Array:
     """Key of the noise that queries carry."""
-    return jax.random.fold_in(engine.key, _QUERY)
+    return jax.random.fold_in(engine.examples.key, _QUERY)
 
 
 class Unrolled:
@@ -73,7 +73,7 @@ class Unrolled:
         >>> from dima import DDPM
         >>> Z = np.random.default_rng(0).standard_normal((50, 2))
         >>> engine = engine_of(DDPM(n_iter=5, hidden_dim=8).fit(Z).fit_, Z)
-        >>> Unrolled(engine).scores(engine.data[:3]).shape
+        >>> Unrolled(engine).scores(engine.examples.points[:3]).shape
         (3, 50)
     """
 
@@ -90,7 +90,8 @@ class Unrolled:
     def losses(self, queries: jax.Array) -> jax.Array:
         """Loss (q,) of standardised queries (q, d) at the end of training."""
         engine = self.engine
-        return train.point_losses(engine.plan, self.final.ema, queries, engine.levels, query_key(engine))
+        levels, key = engine.examples.levels, query_key(engine)
+        return objective.point_losses(engine.plan, self.final.ema, queries, levels, key)
 
     def scores(self, queries: jax.Array) -> Array:
         """Scores (q, n) of standardised queries (q, d): how much each loss grows without a point.
@@ -108,10 +109,9 @@ class Unrolled:
         return found
 
     def _scores(self, queries: jax.Array) -> Array:
-        engine = self.engine
-        none = jnp.zeros((len(queries), len(engine.data)), engine.data.dtype)
-        key = query_key(engine)
-        back = _Back(_query_gradients(engine.plan, self.final, queries, engine.levels, key), none)
+        engine, points = self.engine, self.engine.examples.points
+        none, levels = jnp.zeros((len(queries), len(points)), points.dtype), self.engine.examples.levels
+        back = _Back(_query_gradients(engine.plan, self.final, queries, levels, query_key(engine)), none)
         for length, state in zip(reversed(self._segments), reversed(self._states), strict=True):
             back = _back_through(engine.plan, length, state, engine.examples, back)
         return -np.asarray(back.weights)
@@ -183,38 +183,39 @@ def _with_real(state: train.State, real: list[jax.Array]) -> train.State:
 
 @functools.partial(jax.jit, static_argnames="plan")
 def _query_gradients(
-    plan: train.Plan, final: train.State, queries: jax.Array, levels: jax.Array, key: jax.Array
+    plan: objective.Plan, final: train.State, queries: jax.Array, levels: jax.Array, key: jax.Array
 ) -> list[jax.Array]:
     """Derivative of each query's loss by the arrays of the final state."""
 
     def loss(real: list[jax.Array], query: jax.Array) -> jax.Array:
-        return train.point_losses(plan, _with_real(final, real).ema, query[None], levels, key)[0]
+        return objective.point_losses(plan, _with_real(final, real).ema, query[None], levels, key)[0]
 
     return jax.lax.map(functools.partial(jax.grad(loss), _real(final)), queries)
 
 
 @functools.partial(jax.jit, static_argnames=("plan", "length"))
 def _back_through(
-    plan: train.Plan, length: int, state: train.State, examples: train.Examples, back: _Back
+    plan: objective.Plan, length: int, state: train.State, examples: objective.Examples, back: _Back
 ) -> _Back:
     """From derivatives by the state after `length` steps to those by the state before."""
-    points, weights = examples.points, examples.weights
-    weights = jnp.ones(len(points), points.dtype) if weights is None else weights
+    if examples.weights is None:
+        examples = examples._replace(weights=jnp.ones(len(examples.points), examples.points.dtype))
 
-    def forth(state: train.State, draws: train.Draws) -> tuple[train.State, Any]:
-        after, _ = train.advance(plan, state, examples, draws, weights[draws.rows])
+    def forth(state: train.State, draws: objective.Draws) -> tuple[train.State, Any]:
+        after, _ = train.advance(plan, state, examples, draws)
         return after, (state, draws)
 
-    def step_back(back: _Back, before: tuple[train.State, train.Draws]) -> tuple[_Back, None]:
+    def step_back(back: _Back, before: tuple[train.State, objective.Draws]) -> tuple[_Back, None]:
         state, draws = before
 
         def step(real: list[jax.Array], weights: jax.Array) -> list[jax.Array]:
-            return _real(train.advance(plan, _with_real(state, real), examples, draws, weights)[0])
+            own = draws._replace(weights=weights)
+            return _real(train.advance(plan, _with_real(state, real), examples, own)[0])
 
-        _, pull = jax.vjp(step, _real(state), weights[draws.rows])
+        _, pull = jax.vjp(step, _real(state), draws.weights)
         by_state, by_weights = jax.vmap(pull)(back.state)
         return _Back(by_state, back.weights.at[:, draws.rows].add(by_weights)), None
 
-    draws = train.draws_of(plan, length, state.step, examples)
+    draws = objective.draws_of(plan, length, state.step, examples)
     _, before = jax.lax.scan(forth, state, draws)
     return jax.lax.scan(step_back, back, before, reverse=True)[0]

@@ -8,16 +8,19 @@ from dima.errors import SettingError
 from dima.noise import grid
 from dima.noise import solver as solvers
 from dima.noise.first_order import Churn, Eta
+from dima.noise.repaint import Repeats
 from dima.noise.schedule import Path
 from dima.settings import OneOf
 
 __all__ = [
     "AddNoise",
     "Churn",
+    "Clip",
     "Count",
     "Eta",
     "Guidance",
     "Level",
+    "Repeats",
     "Seed",
     "Solver",
     "Spacing",
@@ -41,13 +44,16 @@ Spacing = Annotated[
 ]
 Guidance = Annotated[
     float,
-    Meta(ge=0, description="weight against the Gaussian of the data's moments; 1 is without"),
+    Meta(ge=0, description="weight against estimates without the condition, or of a Gaussian; 1 is without"),
+]
+Clip = Annotated[
+    str, OneOf("range", "dynamic"), Meta(description="how clean estimates are kept in the range of the data")
 ]
 Level = Annotated[int, Meta(ge=0, lt=_INT32, description="level to start from, 0 to T - 1")]
 AddNoise = Annotated[bool, Meta(description="noise up to that level first")]
 
 
-def table(
+def table(  # noqa: PLR0913 one for each setting of a solver
     path: Path,
     *,
     solver: Solver = "ddim",
@@ -55,11 +61,12 @@ def table(
     spacing: Spacing = "trailing",
     eta: Eta | None = None,
     churn: Churn | None = None,
+    repeats: Repeats | None = None,
 ) -> solvers.SolverTable:
     """The table that walks a path from noise to data; SettingError as by `grid.levels` and `solver.build`."""
     most = path.T if solver in _ANCESTRAL else min(_MOST_STEPS, path.T)
     levels = grid.levels(path, most if steps is None else steps, spacing)
-    return solvers.build(solver, *levels, eta=eta, churn=churn)
+    return solvers.build(solver, *levels, eta=eta, churn=churn, repeats=repeats)
 
 
 def refining_table(path: Path, t_start: int, solver: str, steps: int | None = None) -> solvers.SolverTable:

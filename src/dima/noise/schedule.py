@@ -22,6 +22,7 @@ from dima.typing import Array, Float64
 __all__ = [
     "SCHEDULES",
     "Path",
+    "Schedule",
     "cosine",
     "flow",
     "from_betas",
@@ -125,6 +126,7 @@ def flow(T: int) -> Path:
 
 _ALL: list[Callable[..., Path]] = [cosine, flow, karras, linear, offset_cosine, sigmoid, sigmoid_geodiff]
 SCHEDULES = {schedule.__name__: schedule for schedule in _ALL}
+Schedule = Annotated[str, settings.OneOf(*SCHEDULES), Meta(description="how noise grows along the chain")]
 
 
 def path(schedule: str, T: int, **given_settings: Any) -> Path:

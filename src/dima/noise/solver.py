@@ -10,6 +10,7 @@ from dima.errors import SettingError
 from dima.noise.first_order import churned, ddim, ddpm, ddpm_large
 from dima.noise.heun import heun
 from dima.noise.multistep import dpmpp_1, dpmpp_2m, dpmpp_3m, sde_dpmpp_2m
+from dima.noise.repaint import repaint
 from dima.noise.schedule import log_ratio
 from dima.noise.table import SolverTable, walk
 from dima.noise.unipc import unipc_2, unipc_3
@@ -18,7 +19,7 @@ from dima.typing import ArrayLike
 __all__ = ["SOLVERS", "SolverTable", "build", "ddim", "ddpm", "walk"]
 
 _ALL: list[Callable[..., SolverTable]] = [
-    *[ddim, ddpm, ddpm_large, churned],
+    *[ddim, ddpm, ddpm_large, churned, repaint],
     *[dpmpp_1, dpmpp_2m, dpmpp_3m, sde_dpmpp_2m],
     *[heun, unipc_2, unipc_3],
 ]

@@ -23,7 +23,7 @@ from dima.errors import DataError, SettingError
 from dima.latent import border, denoiser
 from dima.latent.ddpm import DDPM
 from dima.latent.ddpm_fit import DDPMFit, path_of
-from dima.latent.train import LEVELS
+from dima.latent.objective import LEVELS
 from dima.noise import target as targets
 from dima.noise.schedule import signal_and_noise
 from dima.typing import ArrayLike, Float32, Float64
