@@ -25,7 +25,8 @@ def test_columns_that_agree_or_are_unknown(columns):
 
 def test_columns_in_another_order():
     with pytest.raises(
-        ShapeError, match=r"^t\.csv: columns must be those of the model; got 'b' where it learnt 'a'\. Pass"
+        ShapeError,
+        match=r"^t\.csv: columns must be those of the model; got another order, 'b' where it learnt 'a'\. P",
     ):
         inputs.rows_for(Named(), Table(np.ones((2, 2)), ["b", "a"], []), "t.csv")
 

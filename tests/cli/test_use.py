@@ -185,7 +185,7 @@ def test_a_csv_has_the_columns_the_model_learnt(dima, desk, tmp_path, monkeypatc
         assert read.table(name).names == names
     assert read.table("z.csv").names == ["z1", "z2"]
     read.save_table("other.csv", _written(desk / "X.npy"), names[::-1])
-    assert "columns must be those of the model; got 'f' where it learnt 'a'" in dima.refused(
+    assert "columns must be those of the model; got another order, 'f' where it learnt 'a'" in dima.refused(
         "encode", "m", "other.csv", "-o", "z.csv"
     )
     assert dima("encode", "m", desk / "new.npy", "-o", "z.csv").code == 0

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from close import assert_close
 from dima.data import words
+from dima.errors import DataError
 
 
 @given(st.lists(st.sampled_from(["b", " b", "a ", "A", "", " ", None, "é"]), min_size=1, max_size=20))
-def test_places_are_those_of_numpy(cells):
+def test_indices_are_those_of_numpy(cells):
     listed = [*dict.fromkeys(cell for cell in cells if cell is not None)]
     codes = np.array([-1 if cell is None else listed.index(cell) for cell in cells])
     word_ix, known = words.indexed(codes, listed)
@@ -43,3 +44,13 @@ def test_dates_as_they_are_printed(form):
 @pytest.mark.parametrize("word", ["2020/21", "1.2", "192.168.10.12", "may", "3-4", "A-2020", "12 apples"])
 def test_words_that_are_no_dates(word):
     assert not words.are_dates([word])
+
+
+@pytest.mark.parametrize(("n", "few", "most"), [(20, 10, 10), (21, 10, 10), (22, 10, 11), (22, 50, 50)])
+def test_more_words_than_half_of_the_rows_are_refused(n, few, most):
+    words.refuse_many("me: column 'a'", ["x"] * most, n, "Drop it.", few)
+    told = (
+        f"^me: column 'a' must hold words that repeat; got more than {most} different ones in {n} rows. Drop"
+    )
+    with pytest.raises(DataError, match=told):
+        words.refuse_many("me: column 'a'", ["x"] * (most + 1), n, "Drop it.", few)

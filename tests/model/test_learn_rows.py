@@ -43,6 +43,13 @@ def test_an_empty_column_is_refused_by_name(frame):
     )
 
 
+def test_words_that_name_the_rows_are_refused(frame):
+    named = frame.assign(who=[f"w{row % 41}" for row in range(80)])
+    sentence = told(lambda: ranked().fit(named), DataError)
+    assert "column 'who' must hold words that repeat; got more than 40" in sentence
+    assert "Drop it (--drop 'who')." in sentence
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [

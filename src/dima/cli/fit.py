@@ -24,13 +24,13 @@ from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model import persist, report
 from dima.model.evaluate import evaluate
+from dima.model.evaluate.samples import FEWEST
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.model.priors import FROM_POINTS
 
 __all__ = ["fit"]
 
 _HOLD_OUT = 0.2
-_FEWEST = 10  # held-out rows that can be measured
 _TOLD = {
     "rank": "Columns were taken by rank: spreads differ by more than tenfold.",
     "standard": "Columns were taken over their spreads.",
@@ -150,8 +150,8 @@ def _split(
     if page is None:
         return found, found.take(slice(0))
     train, test = train_test(n, _HOLD_OUT if hold_out is None else hold_out, seed, labels)
-    if len(test) < _FEWEST:
-        rule, fix = f"at least {_FEWEST} rows", "Raise --hold-out, or fit without --report."
+    if len(test) < FEWEST:
+        rule, fix = f"at least {FEWEST} rows", "Raise --hold-out, or fit without --report."
         raise SettingError(f"dima fit: --hold-out must be {rule}; got {len(test)} of {n}. {fix}")
     return found.take(train), found.take(test)
 

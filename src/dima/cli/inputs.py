@@ -1,7 +1,6 @@
 """What verbs share: a table read, a model opened for what it is asked, a result written and told."""
 
 import contextlib
-import itertools
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from dima.data.table import Table
 from dima.errors import ArtifactError, DataError, ShapeError
 from dima.model import persist
 from dima.model.latent_model import LatentModel
-from dima.model.rows import Rows
+from dima.model.rows import Rows, hold_names
 from dima.typing import Array
 
 __all__ = ["TABLES", "as_table", "finish", "method", "rows", "rows_for", "table", "whole"]
@@ -109,12 +108,7 @@ def rows_for(model: Any, found: Table, data: str) -> Array:
     Raises:
         ShapeError: both have column names, and they differ.
     """
-    names: list[str] | None = getattr(model, "columns_", None)
-    if names is not None and found.names is not None and names != found.names:
-        fix = "Pass the columns of the training table, in their order."
-        pairs = itertools.zip_longest(names, found.names, fillvalue="none")
-        got = next(f"{theirs!r} where it learnt {ours!r}" for ours, theirs in pairs if ours != theirs)
-        raise ShapeError(f"{data}: columns must be those of the model; got {got}. {fix}")
+    hold_names(data, getattr(model, "columns_", None), found)
     return found.values
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dima.data.words import are_dates, most_words
+from dima.data.words import are_dates, refuse_many
 from dima.errors import DataError, DataTypeError, ShapeError
 from dima.typing import Array, Float64
 
@@ -28,6 +28,7 @@ TYPES = ("float", "int", "bool", "text")
 _HUGE = 1e300  # below infinity
 _SHOWN = 20  # names in a message
 _DROP = "Pass drop_text=True to drop it (--drop-text)."
+_DROP_NAMED = "Pass drop=[{name!r}] to drop it (--drop {name!r}), or drop_text=True (--drop-text)."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +218,7 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     left_out = [*found.left_out, *(names[axis] for axis in sorted(text))]
     named = dataclasses.replace(found, names=found.names and names, left_out=left_out)
     table = named.select(kept) if text else named
-    refuse_words(file, table, _DROP)
+    refuse_words(file, table, _DROP if table.names is None else _DROP_NAMED)
     refuse_empty = refuse_blank if reading.missing else _refuse_missing
     refuse_empty(file, table)
     return table
@@ -253,21 +254,18 @@ def check_table(table: Table) -> None:
 
 
 def refuse_words(file: Path | str, table: Table, fix: str) -> None:
-    """Refuse columns of words that hardly repeat, or that are dates.
+    """Refuse columns of words that hardly repeat, or that are dates; `{name}` in `fix` is that of the column.
 
     Raises:
         DataError: there is one.
     """
-    n = len(table.values)
-    most = most_words(n)
     for axis, words in table.words.items():
         name = table.shown_names[axis]
-        if len(words) > most:
-            got = f"more than {most} different ones in {n} rows of {name!r}"
-            raise unfit(file, "hold words that repeat", got, fix)
+        advice = fix.format(name=name)
+        refuse_many(f"table: {file}, column {name!r},", words, len(table), advice)
         if words and are_dates(words):
             got = f"dates in {name!r}, such as {words[0]!r}"
-            raise unfit(file, "hold numbers or words that are no dates", got, fix)
+            raise unfit(file, "hold numbers or words that are no dates", got, advice)
 
 
 def refuse_blank(file: Path | str, table: Table) -> None:

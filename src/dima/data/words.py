@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from dima.errors import DataError
 from dima.typing import Array, Float64
 
-__all__ = ["are_dates", "indexed", "most_words"]
+__all__ = ["are_dates", "indexed", "most_words", "refuse_many"]
 
-_FEW = 50  # different words that are always few enough
+_FEW = 50  # different words that are few enough in any file
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DAYS = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}",
@@ -42,14 +43,25 @@ def indexed(codes: Array, words: Sequence[str]) -> tuple[Float64, tuple[str, ...
     return np.array([*(index.get(word, np.nan) for word in stripped), np.nan])[codes], tuple(known)
 
 
-def most_words(n: int) -> int:
-    """How many different words n rows may hold before they are names rather than kinds.
+def most_words(n: int, few: int = _FEW) -> int:
+    """How many different words n rows may hold before they are names rather than kinds; `few` always.
 
     Example:
         >>> most_words(30), most_words(1000)
         (50, 500)
     """
-    return max(_FEW, n // 2)
+    return max(few, n // 2)
+
+
+def refuse_many(column: str, words: Collection[str], n: int, fix: str, few: int = _FEW) -> None:
+    """Refuse words that name the n rows of a column: there are more than `few`, and they hardly repeat.
+
+    Raises:
+        DataError: they do.
+    """
+    if len(words) > (most := most_words(n, few)):
+        got = f"more than {most} different ones in {n} rows"
+        raise DataError(f"{column} must hold words that repeat; got {got}. {fix}")
 
 
 def are_dates(words: Collection[str]) -> bool:

@@ -11,6 +11,7 @@ from dima import check
 from dima.data import frame
 from dima.data.columns import TREATMENTS, Columns
 from dima.data.table import Table
+from dima.data.words import most_words, refuse_many
 from dima.errors import DataError, ShapeError
 from dima.model.rows import TABLE, Rows, as_table
 from dima.settings import OneOf
@@ -103,11 +104,10 @@ def _is_full(table: Table) -> bool:
 
 def _refuse_names(owner: str, table: Table) -> None:
     """Refuse columns of words that name the rows: nothing can be learnt of a word that stands once."""
-    n = len(table.values)
     for axis, words in table.words.items():
-        if len(words) > max(_FEW_WORDS, n / 2):
-            got, fix = f"{len(words)} different ones in {n} rows", "Drop the column (--drop-text)."
-            raise DataError(f"{owner}: words of {table.shown_names[axis]!r} must repeat; got {got}. {fix}")
+        name = table.shown_names[axis]
+        fix = f"Drop it (--drop {name!r})."
+        refuse_many(f"{owner}: column {name!r}", words, len(table), fix, _FEW_WORDS)
 
 
 def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] | None, Array | None]:
@@ -136,7 +136,7 @@ def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] |
     )
     if len(known) < 2:
         raise DataError(f"{owner}: y must hold at least 2 classes; got {len(known)}. Leave labels out.")
-    if len(known) > max(_FEW_WORDS, n / 2):
+    if len(known) > most_words(n, _FEW_WORDS):
         got, fix = f"{len(known)} different ones in {n} rows", "Name another column."
         raise DataError(f"{owner}: labels must repeat; got {got}. {fix}")
     return known.tolist(), class_ix

@@ -5,6 +5,7 @@ Arrays, pandas and polars frames and tables from files come in; columns are trea
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from dima.data.table import Table
 from dima.errors import DataError, ShapeError
 from dima.typing import Array, ArrayLike, Arrays
 
-__all__ = ["TABLE", "Rows", "as_table"]
+__all__ = ["TABLE", "Rows", "as_table", "hold_names"]
 
 TABLE = "table"
 _HOLDS = {"int": "whole numbers", "bool": "booleans, True and False or 1 and 0"}
@@ -62,7 +63,10 @@ class Rows:
             self.hold_word_ix(owner, values)
         else:
             table = self.learnt_of(table)
-            self._hold_names(owner, model, table)
+            hold_names(owner, self.columns.names, table)
+            if (got := table.values.shape[1]) != (width := len(self.columns.types)):
+                fix = "Pass those of the training table."
+                raise ShapeError(f"{owner}: X must have {width} columns; got {got}. {fix}")
             table = table.recoded(self.columns.words, owner)
             values = table.values
         self.hold_types(owner, values)
@@ -182,21 +186,22 @@ class Rows:
                 rule, fix = _HOLDS[kind], "Change it, or fit to rows that hold such."
                 raise DataError(f"{owner}: column {name} must hold {rule}; got {got}. {fix}")
 
-    def _hold_names(self, owner: str, model: Any, table: Table) -> None:
-        width, names = model.n_features_in_, self.columns.names
-        got = table.values.shape[1]
-        if names is not None and table.names is not None and names != table.names:
-            differ = [name for name in names if name not in table.names]
-            extra = [name for name in table.names if name not in names]
-            told = [f"none named {name!r}" for name in differ[:1]] + [
-                f"{name!r} besides" for name in extra[:1]
-            ]
-            what = " and ".join(told) or "another order"
-            fix = "Pass the columns of the training table, in their order."
-            raise ShapeError(f"{owner}: columns must be those of the model; got {what}. {fix}")
-        if got != width:
-            fix = "Pass those of the training table."
-            raise ShapeError(f"{owner}: X must have {width} columns; got {got}. {fix}")
+
+def hold_names(owner: str, names: Sequence[str] | None, table: Table) -> None:
+    """Refuse a table whose columns have other names than those learnt, where both have any.
+
+    Raises:
+        ShapeError: they differ.
+    """
+    if names is None or table.names is None or names == table.names:
+        return
+    missing = [f"none named {name!r}" for name in names if name not in table.names]
+    extra = [f"{name!r} besides" for name in table.names if name not in names]
+    pairs = itertools.zip_longest(names, table.names, fillvalue="none")
+    moved = next(f"{theirs!r} where it learnt {ours!r}" for ours, theirs in pairs if ours != theirs)
+    got = " and ".join([*missing[:1], *extra[:1]]) or f"another order, {moved}"
+    fix = "Pass the columns of the training table, in their order."
+    raise ShapeError(f"{owner}: columns must be those of the model; got {got}. {fix}")
 
 
 def as_table(X: Any) -> Table | None:

@@ -9,14 +9,13 @@ from dima import check
 from dima.errors import DataError, SettingError
 from dima.model.evaluate.reconstruction import pca_reconstruction, reconstruction_figures
 from dima.model.evaluate.rows import RowFigure
-from dima.model.evaluate.samples import sample_figures
+from dima.model.evaluate.samples import FEWEST, sample_figures
 from dima.model.evaluate.tables import is_table, table_figures
 from dima.model.latent_fit import LatentModelFit
 from dima.typing import Array
 
 __all__ = ["Evaluation", "evaluate", "pca_reconstruction"]
 
-_FEWEST = 10
 _ROUNDING = 1e-10  # of a mean in another order of rows, over the size of what is summed
 
 
@@ -82,8 +81,8 @@ def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, see
         SettingError: fewer than ten samples.
     """
     fit = check.fitted(model)
-    if n_samples < _FEWEST:
-        raise SettingError(f"evaluate: n_samples must be at least {_FEWEST}; got {n_samples}.")
+    if n_samples < FEWEST:
+        raise SettingError(f"evaluate: n_samples must be at least {FEWEST}; got {n_samples}.")
     held_out = _numbers(model, "X", X)
     known = fit.autoencoder.training_rows() if train is None else _numbers(model, "train", train)
     figures = reconstruction_figures(model, held_out, known)
@@ -108,9 +107,9 @@ def _is_training(fit: LatentModelFit, numbers: Array) -> bool:
 def _numbers(model: Any, name: str, X: Any) -> Array:
     """The numbers (b, W) of enough rows."""
     numbers: Array = model.numbers(X)
-    if len(numbers) < _FEWEST:
+    if len(numbers) < FEWEST:
         raise DataError(
-            f"evaluate: {name} must hold at least {_FEWEST} rows; got {len(numbers)}. Pass more rows."
+            f"evaluate: {name} must hold at least {FEWEST} rows; got {len(numbers)}. Pass more rows."
         )
     return numbers
 
@@ -118,7 +117,7 @@ def _numbers(model: Any, name: str, X: Any) -> Array:
 def _row_figures(model: Any, X: Any, train: Any, known: Array | None, seed: int) -> list[RowFigure] | None:
     """How honest drawn rows are; None for what is no table, and where training rows or labels are missing."""
     rows = check.fitted(model).rows
-    if not is_table(model) or known is None or len(known) < _FEWEST:
+    if not is_table(model) or known is None or len(known) < FEWEST:
         return None
     if train is None and rows.label is not None:
         return None

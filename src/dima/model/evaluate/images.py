@@ -28,6 +28,7 @@ from dima.model.evaluate.image_figures import (
     memory_figure,
     taught_figure,
 )
+from dima.model.evaluate.samples import FEWEST
 from dima.typing import Array, ArrayLike, Float32
 
 __all__ = [
@@ -42,7 +43,6 @@ __all__ = [
 
 COLUMNS = ("figure", "value", "floor", "ratio", "extractor")  # of the rows of `summary`
 
-_FEWEST = 10
 _MOST_CLASSES = 1000
 _JUDGED = (1, 28, 28)
 
@@ -163,8 +163,8 @@ def evaluate_images(  # noqa: PLR0913 those of the comparison, and how many are 
         DimaError: as in `compare_images`, and n below ten.
     """
     check.fitted(model)
-    if n < _FEWEST:
-        raise SettingError(f"evaluate_images: n must be at least {_FEWEST}; got {n}. Raise it.")
+    if n < FEWEST:
+        raise SettingError(f"evaluate_images: n must be at least {FEWEST}; got {n}. Raise it.")
     train, held_out = _checked(judges, train=train, held_out=held_out)
     true = _checked_labels(labels, len(train), len(held_out))
     n = min(n, len(train), len(held_out))
@@ -212,10 +212,8 @@ def _images(name: str, images: ArrayLike) -> Float32:
     if checked.shape[1:] != _JUDGED:
         got = f"{checked.shape[1:]}. There are judges of MNIST and Fashion-MNIST alone."
         raise ShapeError(f"{owner}: {name} must be images of shape {_JUDGED}; got {got}")
-    if len(checked) < _FEWEST:
-        raise DataError(
-            f"{owner}: {name} must hold at least {_FEWEST} images; got {len(checked)}. Pass more."
-        )
+    if len(checked) < FEWEST:
+        raise DataError(f"{owner}: {name} must hold at least {FEWEST} images; got {len(checked)}. Pass more.")
     check.pixels(owner, name, float(checked.min()), float(checked.max()))
     return checked.astype(np.float32, copy=False)
 

@@ -11,14 +11,13 @@ from dima.errors import DataError
 from dima.metrics import rows as honesty
 from dima.metrics.mixture import fit_mixture
 from dima.metrics.two_sample import density_coverage
-from dima.model.evaluate.samples import rounded
+from dima.model.evaluate.samples import FEWEST, rounded
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike, Float64
 
 __all__ = ["RowFigure", "row_figures"]
 
 _OWNER = "row_figures"
-_FEWEST = 10
 Labelled = tuple[Float64, Array]  # rows (n, D) and their labels (n,)
 
 
@@ -103,8 +102,8 @@ def _tables(given: Sequence[ArrayLike], labels: Sequence[ArrayLike] | None) -> l
         like = tables[0][1] if tables else None
         tables.append(honesty.labelled(_OWNER, name, (given[at], y), width, like))
         width, n = tables[0][0].shape[1], len(tables[at][0])
-        if n < _FEWEST:
-            raise DataError(f"{_OWNER}: {name} must hold at least {_FEWEST} rows; got {n}. Pass more.")
+        if n < FEWEST:
+            raise DataError(f"{_OWNER}: {name} must hold at least {FEWEST} rows; got {n}. Pass more.")
     return tables
 
 

@@ -9,8 +9,9 @@ from dima.metrics import two_sample
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
-__all__ = ["draws", "rounded", "sample_figures"]
+__all__ = ["FEWEST", "draws", "rounded", "sample_figures"]
 
+FEWEST = 10  # rows, images or samples that figures are made of
 _FLOOR_DRAWS = 5
 _DECIMALS = 4  # of a column's spread; what lies below is rounding of one kind or another
 
