@@ -108,11 +108,12 @@ def test_classes_are_drawn_as_asked(unlike):
 
 
 @pytest.mark.parametrize("y", [None, np.arange(200) % 2])
-@pytest.mark.parametrize("prior", ["gmm", "bootstrap"])
+@pytest.mark.parametrize("prior", ["gmm", "bootstrap", None])
 def test_a_run_folder_that_nothing_is_kept_in_is_told(X, tmp_path, prior, y):
     model, seen = LatentModel(PCA(2), prior=prior), []
     rule = "must be left out with a prior that is not trained"
-    said = f"LatentModel: checkpoint and watch {rule}; got '{prior}', and nothing is kept or shown."
+    got = "none" if prior is None else repr(prior)
+    said = f"LatentModel: checkpoint and watch {rule}; got {got}, and nothing is kept or shown."
     with pytest.warns(UserWarning, match=rule) as told:
         model.fit(X, y, checkpoint=tmp_path / "run", watch=lambda *shown: seen.append(shown))
     assert [str(one.message) for one in told] == [said]

@@ -129,7 +129,7 @@ def checked_codes(owner: str, codes: Any, n: int) -> Array:
 
 def with_prior(
     fit: LatentModelFit,
-    make: Callable[[int], Any],
+    make: Callable[[int], Any] | None,
     Z: Array,
     learnt: Learnt,
     training: Mapping[str, Any],
@@ -138,11 +138,14 @@ def with_prior(
 
     Args:
         fit: without them.
-        make: a fresh prior for so many rows.
+        make: a fresh prior for so many rows; None for a model without.
         Z: latents of the training rows as if each had been new.
         learnt: their numbers, and the indices of their classes: each class has a prior of its own.
         training: checkpoint and watch of `DDPM.fit`.
     """
+    if make is None:
+        _warn_of_unused(None, training)
+        return fit
     with measured("prior"):
         _warn_of_unused(make(len(Z)), training)
         if learnt.class_ix is None:
@@ -168,9 +171,10 @@ def with_prior(
 
 def _warn_of_unused(prior: Any, training: Mapping[str, Any]) -> None:
     unused = [name for name, value in training.items() if value is not None]
-    if unused and not priors.is_trained(prior):
+    if unused and (prior is None or not priors.is_trained(prior)):
         what = f"{' and '.join(unused)} must be left out with a prior that is not trained"
-        warn_user(f"LatentModel: {what}; got {prior.name!r}, and nothing is kept or shown.")
+        got = "none" if prior is None else repr(prior.name)
+        warn_user(f"LatentModel: {what}; got {got}, and nothing is kept or shown.")
 
 
 def _warn_of_small(classes: list[Any], class_ix: Array) -> None:

@@ -114,11 +114,11 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             known, as_new = (checked_codes(owner, codes, len(X)) for codes in autoencoder.training_codes(X))
             scale = Standardizer.of(known)
             fit = LatentModelFit(autoencoder, None, used, scale, mean_X, len(X), learnt.rows)
-            if self.prior is not None:
-                show = None if watch is None else lambda prior, at: watch(self._so_far(fit, prior), at)
-                training = {"checkpoint": checkpoint, "watch": show}
-                fit = with_prior(fit, self._make_prior, scale.apply(as_new), learnt, training)
-        self.fit_ = dataclasses.replace(fit, stages=tuple(stages))
+            show = None if watch is None else lambda prior, at: watch(self._so_far(fit, prior), at)
+            training = {"checkpoint": checkpoint, "watch": show}
+            make = None if self.prior is None else self._make_prior
+            fitted = with_prior(fit, make, scale.apply(as_new), learnt, training)
+        self.fit_ = dataclasses.replace(fitted, stages=tuple(stages))
         return self
 
     def rows(self, X: Any) -> ArrayLike:

@@ -93,14 +93,14 @@ def row_figures(
     return [RowFigure(name, *(column[name] for column in columns)) for name in columns[0]]
 
 
-def _tables(given: Sequence[ArrayLike], labels: Sequence[ArrayLike] | None) -> list[Labelled]:
+def _tables(sets: Sequence[ArrayLike], labels: Sequence[ArrayLike] | None) -> list[Labelled]:
     """Checked rows and labels of each kind; without labels all are of one class."""
     tables: list[Labelled] = []
     width: int | str = "D"
     for at, name in enumerate(("fake", "held_out", "train")):
-        y = np.zeros(len(np.asarray(given[at])), int) if labels is None else labels[at]
+        y = np.zeros(len(np.asarray(sets[at])), int) if labels is None else labels[at]
         like = tables[0][1] if tables else None
-        tables.append(honesty.labelled(_OWNER, name, (given[at], y), width, like))
+        tables.append(honesty.labelled(_OWNER, name, (sets[at], y), width, like))
         width, n = tables[0][0].shape[1], len(tables[at][0])
         if n < FEWEST:
             raise DataError(f"{_OWNER}: {name} must hold at least {FEWEST} rows; got {n}. Pass more.")
