@@ -39,7 +39,7 @@ class DiffusionAutoencoder(LatentDiffusion):
     def encode_noise(self, images: ArrayLike) -> Float32:
         """The noise (b, c, h, w) from which `decode` makes images (b, c, h, w) again, under their latents."""
         coder: DiffusionCoder = check.fitted(self).autoencoder
-        return coder.encode_noise(self.rows(images))
+        return coder.encode_noise(self.as_rows(images))
 
     def decode(self, Z: ArrayLike, noise: ArrayLike | None = None) -> Float32:
         """Images (b, c, h, w) of latents `Z` (b, d) and their noise (b, c, h, w); without, of new noise."""
@@ -84,12 +84,12 @@ class DiffusionAutoencoder(LatentDiffusion):
         fit: LatentModelFit = check.fitted(self)
         checked = check.array("DiffusionAutoencoder", "Z", Z, ("b", self.d_))
         codes = fit.scale.restore(checked)
-        return fit.autoencoder.renoise(self.rows(images), codes, diffusion_time, seed)
+        return fit.autoencoder.renoise(self.as_rows(images), codes, diffusion_time, seed)
 
     def condition_used(self, images: ArrayLike, seed: int = 0) -> float:
         """Loss under latents of other images over loss under their own: 1 where the latent is ignored."""
         coder: DiffusionCoder = check.fitted(self).autoencoder
-        return coder.condition_used(self.rows(images), seed)
+        return coder.condition_used(self.as_rows(images), seed)
 
     def _fit_autoencoder(self, X: Array) -> DiffusionCoder:
         given = DiffusionCoder(seed=self.seed) if self.autoencoder is None else self.autoencoder

@@ -160,7 +160,7 @@ class LatentDiffusion(LatentModel):
     def _parts(cls, autoencoder: Any) -> dict[str, Any]:
         return {"autoencoder": autoencoder}  # as it is: a refit repeats the first, with the same codes
 
-    def rows(self, X: ArrayLike) -> ArrayLike:
+    def as_rows(self, X: ArrayLike) -> ArrayLike:
         """Images (n, c, h, w) as rows (n, D); what is no image is left as it is."""
         images = np.asarray(X)
         if images.ndim != 4:

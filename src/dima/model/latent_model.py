@@ -121,7 +121,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         self.fit_ = dataclasses.replace(fitted, stages=tuple(stages))
         return self
 
-    def rows(self, X: Any) -> ArrayLike:
+    def as_rows(self, X: Any) -> ArrayLike:
         """What a user passes, as rows; some kinds of model take more than rows."""
         return X
 
@@ -151,7 +151,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def numbers(self, X: Any) -> Array:
         """Rows `X` (b, D) as the numbers (b, W) that the autoencoder takes; the rows themselves if "raw"."""
-        return check.fitted(self).rows.read(self, self.rows(X))
+        return check.fitted(self).rows.read(self, self.as_rows(X))
 
     def decoded(self, Z: ArrayLike) -> Array:
         """The numbers (b, W) that latents `Z` (b, d) decode to, which `inverse_transform` makes rows of."""

@@ -84,7 +84,7 @@ def _values(model: Any, X: Any, table: Table | None, names: Sequence[str] | None
     """Values (n, D) of the rows of a fit, whose width and names the model remembers."""
     owner = type(model).__name__
     if table is None and not impute:
-        return check.points(model, model.rows(X), reset=True, min_rows=2)
+        return check.points(model, model.as_rows(X), reset=True, min_rows=2)
     if isinstance(X, Table) or impute or (table is not None and not _is_full(table)):
         values = check.array(owner, "X", X if table is None else table.values, finite=False)
         check.array(owner, "X", np.where(np.isnan(values), 0, values))  # infinity is no missing cell

@@ -56,8 +56,8 @@ def image_report(model: Any, figures: Sequence[Figure], subject: Subject) -> str
 def _as_rows(model: Any, subject: Subject) -> Subject:
     """The same with rows for images, and the shape that shows the channels of one below each other."""
     c, h, w = model.image_shape_
-    train = None if subject.train is None else np.asarray(model.rows(subject.train))
-    held_out = np.asarray(model.rows(subject.held_out))
+    train = None if subject.train is None else np.asarray(model.as_rows(subject.train))
+    held_out = np.asarray(model.as_rows(subject.held_out))
     return subject._replace(held_out=held_out, train=train, image_shape=(c * h, w))
 
 
