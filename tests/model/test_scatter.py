@@ -190,6 +190,19 @@ def test_a_saved_one_is_equal(X, match, has_residuals):
     assert_close(again.apply(narrow(30, 1), none, 5), scatter.apply(narrow(30, 1), none, 5))
 
 
+@pytest.mark.parametrize("match", ["moments", "marginals"])
+def test_an_older_saved_one_is_equal(X, match):
+    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, None, None, match, ())
+    saved, arrays = scatter.to_arrays()
+    plain = [
+        {key.replace("quantiles", "levels"): value for key, value in one.items()} for one in saved["of_class"]
+    ]
+    older = {key.replace("quantiles", "levels"): array for key, array in arrays.items()}
+    assert any("levels" in key for key in [*plain[0], *older])
+    again, none = ScatterByClass.from_arrays({"of_class": plain}, older), np.zeros(30, int)
+    assert_close(again.apply(narrow(30, 1), none, 5), scatter.apply(narrow(30, 1), none, 5))
+
+
 def test_a_saved_one_of_classes_is_equal(by_class):
     scatter, *_ = by_class
     again = ScatterByClass.from_arrays(*scatter.to_arrays())

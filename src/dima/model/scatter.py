@@ -182,6 +182,8 @@ class ScatterByClass:
     @classmethod
     def from_arrays(cls, saved: Mapping[str, Any], arrays: Arrays) -> "ScatterByClass":
         """The scatter that `to_arrays` described."""
+        # Older models call them levels.
+        arrays = {key.replace("/levels", "/quantiles"): array for key, array in arrays.items()}
         parts = enumerate(saved["of_class"])
         of_class = tuple(opened(Scatter, plain, below(arrays, str(index))) for index, plain in parts)
         return cls(of_class, arrays.get("fixed"))
