@@ -113,7 +113,7 @@ def test_no_flag_is_without_a_setting(page):
     ("verb", "call", "names"),
     [
         ("sample", DDPM.sample, ["solver", "steps", "eta", "seed", "spacing", "churn"]),
-        ("decode", ManifoldAutoencoder.refine, ["t_start", "add_noise", "seed"]),
+        ("decode", DDPM.refine, ["t_start", "add_noise", "seed"]),
         ("evaluate", evaluate, ["n_samples", "seed"]),
     ],
 )

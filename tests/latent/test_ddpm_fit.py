@@ -66,3 +66,14 @@ def test_given_states_are_walked_with_the_noise_asked_for(rng):
     assert_close(still[0], still[1])
     assert np.abs(fit.walk(table, 4, 0, (start, 1.0)) - still[0]).min() > 1e-6
     assert fit.walk(table, 0, 0).shape == (0, 2)
+
+
+@pytest.mark.parametrize(("n", "steps"), [(20, 300), (142, 300), (1438, 2876), (60_000, 10_000)])
+def test_training_steps_grow_with_the_points(n, steps):
+    assert ddpm_fit._n_iter(None, n) == steps
+    assert ddpm_fit._n_iter(7, n) == 7
+
+
+def test_steps_not_given_are_those_that_are_kept(rng):
+    model = DDPM(20, hidden_dim=8, t_embed_dim=4).fit(rng.standard_normal((30, 2)))
+    assert (model.n_iter, model.fit_.settings["n_iter"], model.losses_[-1, 0]) == (None, 300, 300)

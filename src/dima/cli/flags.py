@@ -53,6 +53,12 @@ def _name_or_none(_type: type, tokens: Sequence[Token]) -> str | None:
     return None if tokens[0].value.lower() == "none" else tokens[0].value
 
 
+def _whole_or_name(_type: type, tokens: Sequence[Token]) -> int | str:
+    """Read a whole number, or the name that stands for one."""
+    value = tokens[0].value
+    return int(value) if value.lstrip("-").isdigit() else value
+
+
 def switch(about: str, *names: str) -> Parameter:
     """A flag that is on where it stands and off elsewhere."""
     return Parameter(name=names or None, help=about, negative="", show_default=False)
@@ -139,6 +145,8 @@ def _flag(setting: settings.Setting) -> Any:
     choices = settings.choices(setting.type) or None
     if choices and type(None) in parts:
         choices, reader = (*choices, "none"), _name_or_none
+    if choices and any(int in typing.get_args(part) for part in parts):
+        choices, reader = None, _whole_or_name
     is_list = any(typing.get_origin(part) is tuple for part in parts)
     flag = Parameter(
         help=setting.help,

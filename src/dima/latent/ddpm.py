@@ -21,6 +21,7 @@ from dima import check, settings
 from dima.fitted import Fitted, FittedEstimator
 from dima.latent import border, denoiser, objective
 from dima.latent.ddpm_fit import DDPMFit, fit_ddpm, path_of
+from dima.latent.shrink import shrunk
 from dima.noise import sampling
 from dima.noise import schedule as schedules
 from dima.typing import Array, ArrayLike, Arrays, Float64
@@ -48,16 +49,14 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         hidden_dim: Annotated[int, Meta(ge=1, description="width of the network")] = 128,
         block: denoiser.Block = "single",
         t_embed_dim: Annotated[int, Meta(ge=2, description="width of the noise-level embedding")] = 64,
-        n_iter: Annotated[int, Meta(ge=0, description="training steps")] = 10_000,
+        n_iter: objective.Steps | None = None,
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
         ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
         eps_root: objective.EpsRoot = objective.Plan.eps_root,
         beta_max: schedules.BetaMax | None = None,
         eps: schedules.Floor | None = None,
-        verbose_every: Annotated[
-            int, Meta(ge=0, description="log the loss about every so many steps; 0 never")
-        ] = 0,
+        verbose_every: objective.VerboseEvery = 0,
         record_every: objective.RecordEvery | None = None,
         target: objective.Target = "v",
         levels: objective.Levels = "schedule",
@@ -139,8 +138,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
                 (Ho and Salimans 2022, equation 6) or, where there is none, that of the Gaussian that has the
                 moments of the data (Karras et al. 2024, equation 3). Above 1 samples keep to the condition,
                 or to what the network has learnt beyond the Gaussian, at the price of variety.
-            condition: a label or vector (c,) for all points, or one for each, as in `fit`; without one a
-                model with conditions draws points of all of them.
+            condition: a label or vector (c,) for all points, or one for each, as in `fit`.
             clip: "range" cuts each coordinate of clean estimates to the range of the training points,
                 "dynamic" draws a point that leaves it in as a whole; for strong guidance.
             repeats: times "repaint" walks each stretch of its grid; the solver's own if None.
@@ -199,28 +197,34 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
     def refine(
         self,
         Z: ArrayLike,
-        t_start: sampling.Level = 10,
+        t_start: sampling.Start = 10,
         add_noise: sampling.AddNoise = True,
         solver: sampling.Solver = "ddpm",
         seed: sampling.Seed = 0,
+        noise: ArrayLike | None = None,
     ) -> Array:
         """Pull points towards the learned distribution by the last `t_start` reverse steps.
 
         Args:
             Z: points (b, d).
-            t_start: level to start from, 0 (leave as they are) to T - 1; higher forgets more of `Z`.
+            t_start: level to start from, 0 (leave as they are) to T - 1; higher forgets more of `Z`. With
+                "auto" points become what they most probably were before `noise`, without steps.
             add_noise: noise the points up to that level first; otherwise they are taken to carry
                 that much noise already.
             solver: "ddpm", "ddim" or another.
             seed: seed of the noise.
+            noise: standard deviation of what is wrong with the points, or one for each axis (d,).
 
         Raises:
-            SettingError: t_start is not in 0..T - 1.
+            SettingError: t_start is not in 0..T - 1, or noise is missing or one too many.
         """
         fit: DDPMFit = check.fitted(self)
         asked = {"t_start": t_start, "add_noise": add_noise, "solver": solver, "seed": seed}
         checked = settings.check("DDPM.refine", DDPM.refine, asked)
         Z = check.points(self, Z, reset=False)
+        spread = sampling.noise_of("DDPM.refine", checked["t_start"], noise, Z.shape[1])
+        if spread is not None:
+            return shrunk(fit, Z, spread, checked["seed"])
         if checked["t_start"] == 0:
             return Z.astype(np.float32)
         table = sampling.refining_table(path_of(fit.settings), checked["t_start"], solver)
@@ -246,8 +250,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
     def score_samples(self, Z: ArrayLike, condition: ArrayLike | None = None) -> Float64:
         """Log-density (b,) of points `Z` (b, d) in nats, given their `condition` if there is one.
 
-        It is found by the probability flow, for points with the noise of the chain's cleanest level, which
-        T sets.
+        By the probability flow, for points with the noise of the chain's cleanest level, which T sets.
 
         Raises:
             NotFittedError: before `fit`.
@@ -283,7 +286,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         return self
 
     losses_ = Fitted[Float64](
-        lambda fit: fit.losses, "(records, 2) training steps done and mean loss since the record before."
+        lambda fit: fit.losses, "(records, 2) training steps done and mean loss of each."
     )
     parameters_ = Fitted[denoiser.Parameters](
         lambda fit: fit.network, "The averaged (EMA) network that samples."

@@ -23,6 +23,7 @@ from dima.typing import Array, ArrayLike, Float32, Float64
 
 __all__ = ["DDPMFit", "engine_of", "fit_ddpm", "path_of"]
 
+_STEPS_EACH, _FEWEST_STEPS, _MOST_STEPS = 2, 300, 10_000  # of training, for each point and in all
 _BLOCKS = 3  # residual blocks
 _TOGETHER = 16384  # samples walked at a time
 _DENSITY_STEPS = 64  # of the Runge-Kutta method
@@ -169,6 +170,7 @@ def fit_ddpm(
     watch: Callable[[DDPMFit], None] = lambda fit: None,
 ) -> DDPMFit:
     """Train on checked points `Z` (n, d), in a run folder if one is given; `watch` sees it grow."""
+    settings_used = settings_used | {"n_iter": _n_iter(settings_used["n_iter"], len(Z))}
     path, scale = path_of(settings_used), Standardizer.of(Z)
     standard, conditions, known = scale.apply(Z, np.float32), None, None
     if condition is not None:
@@ -185,6 +187,11 @@ def fit_ddpm(
         run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
         trained = training.train(engine, run)
     return fit_of(trained.state, trained.history)
+
+
+def _n_iter(given: int | None, n: int) -> int:
+    """Training steps for `n` points: few points would be learnt by heart in more."""
+    return min(max(_FEWEST_STEPS, _STEPS_EACH * n), _MOST_STEPS) if given is None else given
 
 
 def path_of(settings_used: dict[str, Any]) -> schedules.Path:

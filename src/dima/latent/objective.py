@@ -23,12 +23,12 @@ from dima.settings import OneOf
 # fmt: off
 __all__ = [
     "LEVELS", "Draws", "Dropout", "EpsRoot", "Examples", "Levels", "Patience", "Plan", "RecordEvery",
-    "Target", "Weight", "draws_of", "held_out_loss", "point_losses", "step_loss",
+    "Steps", "Target", "VerboseEvery", "Weight", "draws_of", "held_out_loss", "point_losses", "step_loss",
 ]
 # fmt: on
 
 _LOGNORMAL = (0.5, 1.2)  # mean and spread of log(alpha / sigma)
-_SHARE = 4  # points that share a level where the batch size allows
+_SHARE = 16  # points that share a level where the batch size allows
 _CHECKS = 32  # batches of a held-out check
 _CHUNK = 500  # steps between two records unless asked otherwise, at the most
 _RECORDS = 20  # records of a run at the least, where it has as many steps
@@ -58,6 +58,10 @@ Weight = Annotated[str, OneOf(*targets.WEIGHTS), Meta(description="weight of noi
 EpsRoot = Annotated[
     float, Meta(gt=0, description="below Adam's root; at 1e-8 training is smooth in its points")
 ]
+Steps = Annotated[
+    int, Meta(ge=0, description="training steps; two for each point, 300 to 10,000, if not given")
+]
+VerboseEvery = Annotated[int, Meta(ge=0, description="log the loss about every so many steps; 0 never")]
 RecordEvery = Annotated[
     int, Meta(ge=1, description="training steps between records of the loss; chosen if not given")
 ]

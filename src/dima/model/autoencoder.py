@@ -4,6 +4,7 @@ import abc
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from dima.typing import Array, Arrays, Float64
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from dima.figures.report import Section
 
 __all__ = ["Autoencoder"]
+
+_FEW = 2000  # rows that tell of the size of a residual
 
 
 class Autoencoder(BaseEstimator, abc.ABC):  # type: ignore[misc]  # untyped base
@@ -61,6 +64,10 @@ class Autoencoder(BaseEstimator, abc.ABC):  # type: ignore[misc]  # untyped base
     def left_out(self, X: Array) -> Array:
         """Training rows `X` (n, D) less what they would decode to had each been new."""
         return X - self.decode(self.training_codes(X)[1])
+
+    def expected_residual(self, X: Array) -> float:
+        """Mean square of what decoding will leave of new rows, told from the training rows `X` (n, D)."""
+        return float(np.square(self.left_out(X[:_FEW])).mean())
 
     def training_rows(self) -> Float64 | None:
         """The training rows (n, D), where the part keeps them."""

@@ -38,6 +38,9 @@ class LatentModelFit:
         rows: how rows (n, D) become numbers (n, W), and back.
         scatter: the scatter of rows around what is decoded, and what rows of a class share; None for rows
             on the sheet itself.
+        latent_error: (d,) root mean square error of the latents of new rows, as predicted; None of a model
+            saved before it was told.
+        residual: mean square of what decoding leaves of the numbers of new rows, as predicted.
         stages: seconds and peak memory of the stages of the fit; none after loading.
     """
 
@@ -49,6 +52,8 @@ class LatentModelFit:
     n_rows: int
     rows: Rows
     scatter: ScatterByClass | None = None
+    latent_error: Float64 | None = None
+    residual: float | None = None
     stages: tuple[Stage, ...] = ()
 
     def encode(self, owner: str, numbers: Array) -> Float64:
@@ -94,8 +99,9 @@ class LatentModelFit:
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal one of."""
         saved: dict[str, Any] = {"settings": self.settings, "n_rows": self.n_rows}
-        saved |= {"prior": None, "scatter": None}
-        arrays = {"mean_X": self.mean_X} | fitted.under("scale", fitted.to_arrays(self.scale)[1])
+        saved |= {"prior": None, "scatter": None, "residual": self.residual}
+        error = {} if self.latent_error is None else {"latent_error": self.latent_error}
+        arrays = {"mean_X": self.mean_X} | error | fitted.under("scale", fitted.to_arrays(self.scale)[1])
         for name, role in {"autoencoder": kinds.AUTOENCODERS, "prior": kinds.PRIORS}.items():
             if (part := getattr(self, name)) is not None:
                 saved[name], own = parts.part_arrays(part, role)
@@ -119,6 +125,8 @@ class LatentModelFit:
             saved["n_rows"],
             _rows(saved, arrays),
             scatter and ScatterByClass.from_arrays(scatter, fitted.below(arrays, "scatter")),
+            arrays.get("latent_error"),
+            saved.get("residual"),
         )
 
 
@@ -130,22 +138,23 @@ def checked_codes(owner: str, codes: Any, n: int) -> Array:
 def with_prior(
     fit: LatentModelFit,
     make: Callable[[int], Any] | None,
-    Z: Array,
+    latents: tuple[Array, Array],
     learnt: Learnt,
     training: Mapping[str, Any],
 ) -> LatentModelFit:
-    """The same with a prior of latents `Z` (n, d), and the scatter of rows around what it draws.
+    """The same with a prior, and the scatter of rows around what it draws.
 
     Args:
         fit: without them.
         make: a fresh prior for so many rows; None for a model without.
-        Z: latents of the training rows as if each had been new.
+        latents: (n, d) of the training rows, and of each as if it had been new.
         learnt: their numbers, and the indices of their classes: each class has a prior of its own.
         training: checkpoint and watch of `DDPM.fit`.
     """
     if make is None:
         _warn_of_unused(None, training)
         return fit
+    known, Z = latents
     with measured("prior"):
         _warn_of_unused(make(len(Z)), training)
         if learnt.class_ix is None:
@@ -153,7 +162,12 @@ def with_prior(
         else:
             _warn_of_small(fit.rows.classes or [], learnt.class_ix)
             prior = ByClass.fitted(make, Z, learnt.class_ix, training["checkpoint"])
-    fit = dataclasses.replace(fit, prior=prior)
+    fit = dataclasses.replace(
+        fit,
+        prior=prior,
+        latent_error=np.sqrt(np.square(Z - known).mean(axis=0)),
+        residual=fit.autoencoder.expected_residual(learnt.treated),
+    )
     residual, match = (_unless_raw(fit.settings, name) for name in ("residual", "match"))
     if residual is None and match is None and learnt.class_ix is None:
         return fit

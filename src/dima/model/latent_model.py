@@ -21,6 +21,7 @@ from dima.metrics.reconstruction import error_over_variance
 from dima.model import given, parts, priors
 from dima.model.by_class import ByClass
 from dima.model.latent_fit import LatentModelFit, checked_codes, with_prior
+from dima.model.latent_noise import refined
 from dima.model.learn_rows import ColumnsTreated, Impute, Treatment, learn
 from dima.model.scatter import Match, Residual
 from dima.model.stages import Stage, collected
@@ -117,7 +118,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             show = None if watch is None else lambda prior, at: watch(self._so_far(fit, prior), at)
             training = {"checkpoint": checkpoint, "watch": show}
             make = None if self.prior is None else self._make_prior
-            fitted = with_prior(fit, make, scale.apply(as_new), learnt, training)
+            fitted = with_prior(fit, make, (scale.apply(known), scale.apply(as_new)), learnt, training)
         self.fit_ = dataclasses.replace(fitted, stages=tuple(stages))
         return self
 
@@ -167,13 +168,13 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """
         return check.fitted(self).rows.written(self, self.decoded(Z))
 
-    def refine(self, Z: ArrayLike, t_start: int = 10, add_noise: bool = True, seed: int = 0) -> Array:
-        """Pull latents `Z` (b, d) towards the learned ones by the prior's last `t_start` reverse steps.
+    def refine(self, Z: ArrayLike, t_start: int | str = 10, **refining: Any) -> Array:
+        """Pull latents `Z` (b, d) to the learned ones, by add_noise, seed and noise of `DDPM.refine`.
 
-        Raises:
-            SettingError: there is no prior, or t_start is not in 0..T - 1.
+        With t_start="auto" and no noise, that is the error of latents of new rows, as predicted at the fit;
+        `dima.model.latent_noise` tells that of noisy ones. SettingError without a prior, or as there.
         """
-        return self._prior("refine").refine(Z, t_start=t_start, add_noise=add_noise, seed=seed)
+        return refined(self._fit_with_prior("refine"), Z, t_start, refining)
 
     def sample(
         self,

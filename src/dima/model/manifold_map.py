@@ -121,6 +121,12 @@ class ManifoldMap(Autoencoder):
         left = self._left(X)
         return left if self.principal_ is None else _rest(left, self.principal_)
 
+    def expected_residual(self, X: Array) -> float:
+        """Mean square of the residuals of the training rows `X` (n, D), each left out."""
+        return float(
+            np.square(self.left_out(X)).mean()
+        )  # of all rows: what is left out is known for all alone
+
     def training_rows(self) -> Float64:
         """The training rows (n, D), which the encoder compares new ones with."""
         return self.dmap.training_rows_

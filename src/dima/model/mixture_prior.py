@@ -48,13 +48,13 @@ class MixtureFit:
         """Lower triangular roots of the covariances."""
         return self.roots_at(0.0)
 
-    def roots_at(self, noise: float) -> Float64:
-        """Lower triangular roots of the covariances after noise of this standard deviation."""
+    def roots_at(self, noise: float | Float64) -> Float64:
+        """Lower triangular roots of the covariances after noise of this standard deviation, one or (d,)."""
         unit = np.eye(self.means.shape[1])
         floor = _RIDGE * max(float(np.trace(self.covariances.mean(axis=0))) / len(unit), 1e-12)
         return np.linalg.cholesky(self.covariances + (noise**2 + floor) * unit).astype(np.float64)
 
-    def log_densities(self, Z: Float64, noise: float = 0.0) -> Float64:
+    def log_densities(self, Z: Float64, noise: float | Float64 = 0.0) -> Float64:
         """Log of share times density (b, k) of each component at points (b, d) after noise."""
         logs = np.empty((len(Z), len(self.weights)))
         centre = self.means.mean(axis=0)
@@ -65,8 +65,8 @@ class MixtureFit:
         with np.errstate(divide="ignore"):  # a component of no weight
             return logs + np.log(self.weights) - 0.5 * Z.shape[1] * np.log(2 * np.pi)
 
-    def before_noise(self, Z: Float64, noise: float) -> Float64:
-        """Mean (b, d) of what points (b, d) were before noise of this standard deviation."""
+    def before_noise(self, Z: Float64, noise: float | Float64) -> Float64:
+        """Mean (b, d) of what points (b, d) were before noise of this standard deviation, one or (d,)."""
         logs = self.log_densities(Z, noise)
         shares = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
         mean = np.zeros_like(Z)
@@ -174,18 +174,21 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
     def refine(
         self,
         Z: ArrayLike,
-        t_start: sampling.Level = 10,
+        t_start: sampling.Start = 10,
         add_noise: sampling.AddNoise = True,
         seed: sampling.Seed = 0,
+        noise: ArrayLike | None = None,
         **unknown: Any,
     ) -> Float64:
         """Pull points `Z` (b, d) to the mean of what they may have been before noise of level `t_start`.
 
         The level is that of the cosine path of 1,000 steps; 0 leaves points as they are. With `add_noise`
-        they are noised first, otherwise they are taken to carry that much noise already.
+        they are noised first, otherwise they are taken to carry that much noise already. With "auto" they
+        are taken to carry `noise`, a standard deviation or one for each axis (d,).
 
         Raises:
-            SettingError: t_start is not in 0..999, or a setting of samplers that take steps is given.
+            SettingError: t_start is not in 0..999, noise is missing or one too many, or a setting of
+                samplers that take steps is given.
         """
         owner = f"{type(self).__name__}.refine"
         self._refuse(owner, unknown)
@@ -193,10 +196,13 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
             owner, MixturePrior.refine, {"t_start": t_start, "add_noise": add_noise, "seed": seed}
         )
         points = check.points(self, Z, reset=False).astype(np.float64)
-        noise = self._noise(owner, asked["t_start"])
+        spread = sampling.noise_of(owner, asked["t_start"], noise, points.shape[1])
+        if spread is not None:
+            return points if not spread.any() else check.fitted(self).before_noise(points, spread)
+        level = self._noise(owner, asked["t_start"])
         if asked["add_noise"]:
-            points = points + noise * np.random.default_rng(asked["seed"]).standard_normal(points.shape)
-        return points if noise == 0 else check.fitted(self).before_noise(points, noise)
+            points = points + level * np.random.default_rng(asked["seed"]).standard_normal(points.shape)
+        return points if level == 0 else check.fitted(self).before_noise(points, level)
 
     def denoise(self, Z: ArrayLike, t: sampling.Level = 10) -> Float64:
         """The clean estimate of points `Z` (b, d) taken to carry the noise of level `t`."""

@@ -2,8 +2,10 @@
 
 from typing import Annotated
 
+import numpy as np
 from msgspec import Meta
 
+from dima import check
 from dima.errors import SettingError
 from dima.noise import grid
 from dima.noise import solver as solvers
@@ -11,6 +13,7 @@ from dima.noise.first_order import Churn, Eta
 from dima.noise.repaint import Repeats
 from dima.noise.schedule import Path
 from dima.settings import OneOf
+from dima.typing import ArrayLike, Float64
 
 __all__ = [
     "AddNoise",
@@ -24,7 +27,9 @@ __all__ = [
     "Seed",
     "Solver",
     "Spacing",
+    "Start",
     "Steps",
+    "noise_of",
     "refining_table",
     "table",
 ]
@@ -50,6 +55,7 @@ Clip = Annotated[
     str, OneOf("range", "dynamic"), Meta(description="how clean estimates are kept in the range of the data")
 ]
 Level = Annotated[int, Meta(ge=0, lt=_INT32, description="level to start from, 0 to T - 1")]
+Start = Level | Annotated[str, OneOf("auto"), Meta(description="matched to the noise")]
 AddNoise = Annotated[bool, Meta(description="noise up to that level first")]
 
 
@@ -76,3 +82,26 @@ def refining_table(path: Path, t_start: int, solver: str, steps: int | None = No
         raise SettingError(f"noise: t_start must be below T = {path.T}; got {t_start}. {fix}")
     below = Path(path.alpha[: t_start + 1], path.sigma[: t_start + 1])
     return solvers.build(solver, *grid.levels(below, t_start if steps is None else steps))
+
+
+def noise_of(owner: str, t_start: int | str, noise: ArrayLike | None, d: int) -> Float64 | None:
+    """Standard deviations (d,) of the noise that `t_start="auto"` is matched to; None for a level.
+
+    Raises:
+        SettingError: noise is given with a level, missing without one, or negative.
+    """
+    if (t_start == "auto") != (noise is not None):
+        rule, got = (
+            ("given with t_start='auto'", "none") if noise is None else ("left out with a level", "some")
+        )
+        raise SettingError(
+            f"{owner}: noise must be {rule}; got {got}. It is the spread of the points' error."
+        )
+    if noise is None:
+        return None
+    spread = check.array(owner, "noise", np.broadcast_to(np.asarray(noise, np.float64), (d,)), (d,))
+    if spread.min() < 0:
+        raise SettingError(
+            f"{owner}: noise must be at least 0; got {spread.min():g}. Pass standard deviations."
+        )
+    return spread.astype(np.float64)
