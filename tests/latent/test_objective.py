@@ -46,9 +46,9 @@ def test_levels_of_a_lognormal_are_its_quantiles_within_the_schedule():
 def test_the_loss_is_the_mean_squared_error_of_v_at_stratified_levels():
     of, parameters = examples(), network()
     own = draws(PLAN, of)
-    u = (np.arange(16) + float(own.shift)) / 16
+    u = (np.arange(4) + float(own.shift)) / 4  # 16 of the 64 points share a level
     log_snr = np.interp(u * 99, np.arange(100), np.asarray(LEVELS))
-    alpha, sigma = (np.repeat(level, 4)[:, None] for level in map(np.asarray, signal_and_noise(log_snr)))
+    alpha, sigma = (np.repeat(level, 16)[:, None] for level in map(np.asarray, signal_and_noise(log_snr)))
     x0, noise = np.asarray(of.points)[np.asarray(own.rows)], np.asarray(own.noise)
     answer = denoiser.apply(parameters, jnp.asarray(alpha * x0 + sigma * noise), jnp.asarray(log_snr))
     expected = np.square(np.asarray(answer) - (alpha * noise - sigma * x0)).mean()
