@@ -157,3 +157,58 @@ def test_the_average_follows_the_parameters(trained):
 def test_no_steps():
     plan = plan_of(n_iter=0)
     assert run(plan, begin(plan)) == []
+
+
+def walked(plan, gradients):
+    """Parameters and average of one number each (steps, d), by `updated` along given gradients (steps, d)."""
+
+    def step(state, gradient):
+        state = train.updated(plan, state, {"w": gradient})
+        return state, (state.parameters["w"], state.ema["w"])
+
+    start = {"w": jnp.zeros(gradients.shape[1])}
+    state = train.State(jnp.zeros((), jnp.int32), start, start, train.optimiser(plan).init(start))
+    return map(np.asarray, jax.lax.scan(step, state, jnp.asarray(gradients, jnp.float32))[1])
+
+
+def rates(n, warm_up, peak=3e-3):
+    """Step sizes that rise from nothing in a line and fall to nothing along half a cosine."""
+    k = np.arange(n)
+    falling = (1 + np.cos(np.pi * (k - warm_up) / (n - warm_up))) / 2
+    return peak * np.where(k < warm_up, k / max(warm_up, 1), falling)
+
+
+@pytest.mark.parametrize(("n", "warm_up"), [(5, 0), (40, 4), (1000, 100), (1500, 100)])
+def test_step_sizes_rise_and_fall(n, warm_up):
+    # Along a gradient that stays the same each step of Adam is as long as its step size.
+    parameters, _ = walked(plan_of(n_iter=n), np.full((n, 1), 0.5))
+    assert_close(-np.diff(parameters[:, 0], prepend=0), rates(n, warm_up), atol=2e-6)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 0.99])
+def test_the_average_by_hand(decay):
+    n = 1200
+    plan = objective.Plan(n, 256, 1.0, decay, "v")
+    parameters, averages = walked(plan, np.random.default_rng(0).standard_normal((n, 2)))
+    average, expected = np.zeros(2), []
+    for k, value in enumerate(parameters.astype(np.float64)):
+        kept = min(decay, 1 - (2 + k) ** (-2 / 3))
+        average = kept * average + (1 - kept) * value
+        expected.append(average)
+    assert_close(averages, expected, atol=1e-4)
+    assert (np.abs(parameters - averages).max() > 0.1) == (decay > 0)
+
+
+@pytest.mark.parametrize("eps_root", [1e-34, 1e-2])
+def test_adam_of_clipped_gradients_by_hand(eps_root):
+    n, scales = 8, np.array([10.0, 0.1, 3.0, 0.01, 0.5, 20.0, 0.2, 1.0])
+    gradients = np.random.default_rng(0).standard_normal((n, 3)) * scales[:, None]
+    clipped = gradients / np.maximum(np.linalg.norm(gradients, axis=1, keepdims=True), 1)
+    first, second, at, expected = np.zeros(3), np.zeros(3), np.zeros(3), []
+    for k, (gradient, rate) in enumerate(zip(clipped, rates(n, 0), strict=True), start=1):
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        root = np.sqrt(second / (1 - 0.999**k) + eps_root) + 1e-8
+        at = at - rate * first / (1 - 0.9**k) / root
+        expected.append(at)
+    parameters, _ = walked(plan_of(n_iter=n, eps_root=eps_root), gradients)
+    assert_close(parameters, expected, atol=1e-6)
