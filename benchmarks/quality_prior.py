@@ -52,7 +52,9 @@ def latents(read, d):
         cut = len(X) * 4 // 5
         train, held_out = X[order[:cut]], X[order[cut:]]
         model = ManifoldAutoencoder(d=d, prior=None).fit(train)
-        return model.transform(train), model.transform(held_out)
+        # What a model trains its prior on: latents of training rows as if each had been new.
+        _, as_new = model.fit_.autoencoder.training_codes(train)
+        return model.fit_.scale.apply(as_new), model.transform(held_out)
 
     return points
 
