@@ -6,10 +6,10 @@ import pytest
 from sklearn.metrics import r2_score
 
 from close import assert_close
-from dima.latent import direct_fit
+from dima.latent import ddpm_fit, direct_fit
 from dima.latent.ddpm import DDPM
 from dima.latent.direct import DirectPrior
-from dima.noise import schedule
+from dima.noise import sampling, schedule
 
 SIZES = {"hidden_dim": 8, "t_embed_dim": 4}
 
@@ -68,3 +68,14 @@ def test_a_run_is_told_by_its_teacher_and_by_what_changes_the_network(teacher):
     assert (run.log_every, run.patience) == (7, 3)
     again = direct_fit._run(used(), DDPM(30, n_iter=0, seed=1, **SIZES).fit(np.eye(2)).fit_, "folder")
     assert again.identity["teacher"] != run.identity["teacher"]
+
+
+def test_the_loss_is_the_pseudo_huber_distance_of_the_answers(teacher, rng):
+    # The untrained first step answers alpha_T x.
+    path = ddpm_fit.path_of(teacher.fit_.settings)
+    top = direct_fit._row(sampling.table(path, solver="ddim", steps=1))
+    start, end = rng.standard_normal((2, 20, 2)).astype(np.float32)
+    width = 0.03 * 2**0.5
+    expected = np.sqrt(np.square(path.alpha[-1] * start - end).sum(axis=1) + width**2) - width
+    found = direct_fit._loss(teacher.fit_.network, "v", top, direct_fit.Pairs(start, end))
+    assert_close(found, expected.mean(), rtol=1e-5)

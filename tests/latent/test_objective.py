@@ -114,3 +114,15 @@ def test_losses_of_points_use_common_draws():
     twice = objective.point_losses(PLAN, network(), points[::-1], LEVELS, jax.random.key(0))
     assert_close(found[::-1], twice, rtol=1e-5)
     assert np.ptp(np.asarray(found)) > 1e-3
+
+
+def test_the_loss_of_a_point_is_the_mean_over_copies_at_levels_spread_evenly():
+    points, parameters, key = examples().points[:2], network(), jax.random.key(4)
+    noise = np.asarray(jax.random.normal(key, (128, 2), jnp.float32))
+    log_snr = np.interp((np.arange(128) + 0.5) / 128 * 99, np.arange(100), np.asarray(LEVELS))
+    alpha, sigma = (np.asarray(level)[:, None] for level in signal_and_noise(log_snr))
+    expected = []
+    for point in np.asarray(points):
+        answer = denoiser.apply(parameters, jnp.asarray(alpha * point + sigma * noise), jnp.asarray(log_snr))
+        expected.append(np.square(np.asarray(answer) - (alpha * noise - sigma * point)).mean())
+    assert_close(objective.point_losses(PLAN, parameters, points, LEVELS, key), expected, rtol=1e-4)

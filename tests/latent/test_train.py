@@ -136,6 +136,12 @@ def test_a_tenth_is_held_out():
     assert train.split(single, jax.random.key(0)) == (single, single)
 
 
+@pytest.mark.parametrize(("n", "apart"), [(2, 1), (5, 1), (19, 1), (20, 2)])
+def test_at_least_one_point_is_held_out(n, apart):
+    examples = objective.Examples(points(n), jnp.asarray(LEVELS), jax.random.key(2))
+    assert [len(part.points) for part in train.split(examples, jax.random.key(0))] == [n - apart, apart]
+
+
 def test_equal_keys_equal_parameters(trained):
     assert_equal(trained[-1][0], run(plan_of(), begin(plan_of()))[-1][0])
 

@@ -51,6 +51,14 @@ def test_refining_takes_the_last_steps():
             sampling.refining_table(PATH, wrong, "ddim")
 
 
+def test_ends_of_ranges_are_within_and_what_lies_beyond_is_refused():
+    ranges = {"n": (0, -1), "seed": (0, -1), "steps": (1, 0), "eta": (1.0, 1.01), "guidance": (0.0, -0.01)}
+    for name, (within, beyond) in ranges.items():
+        assert settings.check("DDPM.sample", DDPM.sample, {name: within})[name] == within
+        with pytest.raises(SettingError, match=f"{name} must be"):
+            settings.check("DDPM.sample", DDPM.sample, {name: beyond})
+
+
 def test_every_argument_is_one_of_the_model_and_bounded_alike():
     asked, declared = settings.declared(sampling.table), settings.declared(DDPM.sample)
     assert set(asked) <= set(declared)

@@ -202,6 +202,8 @@ def test_log_ratio_is_bounded_where_a_share_is_zero():
         (lambda: path("flow", 9, beta_stop=0.1), "got 'beta_stop'. Did you mean 'beta_start'"),
         (lambda: from_betas([0.1, -0.1]), r"betas must be within \(0, 1\); got -0.1 to 0.1"),
         (lambda: from_betas([0.1, np.nan]), "betas must be within"),
+        (lambda: from_betas([0.1, 1.0]), "betas must be within"),
+        (lambda: from_betas([0.1, 1.5]), "betas must be within"),
         (lambda: zero_terminal_snr(path("karras", 9)), "zero_snr must be on a path of constant variance"),
         (lambda: zero_terminal_snr(Path(np.array([1, 0.5]), np.array([0, 0.5]))), "zero_snr must be"),
     ],
