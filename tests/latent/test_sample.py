@@ -144,3 +144,16 @@ def test_dynamic_bounds_draw_a_point_in_as_a_whole():
     assert_close(found[0], np.r_[1.0, np.full(39, 0.5)], atol=1e-6)
     assert_close(found[1], np.minimum(far / np.quantile(far, 0.95), 1.0), atol=1e-6)
     assert_close(found[2], np.full(40, -0.5))
+
+
+@pytest.mark.parametrize("is_dynamic", [False, True])
+def test_bounds_move_with_the_data(rng, is_dynamic):
+    D, bounds = rng.standard_normal((30, 4)), np.array([[-0.5] * 4, [1.0, 0.5, 0.2, 2.0]])
+    inside = (bounds[0] <= D) & (bounds[1] >= D)
+    held = np.asarray(sample._within(jnp.asarray(D), jnp.asarray(bounds), is_dynamic))
+    moved = np.asarray(sample._within(jnp.asarray(D + 3.0), jnp.asarray(bounds + 3.0), is_dynamic))
+    assert_close(moved - 3.0, held, atol=1e-6)
+    assert_close(held[inside.all(axis=1)], D[inside.all(axis=1)], atol=1e-6)
+    assert ((held >= bounds[0] - 1e-6) & (held <= bounds[1] + 1e-6)).all()
+    if not is_dynamic:
+        assert_close(held, np.clip(D, *bounds), atol=1e-6)
