@@ -113,15 +113,19 @@ def ours(settings):
     return method
 
 
+def in_any_order(mixture, seed):
+    """Its draws, which scikit-learn sorts by component, and its log-density."""
+    mixture.random_state = seed
+    random = np.random.default_rng(seed)
+    return lambda n: random.permutation(mixture.sample(n)[0]), mixture.score
+
+
 def mixture(train, seed):
-    found = fit_mixture(train, seed)
-    found.random_state = seed
-    return lambda n: found.sample(n)[0], found.score
+    return in_any_order(fit_mixture(train, seed), seed)
 
 
 def fifty(train, seed):
-    found = GaussianMixture(50, reg_covar=1e-4, random_state=seed).fit(train)
-    return lambda n: found.sample(n)[0], found.score
+    return in_any_order(GaussianMixture(50, reg_covar=1e-4, random_state=seed).fit(train), seed)
 
 
 def density_alone(train, seed):
