@@ -95,3 +95,11 @@ def test_the_karras_schedule_is_its_own_grid():
 def test_refused(wrong, told):
     with pytest.raises(SettingError, match=told):
         levels(PATH, *wrong)
+
+
+def test_a_list_may_hold_every_level_and_none_beyond():
+    made = path("cosine", 5)
+    assert_close(steps_of(made, [1, 2, 3, 4, 5]), [5, 4, 3, 2, 1, 0])
+    for beyond in ([4, 6], [0, 4]):
+        with pytest.raises(SettingError, match=r"a rising list of whole numbers in 1\.\.T = 5"):
+            steps_of(made, beyond)
