@@ -30,7 +30,7 @@ def _page(name):
 
 
 def _briefly(prior, *given, fit=DDPM.fit, **named):
-    return fit(prior.set_params(n_iter=min(prior.n_iter, 20)), *given, **named)
+    return fit(prior.set_params(n_iter=min(prior.n_iter or 20, 20)), *given, **named)
 
 
 def _verbs(text):
