@@ -36,6 +36,17 @@ def test_a_model_of_one_dimension_without_prior(rows):
     assert pictures(report.build(model, measured, report.Subject("Line", rows[:60]))) == 2
 
 
+def test_latents_that_are_principal_components_have_no_spectrum(rows):
+    model = ManifoldAutoencoder(3, prior="gmm", d_diffusion=0, columns="standard").fit(rows)
+    measured = evaluate(model, rows[:60], n_samples=60)
+    page = report.build(model, measured, report.Subject("Flat", rows[:60]))
+    assert "Spectrum" not in page
+    assert "first_eigenvalue" not in model.facts()
+    assert "The latents are principal components here. The reconstruction error is equal to" in page
+    assert "Columns were taken over their spreads. Rows are drawn by a Gaussian mixture." in page
+    assert "On 60 rows a classifier test moves by about 0.05 by chance." in page
+
+
 def test_the_summary_sets_the_rival_beside_each_figure(measured):
     rows = report.summary(measured)
     assert rows[0][0] == "held-out error / variance"

@@ -157,10 +157,14 @@ class ManifoldMap(Autoencoder):
     def facts(self) -> dict[str, Any]:
         """What encoder and decoder chose for themselves."""
         found = self.dmap.facts() | self.gplm.facts() | {"diffusion_coordinates": self.d_diffusion_}
+        if not self.d_diffusion_:  # nothing is made of the map's coordinates
+            found = {name: value for name, value in found.items() if not name.endswith("_eigenvalue")}
         return found if self.principal_ is None else found | {"predicted_error": self.principal_.error}
 
     def sections(self) -> "Sequence[Section]":
-        """The spectrum of the diffusion map."""
+        """The spectrum of the diffusion map, where its coordinates are among the latents."""
+        if not self.d_diffusion_:
+            return []
         # Pictures bring matplotlib; only a report draws.
         from dima.figures import curve, png
         from dima.figures.report import Section

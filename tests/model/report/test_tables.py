@@ -53,6 +53,8 @@ def test_the_page_of_a_table(model):
     page = report.build(model, MEASURED, report.Subject("Rows", table(30, seed=1)))
     for cell in ("0.912", "1.000", "0.750"):
         assert f">{cell}</td>" in page
+    assert "Columns were taken by rank. Rows are drawn by a Gaussian mixture." in page
+    assert "the C2ST accuracy above is by the better of a linear classifier" in page
     assert re.findall("<h2[^>]*>(.*?)</h2>", page)[1:3] == ["Honesty of generated rows", "Columns"]
     assert html.escape("amount <kg>") in page
     assert "amount <kg>" not in page

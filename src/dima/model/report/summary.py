@@ -7,6 +7,7 @@ from dima.model.evaluate import Evaluation
 __all__ = [
     "COLUMN_HEADERS",
     "ROW_HEADERS",
+    "by_chance",
     "column_summary",
     "more_columns",
     "row_summary",
@@ -17,6 +18,9 @@ __all__ = [
 ROW_HEADERS = ("generated rows", "dima", "training rows", "mixture")
 COLUMN_HEADERS = ("column", "held-out R^2")
 _MOST_COLUMNS = 24  # a page of them
+_FEW_ROWS = 200  # below which chance moves the accuracy of a classifier noticeably
+_CHANCE = 0.35  # over the root of the rows of a set: the spread of an accuracy of 0.5 over twice as many
+_ALIKE = 1e-4  # of an error; what differs less is one
 
 
 def summary(measured: Evaluation) -> list[tuple[str, str, str]]:
@@ -62,13 +66,29 @@ def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def verdict(measured: Evaluation) -> str:
-    """One paragraph: on what the figures were taken, and whether the rival is beaten."""
-    text = f"Figures on {measured.n_held_out} rows that no part of the model has seen."
-    if measured.pca_error_over_variance is None:
-        return text
-    is_better = measured.error_over_variance < measured.pca_error_over_variance
-    compared = "below" if is_better else "not below"
-    return (
-        f"{text} The reconstruction error is {compared} that of principal components at the same dimension."
-    )
+def by_chance(measured: Evaluation) -> str:
+    """How far classifier tests on few held-out rows move by chance; empty where there is none, or many."""
+    n = measured.n_held_out
+    if measured.c2st is None or n >= _FEW_ROWS:
+        return ""
+    return f"On {n} rows a classifier test moves by about {_CHANCE / math.sqrt(n):.2f} by chance."
+
+
+def verdict(measured: Evaluation, *, is_principal: bool = False) -> str:
+    """One paragraph: on what the figures were taken, and whether the rival is beaten.
+
+    Args:
+        measured: the figures.
+        is_principal: whether the latents are principal components themselves.
+    """
+    told = [f"Figures on {measured.n_held_out} rows that no part of the model has seen."]
+    if is_principal:
+        told.append("The latents are principal components here.")
+    ours, pca = measured.error_over_variance, measured.pca_error_over_variance
+    if pca is not None:
+        is_same = math.isclose(ours, pca, rel_tol=_ALIKE)
+        compared = "equal to" if is_same else "below" if ours < pca else "above"
+        told.append(
+            f"The reconstruction error is {compared} that of principal components at the same dimension."
+        )
+    return " ".join(told)
