@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cli.shell import FAST, circle
-from dima.data import split
+from dima.data import read, split
 from dima.errors import DataError
 from dima.model import persist
 from dima.model.evaluate import evaluate
@@ -167,6 +167,22 @@ def test_columns_are_left_out_by_name_and_may_stay_in_the_file(dima, with_dates,
     assert dima("evaluate", tmp_path / "m", with_dates, "--train", with_dates).code == 0
     assert dima("sample", tmp_path / "m", "-n", "5", "-o", tmp_path / "new.csv").code == 0
     assert (tmp_path / "new.csv").read_text(encoding="utf-8").startswith("a,b,colour\n")
+
+
+@pytest.mark.parametrize(("unit", "taken"), [(1.0, "over their spreads"), (99.0, "by rank: spreads differ")])
+def test_columns_of_a_table_are_treated_and_it_says_how(dima, tmp_path, unit, taken):
+    X = np.random.default_rng(0).standard_normal((60, 6)) * np.where(np.arange(6) == 2, unit, 1.0)
+    rows = [",".join(map(str, row)) for row in X.tolist()]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,d,e,f", *rows]), encoding="utf-8")
+    line = ["fit", tmp_path / "t.csv", "-o", tmp_path / "m", "--d", "2", "--json"]
+    ran = dima(*line)
+    assert (ran.code, ran.json["columns_taken"]) == (0, "rank" if unit > 1 else "standard")
+    assert f"Columns were taken {taken}" in ran.err
+    assert "--columns raw leaves them as they are." in ran.err
+    direct = ManifoldAutoencoder(2).fit(read.table(tmp_path / "t.csv"))
+    assert np.array_equal(persist.load(tmp_path / "m").sample(5), direct.sample(5))
+    for flags in (["--columns", "raw"], ["--columns", "rank"], ["-q"]):
+        assert dima(*line, "--overwrite", *flags).err == ""
 
 
 def test_none_in_the_shell_is_none_of_the_library(dima, with_dates, tmp_path):

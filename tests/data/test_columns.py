@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, rankdata
 
 from close import assert_close
-from dima.data.columns import TREATMENTS, Columns, spreads_differ
+from dima.data.columns import TREATMENTS, Columns, treatment_for
 from dima.errors import DataError
 
 WORDS = ("no", "perhaps", "yes")
@@ -197,16 +197,16 @@ def test_saved_columns_are_equal(rng, treatment):
     assert_close(again.restore(drawn), columns.restore(drawn))
 
 
-def test_spreads_differ_beyond_tenfold(rng):
+def test_tables_are_taken_by_rank_where_spreads_differ_beyond_tenfold(rng):
     X = rng.standard_normal((200, 3))
     X /= X.std(axis=0)
-    assert not spreads_differ(X * [1.0, 9.9, 5.0])
-    assert spreads_differ(X * [1.0, 10.1, 5.0])
-    assert not spreads_differ(X * [1.0, 100.0, 5.0], {1: WORDS})
-    assert not spreads_differ(X * [1.0, 0.0, 5.0])  # a constant column has no spread to speak of
-    assert not spreads_differ(X[:, :1] * 1e9)
+    assert treatment_for(X * [1.0, 9.9, 5.0]) == "standard"
+    assert treatment_for(X * [1.0, 10.1, 5.0]) == "rank"
+    assert treatment_for(X * [1.0, 100.0, 5.0], {1: WORDS}) == "standard"
+    assert treatment_for(X * [1.0, 0.0, 5.0]) == "standard"  # a constant column has no spread to speak of
+    assert treatment_for(X[:, :1] * 1e9) == "standard"
     X[0] = np.nan
-    assert spreads_differ(X * [1.0, 30.0, 5.0])
+    assert treatment_for(X * [1.0, 30.0, 5.0]) == "rank"
 
 
 def test_many_values_keep_at_most_a_thousand_knots(rng):

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 import dima
 from close import assert_close
 from dima.errors import DataError, DimaError, SettingError, ShapeError
+from dima.model import priors
 from dima.model.latent_model import LatentModel
 from model.mixed import NUMBERS, ranked, table, told
 
@@ -244,8 +246,47 @@ def test_arrays_of_integers_are_of_no_type(frame, columns):
     assert np.isfinite(model.transform(whole + 0.25)).all()
 
 
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.from_pandas], ids=["pandas", "polars"])
+@pytest.mark.parametrize(("unit", "taken"), [(1.0, "rank"), (1e-5, "standard")])
+def test_frames_are_treated_if_nobody_says_how(frame, make, unit, taken):
+    given = make(frame.assign(amount=unit * frame["amount"], count=0.1 * frame["count"]))
+    model, said = (
+        LatentModel(PCA(2), **settings).fit(given, "label") for settings in ({}, {"columns": taken})
+    )
+    assert model.fit_.rows.columns.treatment == model.facts()["columns_taken"] == taken
+    assert model.columns == model.fit_.settings["columns"] == "auto"  # what was asked
+    rows = model.sample(20)
+    assert rows.equals(said.sample(20))  # scattered and matched as well
+    assert set(rows["is_new"]) <= {True, False}
+
+
+def test_integers_booleans_and_words_are_drawn_as_such_by_default(frame):
+    rows = LatentModel(PCA(2)).fit(frame.drop(columns="label"), frame["label"]).sample(30)
+    assert rows.dtypes.to_dict() == frame.drop(columns="label").dtypes.to_dict()
+
+
+def test_arrays_are_raw_if_nobody_says_how(frame):
+    X = frame[NUMBERS].to_numpy(float)
+    model, raw = LatentModel(PCA(2)).fit(X), LatentModel(PCA(2), columns="raw").fit(X)
+    assert "columns_taken" not in model.facts()
+    assert model.fit_.scatter is None
+    assert_close(model.sample(9), raw.sample(9), atol=0)
+
+
+def test_the_prior_is_chosen_by_the_treatment_taken(frame, monkeypatch):
+    monkeypatch.setattr(priors, "_ENOUGH", len(frame))  # raw rows would train a network
+    assert LatentModel(PCA(2)).fit(frame[NUMBERS]).facts()["prior"] == "gmm"
+
+
+def test_a_saved_model_is_refitted_as_it_was(frame, tmp_path):
+    model = LatentModel(PCA(2)).fit(frame, "label")
+    again = dima.load(dima.save(model, tmp_path / "m"))
+    assert again.columns == "auto"
+    pd.testing.assert_frame_equal(clone(again).fit(frame, "label").sample(9), model.sample(9))
+
+
 def test_raw_columns_of_a_frame_hold_any_number(frame):
-    model = LatentModel(PCA(2), prior=None).fit(frame[NUMBERS])
+    model = LatentModel(PCA(2), prior=None, columns="raw").fit(frame[NUMBERS])
     assert np.isfinite(model.transform(frame[NUMBERS].assign(count=30.5, is_new=7))).all()
 
 

@@ -13,7 +13,6 @@ from cyclopts.validators import Number
 from dima import settings
 from dima.cli import flags, inputs, output, targets
 from dima.cli.flags import EVERYWHERE, Common
-from dima.data.columns import TREATMENTS, spreads_differ
 from dima.data.split import train_test
 from dima.data.table import Table
 from dima.errors import SettingError
@@ -35,11 +34,6 @@ _TOLD = {
     "rank": "Columns were taken by rank: spreads differ by more than tenfold.",
     "standard": "Columns were taken over their spreads.",
 }
-_COLUMNS = Parameter(
-    help="raw, standard (each over its spread) or rank (normal scores of ranks)",
-    choices=TREATMENTS,
-    show_default="of a .csv, .tsv or .parquet rank where spreads differ tenfold, else standard; raw of .npy",
-)
 _PRIOR = Parameter(
     help="what is drawn from: auto is gmm, a Gaussian mixture, below 1000 rows (50000 unless raw), else ddpm",
     choices=("auto", *FROM_POINTS),
@@ -55,7 +49,7 @@ _SHARE = Parameter(
 
 @flags.takes(
     # d is the model's and --seed everybody's; the parts may have a seed of their own.
-    model=flags.of(ManifoldAutoencoder, without={"seed", "columns"}, name="*"),
+    model=flags.of(ManifoldAutoencoder, without={"seed"}, name="*"),
     dmap=flags.of(DMAP, without={"d"}, group=Group("Encoder: diffusion map", sort_key=2)),
     gplm=flags.of(GPLM, group=Group("Decoder: kernel ridge on inducing points", sort_key=3)),
     ddpm=flags.of(DDPM, group=Group("Prior: latent diffusion", sort_key=4)),
@@ -67,7 +61,6 @@ def fit(  # noqa: PLR0913 each argument is a flag
     to: Annotated[Path, Parameter(name=["--output", "-o"], help="folder to write the model to")],
     model: flags.Settings = None,
     label: Annotated[str | None, Parameter(help="column that holds the class of each row")] = None,
-    columns: Annotated[str | None, _COLUMNS] = None,
     prior: Annotated[str, _PRIOR] = "auto",
     no_prior: Annotated[bool, flags.switch("fit no prior: nothing to sample from")] = False,
     page: Annotated[Path | None, _PAGE] = None,
@@ -103,11 +96,12 @@ def fit(  # noqa: PLR0913 each argument is a flag
         "dmap": settings.check("--dmap", DMAP, dmap or {}),
         "gplm": settings.check("--gplm", GPLM, gplm or {}),
         "prior": _prior(None if no_prior else prior, settings.check("--ddpm", DDPM, ddpm or {})),
+        # The others are arrays: their columns are alike.
+        "columns": "auto" if Path(data).suffix.lower() in inputs.TABLES else "raw",
         **settings.check("dima fit", ManifoldAutoencoder, model or {}),
     }
     found = inputs.table(data, drop_text, common, keep_words=True, missing=True, drop=drop or ())
-    unlabelled, labels = (found, None) if label is None else found.split_off(label)
-    parts["columns"] = columns or _columns(unlabelled, data)
+    labels = None if label is None else found.split_off(label)[1]
     train, held_out = _split(found, page, hold_out, common.seed or 0, labels)
     fitted = ManifoldAutoencoder(**parts, **common.seeded())
     if sys.stderr.isatty() and not common.quiet:
@@ -121,8 +115,8 @@ def fit(  # noqa: PLR0913 each argument is a flag
             subject = report.Subject(Path(data).name, held_out, colours, train=train, seed=common.seed or 0)
             measured = evaluate(fitted, held_out, train=train, **common.seeded())
             save_report(page, report.build(fitted, measured, subject))
-    if columns is None and parts["columns"] in _TOLD and not common.quiet:
-        output.note(f"{_TOLD[parts['columns']]} --columns raw leaves them as they are.")
+    if parts["columns"] == "auto" and not common.quiet:
+        output.note(f"{_TOLD[_taken(fitted)]} --columns raw leaves them as they are.")
     _tell(fitted, to, page, found.left_out, common)
 
 
@@ -136,11 +130,10 @@ def _prior(wanted: str | None, values: dict[str, Any]) -> Any:
     return values or wanted
 
 
-def _columns(found: Table, data: str) -> str:
-    """How to treat columns: those of a table over their spreads, or by rank where these are unlike."""
-    if Path(data).suffix.lower() not in inputs.TABLES:
-        return "raw"
-    return "rank" if spreads_differ(found.values, found.words) else "standard"
+def _taken(model: ManifoldAutoencoder) -> str:
+    """How the columns of a fitted model were taken."""
+    treatment: str = model.fit_.rows.columns.treatment
+    return treatment
 
 
 def _split(
@@ -168,7 +161,7 @@ def _tell(
         output.pairs(output.in_words(facts))
         output.lines("", f"Model: {to}", *([f"Report: {page}"] if page else []), "", "Next:")
         at = shlex.quote(str(to))
-        kind = "csv" if model.columns != "raw" else "npy"
+        kind = "csv" if _taken(model) != "raw" else "npy"
         train = " --train TRAIN.csv" if model.classes_ else ""
         output.lines(
             f"  dima encode {at} NEW.{kind} -o Z.npy", f"  dima evaluate {at} HELD_OUT.{kind}{train}"

@@ -22,7 +22,7 @@ from dima.fitted import below, under
 from dima.scaling import Standardizer
 from dima.typing import Array, Arrays, Float64
 
-__all__ = ["TREATMENTS", "Columns", "spreads_differ"]
+__all__ = ["TREATMENTS", "Columns", "treatment_for"]
 
 TREATMENTS = ("raw", "standard", "rank")
 _KNOTS = 1000  # values of a column that are kept, evenly by rank
@@ -217,11 +217,19 @@ class Columns:
         return column if decimals < 0 else np.round(column, decimals)
 
 
-def spreads_differ(X: Array, words: Mapping[int, Sequence[str]] = MappingProxyType({})) -> bool:
-    """Whether the spreads of the columns of numbers of `X` (n, D) differ by more than tenfold."""
+def treatment_for(X: Array, words: Mapping[int, Sequence[str]] = MappingProxyType({})) -> str:
+    """How to treat the columns of a table `X` (n, D), NaN where a cell is missing, if nobody says.
+
+    By "rank" where the spreads of its columns of numbers differ by more than tenfold, else "standard".
+
+    Example:
+        >>> treatment_for(np.array([[1.0, 100.0], [2.0, 300.0]]))
+        'rank'
+    """
     spreads = np.array([np.nanstd(X[:, axis]) for axis in range(X.shape[1]) if axis not in words])
     varying = spreads[spreads > 0]
-    return len(varying) > 1 and bool(varying.max() > _TENFOLD * varying.min())
+    are_unlike = len(varying) > 1 and varying.max() > _TENFOLD * varying.min()
+    return "rank" if are_unlike else "standard"
 
 
 def _name(names: list[str] | None, axis: int) -> str:

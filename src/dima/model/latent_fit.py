@@ -168,7 +168,7 @@ def with_prior(
         latent_error=np.sqrt(np.square(Z - known).mean(axis=0)),
         residual=fit.autoencoder.expected_residual(learnt.treated),
     )
-    residual, match = (_unless_raw(fit.settings, name) for name in ("residual", "match"))
+    residual, match = (_unless_raw(fit, name) for name in ("residual", "match"))
     if residual is None and match is None and learnt.class_ix is None:
         return fit
 
@@ -198,10 +198,10 @@ def _warn_of_small(classes: list[Any], class_ix: Array) -> None:
         warn_user(f"LatentModel: classes with fewer than {FEWEST} rows take the spread of all: {shown}.")
 
 
-def _unless_raw(settings_used: Mapping[str, Any], name: str) -> str | None:
+def _unless_raw(fit: LatentModelFit, name: str) -> str | None:
     """What `residual` or `match` asks for, with "auto" decided; None for nothing."""
-    asked = settings_used.get(name)
-    if asked == "auto" and settings_used["columns"] != "raw":
+    asked = fit.settings.get(name)
+    if asked == "auto" and fit.rows.columns.treatment != "raw":
         return {"residual": RESIDUALS[-1], "match": MATCHES[-1]}[name]
     return None if asked == "auto" else asked
 

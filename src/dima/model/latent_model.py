@@ -5,6 +5,7 @@ encode: x -> z = (code(x) - mean) / spread        decode: z -> x        prior: z
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -44,7 +45,8 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         prior: "auto", "ddpm", "gmm", "bootstrap", an estimator of these, or settings for a `DDPM`; None
             fits no prior. "auto" is a Gaussian mixture below 1,000 rows (50,000 unless raw), else a `DDPM`.
         seed: seed of every part that is not given one of its own.
-        columns: "raw", "standard" (each over its spread) or "rank" (normal scores of ranks).
+        columns: "raw", "standard" (each over its spread), "rank" (normal scores of ranks) or "auto": arrays
+            are raw, frames and tables by rank where spreads differ by more than tenfold, else standard.
         residual: "gaussian" scatters drawn rows around the sheet as left-out rows lie around it.
         match: "moments" gives draws mean and covariance of the data, "marginals" then each column's own.
         impute: "median" fills missing cells; None refuses them.
@@ -68,7 +70,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         prior: Any = "auto",
         seed: PartSeed = 0,
         *,
-        columns: ColumnsTreated = "raw",
+        columns: ColumnsTreated = "auto",
         residual: Residual | None = "auto",
         match: Match | None = "auto",
         impute: Impute | None = None,
@@ -107,8 +109,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         own = {name: getattr(self, name) for name in settings.declared(type(self))}
         used = settings.check(owner, type(self), own)
         self._make_prior(0)  # a wrong setting is told before the long work
-        treatment = Treatment(used.get("columns", "raw"), used.get("impute") is not None)
-        learnt = learn(self, X, y, names, treatment)
+        learnt = learn(self, X, y, names, Treatment.of(used))
         X, mean_X = learnt.treated, learnt.treated.mean(axis=0, dtype=np.float64)
         with collected() as stages:
             autoencoder = self._fit_autoencoder(X)
@@ -117,7 +118,8 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             fit = LatentModelFit(autoencoder, None, used, scale, mean_X, len(X), learnt.rows)
             show = None if watch is None else lambda prior, at: watch(self._so_far(fit, prior), at)
             training = {"checkpoint": checkpoint, "watch": show}
-            make = None if self.prior is None else self._make_prior
+            is_treated = learnt.rows.columns.treatment != "raw"
+            make = None if self.prior is None else functools.partial(self._make_prior, is_treated=is_treated)
             fitted = with_prior(fit, make, (scale.apply(known), scale.apply(as_new)), learnt, training)
         self.fit_ = dataclasses.replace(fitted, stages=tuple(stages))
         return self
@@ -130,10 +132,10 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         """The autoencoder of the model, fitted to rows `X`."""
         return parts.make_autoencoder(type(self).__name__, self.autoencoder).fit(X)
 
-    def _make_prior(self, n: int) -> Any:
-        """A fresh prior for `n` rows."""
-        owner, is_treated = type(self).__name__, self.columns != "raw"
-        return priors.make_prior(owner, self.prior, self.seed, self.prior_settings, n, is_treated=is_treated)
+    def _make_prior(self, n: int, *, is_treated: bool = False) -> Any:
+        """A fresh prior for `n` rows, whose columns may be treated."""
+        owner, defaults = type(self).__name__, self.prior_settings
+        return priors.make_prior(owner, self.prior, self.seed, defaults, n, is_treated=is_treated)
 
     def _so_far(self, fit: LatentModelFit, prior: Any) -> Self:
         """A fitted model around a prior that is still in training."""
@@ -177,13 +179,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return refined(self._fit_with_prior("refine"), Z, t_start, refining)
 
     def sample(
-        self,
-        n: int,
-        y: Any = None,
-        *,
-        decode: bool = True,
-        residual: bool = True,
-        **sampling: Any,
+        self, n: int, y: Any = None, *, decode: bool = True, residual: bool = True, **sampling: Any
     ) -> Any:
         """Draw `n` new rows (n, D), or their latents (n, d) with `decode=False`.
 

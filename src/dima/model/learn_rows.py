@@ -1,15 +1,15 @@
 """What is learnt of the rows of a fit: their columns, their numbers and their classes."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Self
 
 import numpy as np
 from msgspec import Meta
 
 from dima import check
 from dima.data import frame
-from dima.data.columns import TREATMENTS, Columns
+from dima.data.columns import TREATMENTS, Columns, treatment_for
 from dima.data.table import Table
 from dima.data.words import most_words, refuse_many
 from dima.errors import DataError, ShapeError
@@ -20,7 +20,12 @@ from dima.typing import Array
 __all__ = ["ColumnsTreated", "Impute", "Learnt", "Treatment", "learn"]
 
 ColumnsTreated = Annotated[
-    str, OneOf(*TREATMENTS), Meta(description="columns as they are, by standard or by normal scores of rank")
+    str,
+    OneOf("auto", *TREATMENTS),
+    Meta(
+        description="columns as they are, over their spread or by normal scores of rank; auto: an array raw,"
+        " a table rank where spreads differ by more than tenfold, else standard"
+    ),
 ]
 Impute = Annotated[str, OneOf("median"), Meta(description="what fills missing cells; refused if not given")]
 _FEW_WORDS = 10  # that a small table may hold once each
@@ -30,10 +35,27 @@ _ROWS_EACH = 5  # of a class, on average
 
 @dataclasses.dataclass(frozen=True)
 class Treatment:
-    """How columns are treated, by a name in `dima.data.columns`, and whether missing cells are filled."""
+    """How columns are treated, and whether missing cells are filled.
+
+    Attributes:
+        columns: a name in `dima.data.columns`; "auto" leaves arrays raw, and takes frames and tables as told
+            there.
+        impute: whether missing cells are filled.
+    """
 
     columns: str
     impute: bool
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """The treatment that settings of a model ask for; images have none."""
+        return cls(settings.get("columns", "raw"), settings.get("impute") is not None)
+
+    def taken(self, values: Array, table: Table | None) -> str:
+        """The treatment of columns that rows (n, D) get, which came as an array or as a table."""
+        if self.columns != "auto":
+            return self.columns
+        return "raw" if table is None else treatment_for(values, table.words)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +95,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
                 f"{owner}: columns must have different names; got {twice[0]!r} twice. Rename one."
             )
     named = check.feature_names(model, names)
-    columns = Columns.of(values, treatment.columns, names=named, types=types, words=words)
+    columns = Columns.of(values, treatment.taken(values, table), names=named, types=types, words=words)
     values = columns.imputed(values, owner, fill=treatment.impute)
     classes, class_ix = _classes(owner, y, len(values), is_named=label is not None)
     rows = Rows(columns, treatment.impute, library, classes, label, left_out)

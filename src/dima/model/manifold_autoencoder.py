@@ -54,7 +54,7 @@ class ManifoldAutoencoder(LatentModel):
         prior: Any = "auto",
         seed: PartSeed = 0,
         *,
-        columns: ColumnsTreated = "raw",
+        columns: ColumnsTreated = "auto",
         residual: Residual | None = "auto",
         match: Match | None = "auto",
         impute: Impute | None = None,
