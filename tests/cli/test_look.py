@@ -24,14 +24,18 @@ def test_evaluate_is_the_library_s(dima, desk):
 def test_training_rows_are_told(dima, goods):
     ran = dima("evaluate", goods / "m", goods / "new.csv", "--train", goods / "train.csv")
     assert ran.err == ""
-    lines = (goods / "train.csv").read_text(encoding="utf-8").splitlines()
+    lines, new = ((goods / f"{of}.csv").read_text(encoding="utf-8").splitlines() for of in ("train", "new"))
     model = dima("fit", goods / "train.csv", "-o", goods / "whole", "--label", "kind", "--d", "2", "-q")
     assert model.code == 0
     (goods / "turned.csv").write_text("\n".join([lines[0], *lines[:0:-1]]), encoding="utf-8")
-    said = "These are the rows the model was fitted to: figures flatter. Pass rows it has not seen.\n"
+    said = "All 80 rows are rows the model was fitted to: figures flatter. Pass rows it has not seen.\n"
     line = ["evaluate", goods / "whole", goods / "turned.csv", "--train", goods / "train.csv"]
     assert dima(*line).err == said
     assert dima(*line, "--json").json["is_training"]
+    assert "held-out" not in dima(*line).out
+    (goods / "mixed.csv").write_text("\n".join([*lines[:21], *new[1:]]), encoding="utf-8")
+    ran = dima("evaluate", goods / "whole", goods / "mixed.csv")
+    assert "20 of 50 rows are rows the model was fitted to: figures flatter." in ran.err
     assert dima(*line, "--quiet").err == ""
 
 

@@ -12,6 +12,7 @@ from dima.model.evaluate import evaluate, pca_reconstruction
 from dima.model.evaluate.tables import table_figures
 from dima.model.latent_model import LatentModel
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
+from dima.model.report.summary import summary
 
 
 def test_figures_agree_with_the_model_and_with_pca(model, rows):
@@ -44,6 +45,29 @@ def test_training_rows_are_known_in_any_order_and_no_others(rng, columns, dtype)
     assert evaluate(model, X[rng.permutation(120)]).is_training
     for others in (X[:119], np.vstack([X[1:], X[:1] + 1e-3]), 100 + rng.standard_normal((120, 5))):
         assert not evaluate(model, others).is_training
+
+
+@pytest.mark.parametrize("columns", ["raw", "rank"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_that_were_fitted_to_are_counted(rng, columns, dtype):
+    X = (100 + rng.standard_normal((120, 5))).astype(dtype)
+    new = 100 + rng.standard_normal((30, 5))
+    model = ManifoldAutoencoder(2, prior=None, columns=columns).fit(X)
+    mixed = np.vstack([new, X[40:60], X[41:42]])
+    assert evaluate(model, mixed).n_seen == 21
+    assert evaluate(model, new, train=X).n_seen == 0
+    assert evaluate(model, X).n_seen == 120
+    assert evaluate(model, np.vstack([X[1:], X[:1] + 1e-3])).n_seen == 119
+    bare = LatentModel(PCA(2), prior=None, columns=columns).fit(X)
+    assert evaluate(bare, mixed).n_seen is None
+    assert evaluate(bare, mixed, train=X).n_seen == 21
+
+
+def test_a_floor_of_rounding_has_no_ratio(model, rows):
+    measured = evaluate(model, rows, n_samples=len(rows))
+    assert measured.sliced_w2_floor < 1e-6
+    assert measured.sliced_w2_ratio is None
+    assert "ratio -" in summary(measured)[2][2]
 
 
 def test_pca_with_all_components_is_exact(rng):

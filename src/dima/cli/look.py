@@ -17,11 +17,12 @@ from dima.model.evaluate.rows import RowFigure
 from dima.model.evaluate.tables import is_table
 from dima.model.latent_model import LatentModel
 from dima.model.report.summary import (
-    COLUMN_HEADERS,
     ROW_HEADERS,
+    column_headers,
     column_summary,
     more_columns,
     row_summary,
+    seen,
     summary,
 )
 from dima.store.manifest import read_manifest
@@ -72,11 +73,11 @@ def evaluate(
         output.lines("", _HOW_TO_READ)
     if measured.column_r2 is not None:
         output.lines("")
-        output.table(COLUMN_HEADERS, column_summary(measured))
+        output.table(column_headers(measured), column_summary(measured))
         if told := more_columns(measured):
             output.lines("", told)
-    if measured.is_training and not common.quiet:
-        output.note("These are the rows the model was fitted to: figures flatter. Pass rows it has not seen.")
+    if (told := seen(measured)) and not common.quiet:
+        output.note(told)
     if is_table(opened) and opened.prior_ is not None and not common.quiet:
         _note_what_is_missing(opened, measured.rows)
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from dima.model.evaluate import Evaluation
-from dima.model.report.summary import by_chance, verdict
+from dima.model.report.summary import by_chance, column_headers, seen, summary, verdict
 
 MEASURED = Evaluation(2, 60, 49, 0.1, 0.2, c2st=0.5)
 
@@ -23,6 +23,17 @@ def test_the_rival_is_beaten_or_not(ours, pca, told):
 
 def test_without_a_rival_there_is_no_comparison():
     assert verdict(MEASURED) == "Figures on 49 rows that no part of the model has seen."
+
+
+def test_training_rows_are_told_and_never_called_held_out():
+    some, every = (dataclasses.replace(MEASURED, n_seen=n, column_r2={"a": 0.5}) for n in (7, 49))
+    assert seen(MEASURED) == ""
+    assert seen(some).startswith("7 of 49 rows are rows the model was fitted to")
+    assert seen(every).startswith("All 49 rows are")
+    assert verdict(some) == seen(some)
+    for measured, name in ((MEASURED, "held-out R^2"), (some, "R^2")):
+        assert column_headers(measured) == ("column", name)
+    assert summary(some)[0][0] == "error / variance"
 
 
 def test_chance_is_told_of_few_rows():

@@ -10,13 +10,11 @@ from dima.errors import DataError, SettingError
 from dima.model.evaluate.reconstruction import pca_reconstruction, reconstruction_figures
 from dima.model.evaluate.rows import RowFigure
 from dima.model.evaluate.samples import FEWEST, sample_figures
+from dima.model.evaluate.seen import are_training, n_among
 from dima.model.evaluate.tables import is_table, table_figures
-from dima.model.latent_fit import LatentModelFit
 from dima.typing import Array
 
 __all__ = ["Evaluation", "evaluate", "pca_reconstruction"]
-
-_ROUNDING = 1e-10  # of a mean in another order of rows, over the size of what is summed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +33,15 @@ class Evaluation:
         n_samples: samples drawn.
         sliced_w2: sliced 2-Wasserstein distance of the samples to the held-out rows.
         sliced_w2_floor: the same of as many real rows, mean of five draws.
-        sliced_w2_ratio: the former over the latter; 1 is as good as real rows.
+        sliced_w2_ratio: the former over the latter; 1 is as good as real rows. None where the floor is 0 or
+            rounding, as where the rows are training rows.
         c2st: accuracy of a classifier telling samples from held-out rows; 0.5 cannot tell.
         c2st_floor: the same of real rows.
         rows: of a model of a table how honest the rows it draws are (`tables.table_figures`). A model keeps
             no labels of its training rows: where it has learnt some, only `train` brings them.
         column_r2: of a model of a table, R^2 of the reconstruction of each column by its name.
         is_training: whether the rows are those the model was fitted to, in any order: figures then flatter.
+        n_seen: how many of the rows equal rows the model was fitted to; None where these are not known.
     """
 
     d: int
@@ -60,6 +60,7 @@ class Evaluation:
     rows: list[RowFigure] | None = None
     column_r2: dict[str, float] | None = None
     is_training: bool = False
+    n_seen: int | None = None
 
 
 def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, seed: int = 0) -> Evaluation:
@@ -89,19 +90,12 @@ def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, see
     if fit.prior is not None:
         figures |= sample_figures(model, held_out, known, n_samples, np.random.default_rng(seed), seed)
         figures["rows"] = _row_figures(model, X, train, known, seed)
-    figures["is_training"] = _is_training(fit, held_out)
+    figures["is_training"] = are_training(fit, held_out)
+    if figures["is_training"]:
+        figures["n_seen"] = len(held_out)
+    elif known is not None:
+        figures["n_seen"] = n_among(held_out, known)
     return Evaluation(d=model.d_, n_train=fit.n_rows, n_held_out=len(held_out), **figures)
-
-
-def _is_training(fit: LatentModelFit, numbers: Array) -> bool:
-    """Whether numbers (b, W) are those of the training rows, told by how many they are and by their means.
-
-    Every model has these, the rows themselves only some.
-    """
-    if len(numbers) != fit.n_rows:
-        return False
-    rounding = _ROUNDING * np.abs(numbers).mean(axis=0, dtype=np.float64)
-    return bool((np.abs(numbers.mean(axis=0, dtype=np.float64) - fit.mean_X) <= rounding).all())
 
 
 def _numbers(model: Any, name: str, X: Any) -> Array:

@@ -13,6 +13,7 @@ __all__ = ["FEWEST", "draws", "rounded", "sample_figures"]
 
 FEWEST = 10  # rows, images or samples that figures are made of
 _FLOOR_DRAWS = 5
+_ROUNDING = 1e-9  # of the size of numbers: a distance below is none
 _DECIMALS = 4  # of a column's spread; what lies below is rounding of one kind or another
 
 
@@ -35,7 +36,7 @@ def sample_figures(
         "n_samples": n_samples,
         "sliced_w2": distance,
         "sliced_w2_floor": floor,
-        "sliced_w2_ratio": distance / floor if floor > 0 else None,
+        "sliced_w2_ratio": distance / floor if floor > _ROUNDING * np.abs(real).max() else None,
         "c2st": two_sample.c2st(samples, real),
         "c2st_floor": two_sample.c2st(floors[0], real),
     }

@@ -33,7 +33,7 @@ def build(model: Any, measured: Evaluation, subject: Subject) -> str:
     is_principal = model.facts().get("diffusion_coordinates") == 0
     sections = [
         Section(
-            "Held-out figures",
+            "Figures" if measured.n_seen else "Held-out figures",
             verdict(measured, is_principal=is_principal),
             tables=(_figures_table(measured),),
         ),
@@ -57,9 +57,7 @@ def _what_it_is(model: Any) -> str:
 
 
 def _figures_table(measured: Evaluation) -> Table:
-    note = (
-        "The floor is the distance of as many real rows to the held-out rows: what a perfect sampler reaches."
-    )
+    note = "The floor is the distance of as many real rows to these rows: what a perfect sampler reaches."
     told = " ".join([note, by_chance(measured)]).strip()
     return Table(["figure", "value", "beside it"], [list(row) for row in summary(measured)], told)
 

@@ -5,18 +5,18 @@ import math
 from dima.model.evaluate import Evaluation
 
 __all__ = [
-    "COLUMN_HEADERS",
     "ROW_HEADERS",
     "by_chance",
+    "column_headers",
     "column_summary",
     "more_columns",
     "row_summary",
+    "seen",
     "summary",
     "verdict",
 ]
 
 ROW_HEADERS = ("generated rows", "dima", "training rows", "mixture")
-COLUMN_HEADERS = ("column", "held-out R^2")
 _MOST_COLUMNS = 24  # a page of them
 _FEW_ROWS = 200  # below which chance moves the accuracy of a classifier noticeably
 _CHANCE = 0.35  # over the root of the rows of a set: the spread of an accuracy of 0.5 over twice as many
@@ -27,12 +27,12 @@ def summary(measured: Evaluation) -> list[tuple[str, str, str]]:
     """Rows (figure, value, beside it) that say how good the model is; what was not measured is left out."""
     pca, floor = measured.pca_error_over_variance, measured.sliced_w2_floor
     beside = "" if pca is None else f"PCA at d = {measured.d}: {pca:.4f}"
-    rows = [("held-out error / variance", f"{measured.error_over_variance:.4f}", beside)]
+    rows = [(f"{_of(measured)}error / variance", f"{measured.error_over_variance:.4f}", beside)]
     if measured.predicted_error is not None:
         rows.append(("the same, predicted by leave-one-out", f"{measured.predicted_error:.4f}", ""))
     if measured.sliced_w2 is not None:
         ratio = measured.sliced_w2_ratio
-        beside = f"floor {floor:.4f}, ratio {ratio:.2f}" if ratio is not None else "floor 0: training rows"
+        beside = f"floor {floor:.4f}, ratio {'-' if ratio is None else f'{ratio:.2f}'}"
         rows.append((f"sliced W2 of {measured.n_samples} samples", f"{measured.sliced_w2:.4f}", beside))
         beside = f"real rows: {measured.c2st_floor:.3f}; 0.5 is best"
         rows.append(("C2ST accuracy of samples", f"{measured.c2st:.3f}", beside))
@@ -47,6 +47,11 @@ def row_summary(measured: Evaluation) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def column_headers(measured: Evaluation) -> tuple[str, str]:
+    """What stands above `column_summary`."""
+    return "column", f"{_of(measured)}R^2"
+
+
 def column_summary(measured: Evaluation) -> list[tuple[str, str]]:
     """Rows (column, R^2) that say how well columns are rebuilt, of more than 24 the worst; maybe none."""
     found = list((measured.column_r2 or {}).items())
@@ -59,6 +64,20 @@ def more_columns(measured: Evaluation) -> str:
     """Which columns stand in `column_summary`, of how many; empty where all do."""
     n = len(measured.column_r2 or {})
     return f"The {_MOST_COLUMNS} of {n} columns that are rebuilt worst." if n > _MOST_COLUMNS else ""
+
+
+def seen(measured: Evaluation) -> str:
+    """How many of the rows the model was fitted to; empty where none is known to be."""
+    if measured.n_seen in (None, 0):
+        return ""
+    which = "All" if measured.n_seen == measured.n_held_out else f"{measured.n_seen} of"
+    are = f"{which} {measured.n_held_out} rows are rows the model was fitted to"
+    return f"{are}: figures flatter. Pass rows it has not seen."
+
+
+def _of(measured: Evaluation) -> str:
+    """What kind of rows figures are of."""
+    return "" if measured.n_seen else "held-out "
 
 
 def _number(value: float) -> str:
@@ -81,7 +100,7 @@ def verdict(measured: Evaluation, *, is_principal: bool = False) -> str:
         measured: the figures.
         is_principal: whether the latents are principal components themselves.
     """
-    told = [f"Figures on {measured.n_held_out} rows that no part of the model has seen."]
+    told = [seen(measured) or f"Figures on {measured.n_held_out} rows that no part of the model has seen."]
     if is_principal:
         told.append("The latents are principal components here.")
     ours, pca = measured.error_over_variance, measured.pca_error_over_variance

@@ -10,8 +10,8 @@ from dima.model.evaluate.samples import draws
 from dima.model.evaluate.tables import MOST, plain_rows
 from dima.model.report.subject import Subject
 from dima.model.report.summary import (
-    COLUMN_HEADERS,
     ROW_HEADERS,
+    column_headers,
     column_summary,
     more_columns,
     row_summary,
@@ -54,4 +54,6 @@ def columns(model: Any, measured: Evaluation, subject: Subject) -> Section | Non
         real = plain_rows(model, subject.held_out)
         pictures = (png(marginals.marginals(real, fake, names, fit.rows.columns.words)),)
         text = f"Each column of held-out rows and of generated ones. {text}"
-    return Section("Columns", text, pictures, (Table(list(COLUMN_HEADERS), rows, more_columns(measured)),))
+    return Section(
+        "Columns", text, pictures, (Table(list(column_headers(measured)), rows, more_columns(measured)),)
+    )
