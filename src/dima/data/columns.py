@@ -3,7 +3,7 @@
     raw: as they are        standard: (x - mean) / spread        rank: the normal score of a value's rank
 
 A column of words becomes one number in [0, 1] for each word, and the largest names the word. Back in its
-units, a column is rounded to the decimals it was written with, and one of few values takes the nearest.
+units, a column is rounded to the decimals it is mostly written with, and one of few values takes the nearest.
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ _KNOTS = 1000  # values of a column that are kept, evenly by rank
 _FEW = 12  # different values up to which a column takes no others,
 _ROWS_EACH = 10  # where each stands for so many rows
 _DECIMALS = 6  # beyond which numbers count as continuous
+_HELD = 0.95  # of a column that its decimals write exactly: a cell in a hundred may be a slip
 _TENFOLD = 10.0
 
 
@@ -44,8 +45,9 @@ class Columns:
         fill: (D,) median of a column of numbers, the most frequent of words: what `impute` puts in.
         scale: standardises, with "standard"; what it says of a column of words is not used.
         knots: of each column of numbers its values in order, "3/values", with their normal scores,
-            "3/scores"; the values alone where that is all it can hold.
-        decimals: (D,) decimals that every value has at the most; -1 for more than six.
+            "3/scores"; "3/few" where it can hold no others, "3/ends" for the range of those that have its
+            decimals, where that is another.
+        decimals: (D,) decimals that 95 % of its cells have at the most; -1 for more than six.
 
     Example:
         >>> rows = np.array([[1.0, 0.0], [2.0, 1.0], [4.0, 1.0]])
@@ -102,8 +104,8 @@ class Columns:
                 fill[axis] = values[counts.argmax()]
                 continue
             values = values.astype(np.float64)
-            decimals[axis] = _decimals(values, X.dtype)
-            knots |= under(str(axis), _knots(values, counts))
+            decimals[axis], is_held = _decimals(values, counts, X.dtype)
+            knots |= under(str(axis), _knots(values, counts, is_held))
         filled = np.where(missing, fill, X) if missing.any() else X.astype(np.float64, copy=False)
         copied = {axis: tuple(listed) for axis, listed in words.items()}
         return cls(treatment, names, types, copied, fill, Standardizer.of(filled), knots, decimals)
@@ -161,12 +163,12 @@ class Columns:
         return rows
 
     def within(self, rows: Array) -> Array:
-        """Rows (n, D) with every number drawn into the range its column was seen in."""
+        """Rows (n, D) as written, with every number drawn into the range its column was seen in."""
         inside = rows.copy()
         for axis in range(rows.shape[1]):
             if f"{axis}/values" in self.knots:
-                values = self.knots[f"{axis}/values"]
-                inside[:, axis] = np.clip(rows[:, axis], values[0], values[-1])
+                ends = self.knots.get(f"{axis}/ends", self.knots[f"{axis}/values"])
+                inside[:, axis] = np.clip(rows[:, axis], ends[0], ends[-1])
         return inside
 
     def imputed(self, X: Array, owner: str, *, fill: bool) -> Array:
@@ -241,24 +243,30 @@ def _refuse_blank(missing: Array, name: str) -> None:
         raise DataError(f"columns: {name} must have a value in some row; got none. Drop it.")
 
 
-def _knots(values: Float64, counts: Array) -> Arrays:
-    """Values and their normal scores, those of mid-ranks, at most a thousand; and whether no others occur."""
+def _knots(values: Float64, counts: Array, is_held: Array) -> Arrays:
+    """Values and their normal scores, those of mid-ranks, at most a thousand; and which others may occur."""
     n = counts.sum()
     # Mid-ranks: equal values share one score, and neither end is at infinity (Blom 1958 has other offsets).
     scores = ndtri((np.cumsum(counts) - counts / 2) / n)
     if len(values) <= min(_FEW, max(2, n // _ROWS_EACH)):
         return {"values": values, "scores": scores, "few": np.array(True)}
     kept = np.unique(np.linspace(0, len(values) - 1, _KNOTS).round().astype(int))
-    return {"values": values[kept], "scores": scores[kept]}
+    ends = {} if is_held[0] and is_held[-1] else {"ends": values[is_held][[0, -1]]}
+    return {"values": values[kept], "scores": scores[kept]} | ends
 
 
-def _decimals(values: Float64, dtype: np.dtype[Any]) -> int:
-    """Decimals that write every value exactly; -1 where six do not."""
+def _decimals(values: Float64, counts: Array, dtype: np.dtype[Any]) -> tuple[int, Array]:
+    """Decimals that write nearly every value exactly, and which do; -1 where six do not.
+
+    That is 95 % of the cells and of the different values: a column that is mostly 0 says by its other cells
+    how it is written.
+    """
     rounding = 4 * np.spacing(np.abs(values).astype(dtype)).astype(np.float64)
     for decimals in range(_DECIMALS + 1):
-        if (np.abs(np.round(values, decimals) - values) <= rounding).all():
-            return decimals
-    return -1
+        is_held = np.abs(np.round(values, decimals) - values) <= rounding
+        if min(is_held.mean(), counts[is_held].sum() / counts.sum()) >= _HELD:
+            return decimals, is_held
+    return -1, np.full(len(values), True)
 
 
 def _ranked(column: Array, knots: tuple[Float64, Float64]) -> Float64:
