@@ -175,7 +175,7 @@ def test_words_of_a_long_file_are_those_of_the_csv_module(tmp_path):
 @pytest.mark.parametrize("n", [51, 52, 5000])
 def test_words_that_hardly_repeat_are_refused_or_dropped(tmp_path, n):
     path = write(tmp_path / "x.csv", "id,a\n" + "".join(f"name{k},{k}\n" for k in range(n)))
-    refused(path, DataError, "words that repeat", "'id'", "drop it (--drop 'id'), or", keep_words=True)
+    refused(path, DataError, "words that repeat", "Drop it (--drop 'id', or drop=['id']", keep_words=True)
     assert read.table(path, keep_words=True, drop_text=True).left_out == ["id"]
     few = write(tmp_path / "few.csv", "id,a\n" + "".join(f"name{k % (n // 2)},{k}\n" for k in range(n)))
     assert len(read.table(few, keep_words=True).words[0]) == n // 2
@@ -183,7 +183,7 @@ def test_words_that_hardly_repeat_are_refused_or_dropped(tmp_path, n):
 
 def test_dates_are_refused_or_dropped(tmp_path):
     path = write(tmp_path / "x.csv", "day,a\n2024-03-01,1\n2024-03-02,2\n")
-    refused(path, DataError, "dates in 'day'", "drop it (--drop 'day'), or", keep_words=True)
+    refused(path, DataError, "dates in 'day'", "Drop it (--drop 'day', or drop=", keep_words=True)
     assert read.table(path, keep_words=True, drop_text=True).left_out == ["day"]
 
 

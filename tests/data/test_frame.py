@@ -160,7 +160,7 @@ DAY = datetime.date(2020, 1, 1)
         (
             pd.DataFrame({"a": [f"w{k}" for k in range(60)]}),
             DataError,
-            "column 'a', must .* more than 50 different",
+            "must .* more than 50 different words in 'a'.* Drop the column from the frame",
         ),
         (pd.DataFrame({"a": []}), DataError, r"shape \(0, 1\)"),
         (pl.DataFrame({"a": [DAY]}), DataTypeError, "column 'a' .* must .* got Date"),

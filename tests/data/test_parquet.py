@@ -108,7 +108,7 @@ def test_words_of_several_row_groups(tmp_path):
 def test_dates_and_nested_types_are_refused_by_name(tmp_path, column):
     path = saved(tmp_path / "x.parquet", a=[1, 2], odd=column)
     refused(
-        path, DataError, "'odd'", str(column.type).split("<")[0], "drop it (--drop-text)", keep_words=True
+        path, DataError, "'odd'", str(column.type).split("<")[0], "Drop it (--drop 'odd',", keep_words=True
     )
     assert read.table(path, keep_words=True, drop_text=True).left_out == ["odd"]
 

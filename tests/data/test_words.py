@@ -48,9 +48,27 @@ def test_words_that_are_no_dates(word):
 
 @pytest.mark.parametrize(("n", "few", "most"), [(20, 10, 10), (21, 10, 10), (22, 10, 11), (22, 50, 50)])
 def test_more_words_than_half_of_the_rows_are_refused(n, few, most):
-    words.refuse_many("me: column 'a'", ["x"] * most, n, "Drop it.", few)
-    told = (
-        f"^me: column 'a' must hold words that repeat; got more than {most} different ones in {n} rows. Drop"
-    )
-    with pytest.raises(DataError, match=told):
-        words.refuse_many("me: column 'a'", ["x"] * (most + 1), n, "Drop it.", few)
+    words.refuse_names("me: X", {"a": ["x"] * most}, n, words.drop_by_name, few)
+    told = f"more than {most} different words in 'a', which has {n} rows. Drop it"
+    with pytest.raises(DataError, match=f"^me: X must hold numbers, or words that .*; got {told}"):
+        words.refuse_names("me: X", {"a": ["x"] * (most + 1)}, n, words.drop_by_name, few)
+
+
+def test_every_column_that_cannot_be_learnt_is_named_at_once():
+    days = [f"2024-03-{day:02}" for day in range(1, 31)]
+    columns = {"day": days, "who": [f"w{n}" for n in range(30)], "kind": ["a", "b"], "blank": []}
+    prices = {"price": ["12", "35,881.23"], "pair": ["1,2", "3,4"]}
+    with pytest.raises(DataError) as caught:
+        words.refuse_names("me: X", columns | prices, 30, words.drop_by_name, 10, {"at": "dates (time)"})
+    sentence = str(caught.value)
+    assert "dates (time) in 'at'; dates in 'day', such as '2024-03-01'; more than 15 different" in sentence
+    assert "numbers with thousands separators in 'price', such as '35,881.23': write 35881.23" in sentence
+    assert "--drop 'at' --drop 'day' --drop 'who' --drop 'price', or drop=['at', 'day'," in sentence
+    assert sentence.endswith("or all columns of words (--drop-text, or drop_text=True).")
+    assert not any(name in sentence for name in ("'kind'", "'blank'", "'pair'"))
+
+
+def test_a_python_user_of_a_frame_is_told_what_can_be_done_there():
+    assert words.drop_from_frame(["a"]) == "Drop the column from the frame."
+    assert words.drop_from_frame(["a", "b"]) == "Drop the columns from the frame."
+    assert words.drop_all(["column 1"]) == "Drop all columns of words (--drop-text, or drop_text=True)."

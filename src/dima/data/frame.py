@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dima import check
-from dima.data.table import Table, refuse_blank, refuse_words, type_of, unfit
-from dima.data.words import indexed
+from dima.data.table import Table, refuse_blank, type_of, unfit
+from dima.data.words import drop_from_frame, indexed, refuse_names
 from dima.errors import BackendError, DataTypeError, SettingError
 from dima.typing import Array
 
@@ -63,7 +63,8 @@ def from_frame(X: Any, blank: bool = False) -> Table:
     )
     words = {axis: listed for axis, (*_, listed) in enumerate(found) if listed is not None}
     table = Table(values, names, [], tuple(kind for _, kind, _ in found), words)
-    refuse_words(_FRAME, table, "Drop it.")
+    listed = {names[axis]: of for axis, of in words.items()}
+    refuse_names(f"table: {_FRAME}", listed, len(table), drop_from_frame)
     if not blank:
         refuse_blank(_FRAME, table)
     return table
@@ -153,7 +154,7 @@ def _from_objects(name: str, cells: Array, is_there: Array) -> _Column:
 
 
 def _odd(name: str, got: str) -> DataTypeError:
-    rule, fix = "hold numbers, booleans or words", "Convert it, or drop it."
+    rule, fix = "hold numbers, booleans or words", "Convert it, or drop it from the frame."
     return DataTypeError(f"table: column {name!r} of {_FRAME} must {rule}; got {got}. {fix}")
 
 

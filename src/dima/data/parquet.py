@@ -41,7 +41,11 @@ def read_parquet(path: Path, key: str | None, reading: Reading) -> Table:
         got = f"a damaged one ({str(fault).splitlines()[0]})"
         raise unfit(path, "be a readable .parquet file", got, "Save it again.") from fault
     numbers = ("int", "float", "bool")
-    text = {i: str(columns[i].type) for i, kind in enumerate(types) if kind not in numbers and i not in words}
+    text = {
+        i: _told(pa, columns[i].type)
+        for i, kind in enumerate(types)
+        if kind not in numbers and i not in words
+    }
     found = Table(np.column_stack(values), stored.column_names, [], tuple(types), words)
     return check_cells(path, found, text, reading)
 
@@ -96,6 +100,11 @@ def _type_of(pa: Any, stored: Any) -> str:
         "text": (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
     }
     return next((kind for kind, tests in kinds.items() if any(test(stored) for test in tests)), "")
+
+
+def _told(pa: Any, stored: Any) -> str:
+    """What a column holds that is neither numbers nor words."""
+    return f"dates ({stored})" if pa.types.is_temporal(stored) else str(stored)
 
 
 def _plain(pa: Any, column: Any) -> Any:

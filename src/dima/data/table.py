@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dima.data.words import are_dates, refuse_many
+from dima.data.words import drop_all, drop_by_name, refuse_names
 from dima.errors import DataError, DataTypeError, ShapeError
 from dima.typing import Array, Float64
 
@@ -18,7 +18,6 @@ __all__ = [
     "check_cells",
     "check_table",
     "refuse_blank",
-    "refuse_words",
     "shown_names",
     "type_of",
     "unfit",
@@ -27,8 +26,6 @@ __all__ = [
 TYPES = ("float", "int", "bool", "text")
 _HUGE = 1e300  # below infinity
 _SHOWN = 20  # names in a message
-_DROP = "Pass drop_text=True to drop it (--drop-text)."
-_DROP_NAMED = "Pass drop=[{name!r}] to drop it (--drop {name!r}), or drop_text=True (--drop-text)."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,21 +201,22 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     if found.names:
         text = {**text, **{axis: "" for axis, name in enumerate(names) if name in reading.drop}}
     lost = {axis: shown for axis, shown in sorted(text.items()) if shown}
-    if lost and not reading.drop_text:
+    if lost and not reading.drop_text and not reading.keep_words:
         shown = ", ".join(f"{names[axis]!r} ({lost[axis]})" for axis in [*lost][:5])
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
-        rule, kind = (
-            ("hold numbers or words", "neither") if reading.keep_words else ("hold numbers", "not numbers")
-        )
-        fix = _DROP if reading.keep_words else "Drop them or pass drop_text=True (--drop-text)."
-        raise unfit(file, rule, f"columns that are {kind}: {shown}{more}", fix)
+        got = f"columns that are not numbers: {shown}{more}"
+        raise unfit(file, "hold numbers", got, drop_all([]))
+    if reading.keep_words:
+        words = {names[axis]: listed for axis, listed in found.words.items() if axis not in text}
+        strange = {} if reading.drop_text else {names[axis]: shown for axis, shown in lost.items()}
+        fix = drop_by_name if found.names else drop_all
+        refuse_names(f"table: {file}", words, len(found), fix, strange=strange)
     kept = [axis for axis in range(len(names)) if axis not in text]
     if not kept:
         raise unfit(file, "have a column of numbers", "none", "Pass numbers.")
     left_out = [*found.left_out, *(names[axis] for axis in sorted(text))]
     named = dataclasses.replace(found, names=found.names and names, left_out=left_out)
     table = named.select(kept) if text else named
-    refuse_words(file, table, _DROP if table.names is None else _DROP_NAMED)
     refuse_empty = refuse_blank if reading.missing else _refuse_missing
     refuse_empty(file, table)
     return table
@@ -251,21 +249,6 @@ def check_table(table: Table) -> None:
         if len(wrong):
             rule, got = f"fit its type {kind!r}", f"{wrong[0]:g}"
             raise DataError(f"table: every cell of {name!r} must {rule}; got {got}. Check its numbers.")
-
-
-def refuse_words(file: Path | str, table: Table, fix: str) -> None:
-    """Refuse columns of words that hardly repeat, or that are dates; `{name}` in `fix` is that of the column.
-
-    Raises:
-        DataError: there is one.
-    """
-    for axis, words in table.words.items():
-        name = table.shown_names[axis]
-        advice = fix.format(name=name)
-        refuse_many(f"table: {file}, column {name!r},", words, len(table), advice)
-        if words and are_dates(words):
-            got = f"dates in {name!r}, such as {words[0]!r}"
-            raise unfit(file, "hold numbers or words that are no dates", got, advice)
 
 
 def refuse_blank(file: Path | str, table: Table) -> None:

@@ -1,16 +1,29 @@
 """Columns of words: how words become numbers, and which words are too many or are dates."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from dima.errors import DataError
 from dima.typing import Array, Float64
 
-__all__ = ["are_dates", "indexed", "most_words", "refuse_many"]
+__all__ = [
+    "are_dates",
+    "drop_all",
+    "drop_by_name",
+    "drop_from_frame",
+    "indexed",
+    "most_words",
+    "refuse_names",
+]
 
 _FEW = 50  # different words that are few enough in any file
+_SHOWN = 5  # columns in a message
+_OR_ALL = "or all columns of words (--drop-text, or drop_text=True)."
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_PLAIN = re.compile(r"[+-]?\d*\.?\d*")
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DAYS = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}",
@@ -53,15 +66,70 @@ def most_words(n: int, few: int = _FEW) -> int:
     return max(few, n // 2)
 
 
-def refuse_many(column: str, words: Collection[str], n: int, fix: str, few: int = _FEW) -> None:
-    """Refuse words that name the n rows of a column: there are more than `few`, and they hardly repeat.
+def refuse_names(
+    owner: str,
+    columns: Mapping[str, Collection[str]],
+    n: int,
+    fix: Callable[[list[str]], str],
+    few: int = _FEW,
+    strange: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Refuse columns that nothing can be learnt of, all at once.
+
+    These are words that name the n rows (more than `few`, and they hardly repeat), dates, and numbers with
+    separators, which are no words.
+
+    Args:
+        owner: who asks; opens the message.
+        columns: the words of each column, by its name.
+        n: rows.
+        fix: what to do about columns of these names.
+        few: different words that are always few enough.
+        strange: what other columns hold that cannot be kept.
 
     Raises:
-        DataError: they do.
+        DataError: there is such a column.
     """
-    if len(words) > (most := most_words(n, few)):
-        got = f"more than {most} different ones in {n} rows"
-        raise DataError(f"{column} must hold words that repeat; got {got}. {fix}")
+    found = {name: f"{what} in {name!r}" for name, what in strange.items()}
+    for name, words in columns.items():
+        if fault := _fault(words, most_words(n, few), n):
+            found[name] = f"{fault[0]} in {name!r}{fault[1]}"
+    if not found:
+        return
+    told = [*found.values()]
+    shown, more = "; ".join(told[:_SHOWN]), f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    rule = "hold numbers, or words that repeat and are no dates"
+    raise DataError(f"{owner} must {rule}; got {shown}{more}. {fix([*found])}")
+
+
+def _fault(words: Collection[str], most: int, n: int) -> tuple[str, str] | None:
+    """What a column holds that nothing can be learnt of, and an example; None for words."""
+    if not words:
+        return None
+    example = f", such as {next(iter(words))!r}"
+    if are_dates(words):
+        return "dates", example
+    grouped = next(filter(_GROUPED.fullmatch, words), None)
+    if grouped and all(_GROUPED.fullmatch(word) or _PLAIN.fullmatch(word) for word in words):
+        example = f", such as {grouped!r}: write {grouped.replace(',', '')}"
+        return "numbers with thousands separators", example
+    return (f"more than {most} different words", f", which has {n} rows") if len(words) > most else None
+
+
+def drop_by_name(names: list[str]) -> str:
+    """How to leave columns of a file out."""
+    flags = " ".join(f"--drop {name!r}" for name in names)
+    return f"Drop {'it' if len(names) == 1 else 'them'} ({flags}, or drop={names} of table), {_OR_ALL}"
+
+
+def drop_all(_names: list[str]) -> str:
+    """How to leave columns of a file out that have no names."""
+    return f"Drop {_OR_ALL[3:]}"
+
+
+def drop_from_frame(names: list[str]) -> str:
+    """How to leave columns of a data frame out."""
+    return f"Drop the column{'s' * (len(names) > 1)} from the frame."
 
 
 def are_dates(words: Collection[str]) -> bool:

@@ -11,7 +11,7 @@ from dima import check
 from dima.data import frame
 from dima.data.columns import TREATMENTS, Columns, treatment_for
 from dima.data.table import Table
-from dima.data.words import most_words, refuse_many
+from dima.data.words import drop_by_name, drop_from_frame, most_words, refuse_names
 from dima.errors import DataError, ShapeError
 from dima.model.rows import TABLE, Rows, as_table
 from dima.settings import OneOf
@@ -88,7 +88,9 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
     types, words = (None, {}) if table is None else (table.types, table.words)
     left_out = () if table is None else tuple(table.left_out)
     if table is not None:
-        _refuse_names(owner, table)
+        fix = drop_from_frame if frame.is_frame(X) else drop_by_name
+        named_words = {table.shown_names[axis]: listed for axis, listed in table.words.items()}
+        refuse_names(f"{owner}: X", named_words, len(table), fix, _FEW_WORDS)
         twice = [name for name in table.shown_names if table.shown_names.count(name) > 1]
         if twice:
             raise DataError(
@@ -122,14 +124,6 @@ def _values(model: Any, X: Any, table: Table | None, names: Sequence[str] | None
 def _is_full(table: Table) -> bool:
     """Whether every cell holds a number."""
     return not table.words and not np.isnan(table.values).any()
-
-
-def _refuse_names(owner: str, table: Table) -> None:
-    """Refuse columns of words that name the rows: nothing can be learnt of a word that stands once."""
-    for axis, words in table.words.items():
-        name = table.shown_names[axis]
-        fix = f"Drop it (--drop {name!r})."
-        refuse_many(f"{owner}: column {name!r}", words, len(table), fix, _FEW_WORDS)
 
 
 def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] | None, Array | None]:
