@@ -182,6 +182,21 @@ def test_rows_of_a_small_class_have_its_own_words_and_constants(
         assert "violet" not in set(fitted.sample(300, y="most", residual=residual)["colour"])
 
 
+@pytest.mark.filterwarnings("ignore:LatentModel. classes with fewer")
+@pytest.mark.parametrize("has", [True, False])
+@pytest.mark.parametrize("columns", ["rank", "standard"])
+@pytest.mark.parametrize("given", [{}, {"residual": None, "match": None}], ids=str)
+def test_rows_of_a_class_of_one_row_have_its_booleans(frame, has, columns, given):
+    is_ghost = np.arange(80) == 40
+    ghostly = frame.assign(
+        label=np.where(is_ghost, "ghost", frame["label"]), is_new=np.where(is_ghost, has, frame["is_new"])
+    )
+    rows = LatentModel(PCA(3), columns=columns, **given).fit(ghostly, "label").sample(100, y="ghost")
+    assert (rows["is_new"] == has).all()
+    assert set(rows["colour"]) == {frame["colour"][40]}
+    assert rows["amount"].nunique() > 50  # not by heart
+
+
 def test_missing_cells_are_filled_where_asked(frame):
     gaps = frame.copy()
     gaps.loc[[3, 8], "amount"], gaps.loc[5, "colour"] = np.nan, None

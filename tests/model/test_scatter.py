@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 from sklearn.covariance import LedoitWolf
 
 from close import assert_close
-from dima.model.scatter import Scatter, ScatterByClass
+from dima.model.scatter import Kinds, Scatter, ScatterByClass
 
 ROOT = np.array([[2.0, 0.0, 0.0], [0.5, 1.0, 0.0], [-0.3, 0.2, 0.4]])
 
@@ -152,7 +152,7 @@ def by_class(X):
         return narrow(n, seed)
 
     return (
-        ScatterByClass.fitted(draw, whole, residuals, class_ix, "marginals", ()),
+        ScatterByClass.fitted(draw, whole, residuals, class_ix, "marginals", Kinds()),
         whole,
         residuals,
         class_ix,
@@ -184,7 +184,9 @@ def test_order_of_classes_does_not_matter(by_class):
 @pytest.mark.parametrize("has_residuals", [False, True])
 def test_a_saved_one_is_equal(X, match, has_residuals):
     residuals = 0.1 * X if has_residuals else None
-    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, residuals, None, match, ())
+    scatter = ScatterByClass.fitted(
+        lambda n, seed, index: narrow(n, seed), X, residuals, None, match, Kinds()
+    )
     again = ScatterByClass.from_arrays(*scatter.to_arrays())
     none = np.zeros(30, int)
     assert_close(again.apply(narrow(30, 1), none, 5), scatter.apply(narrow(30, 1), none, 5))
@@ -192,7 +194,7 @@ def test_a_saved_one_is_equal(X, match, has_residuals):
 
 @pytest.mark.parametrize("match", ["moments", "marginals"])
 def test_an_older_saved_one_is_equal(X, match):
-    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, None, None, match, ())
+    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, None, None, match, Kinds())
     saved, arrays = scatter.to_arrays()
     plain = [
         {key.replace("quantiles", "levels"): value for key, value in one.items()} for one in saved["of_class"]
@@ -222,7 +224,7 @@ def test_draws_keep_what_rows_of_a_class_share(X, match, few):
     def draw(n, seed, index):
         return np.random.default_rng(seed).standard_normal((n, 4))
 
-    scatter = ScatterByClass.fitted(draw, rows, residuals, class_ix, match, [slice(1, 4)])
+    scatter = ScatterByClass.fitted(draw, rows, residuals, class_ix, match, Kinds([slice(1, 4)]))
     of = np.arange(600) % 2
     decoded = draw(600, 5, None)
     held = [scatter.held(decoded, of)] + ([] if match is None else [scatter.apply(decoded, of, 0)])
@@ -237,5 +239,16 @@ def test_draws_keep_what_rows_of_a_class_share(X, match, few):
 
 def test_a_class_of_one_row_is_not_drawn_by_heart(X):
     class_ix = np.r_[np.zeros(399, int), 1]
-    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, None, class_ix, None, ())
+    scatter = ScatterByClass.fitted(lambda n, seed, index: narrow(n, seed), X, None, class_ix, None, Kinds())
     assert_close(scatter.held(narrow(5, 1), np.ones(5, int)), narrow(5, 1), atol=0)
+
+
+@pytest.mark.parametrize("few", [1, 2, 9])
+def test_a_class_has_no_boolean_that_none_of_its_rows_has(X, few):
+    class_ix = np.r_[np.zeros(400 - few, int), np.ones(few, int)]
+    rows = np.column_stack([X[:, 0], np.where(class_ix == 1, 1.5, np.arange(400) % 2)])
+    draw = np.random.default_rng(1).standard_normal((600, 2))
+    scatter = ScatterByClass.fitted(lambda n, *_: draw[:n], rows, None, class_ix, None, Kinds(bools=[1]))
+    held, of = scatter.held(draw, np.arange(600) % 2), np.arange(600) % 2
+    assert_close(held[of == 1], np.column_stack([draw[of == 1, 0], np.full(300, 1.5)]), atol=0)
+    assert_close(held[of == 0], draw[of == 0], atol=0)

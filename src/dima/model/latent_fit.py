@@ -14,7 +14,7 @@ from dima.model.by_class import FEWEST, ByClass, proportional
 from dima.model.learn_rows import Learnt
 from dima.model.mixture_prior import MixturePrior
 from dima.model.rows import Rows
-from dima.model.scatter import MATCHES, RESIDUALS, ScatterByClass
+from dima.model.scatter import MATCHES, RESIDUALS, Kinds, ScatterByClass
 from dima.model.stages import Stage, measured
 from dima.scaling import Standardizer
 from dima.typing import Array, Arrays, Float64
@@ -177,9 +177,8 @@ def with_prior(
 
     with measured("scatter"):
         left_out = None if residual is None else fit.autoencoder.left_out(learnt.treated)
-        columns, slices = fit.rows.columns, fit.rows.columns.slices()
-        word_slices = [slices[axis] for axis in columns.words]
-        scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.class_ix, match, word_slices)
+        kinds_of = Kinds.of(fit.rows.columns)
+        scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.class_ix, match, kinds_of)
     return dataclasses.replace(fit, scatter=scatter)
 
 

@@ -9,11 +9,12 @@ What all rows of a class share is no matter of chance: its draws keep it.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from msgspec import Meta
 
+from dima.data.columns import Columns
 from dima.fitted import below, under
 from dima.fitted import from_arrays as opened
 from dima.fitted import to_arrays as described
@@ -21,7 +22,7 @@ from dima.model.by_class import FEWEST
 from dima.settings import OneOf
 from dima.typing import Array, Arrays, Float64
 
-__all__ = ["MATCHES", "RESIDUALS", "Match", "Residual", "Scatter", "ScatterByClass"]
+__all__ = ["MATCHES", "RESIDUALS", "Kinds", "Match", "Residual", "Scatter", "ScatterByClass"]
 
 RESIDUALS = ("gaussian",)
 MATCHES = ("moments", "marginals")
@@ -38,6 +39,20 @@ _QUANTILES = 1000  # of a column, at the most
 _SEED = 2**30  # of the draws a match is learnt from
 _STEPS = 50  # towards the frequencies of words
 _RIDGE = 1e-9
+
+
+class Kinds(NamedTuple):
+    """Where among W numbers those of each column of words stand, and those of booleans."""
+
+    words: Sequence[slice] = ()
+    bools: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, columns: Columns) -> Self:
+        """Those of treated columns."""
+        slices = columns.slices()
+        bools = [slices[axis].start for axis, kind in enumerate(columns.types) if kind == "bool"]
+        return cls([slices[axis] for axis in columns.words], bools)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +143,7 @@ class ScatterByClass:
         residuals: Array | None,
         class_ix: Array | None,
         match: str | None,
-        word_slices: Sequence[slice],
+        kinds: Kinds,
     ) -> "ScatterByClass":
         """Learn what draws of each class lack; the arguments are those of `Scatter.of`.
 
@@ -138,19 +153,19 @@ class ScatterByClass:
             residuals: (n, W) of leaving each out; a small class takes those of all.
             class_ix: index (n,) of the class of each row; None where there are none.
             match: as in `Scatter.of`.
-            word_slices: as in `Scatter.of`.
+            kinds: where words and booleans stand, of which a class has none that its rows have not.
         """
         if class_ix is None:
-            return cls((Scatter.of(lambda n, seed: draw(n, seed, None), X, residuals, match, word_slices),))
+            return cls((Scatter.of(lambda n, seed: draw(n, seed, None), X, residuals, match, kinds.words),))
 
         def of(index: int) -> Scatter:
             whose = class_ix == index
             is_small = whose.sum() < FEWEST
             own = residuals if residuals is None or is_small else residuals[whose]
-            return Scatter.of(lambda n, seed: draw(n, seed, index), X[whose], own, match, word_slices)
+            return Scatter.of(lambda n, seed: draw(n, seed, index), X[whose], own, match, kinds.words)
 
         known = range(int(class_ix.max()) + 1)
-        fixed = np.stack([_fixed(X[class_ix == index], word_slices) for index in known])
+        fixed = np.stack([_fixed(X[class_ix == index], kinds) for index in known])
         is_asked = residuals is not None or match is not None
         return cls(tuple(of(index) for index in known) if is_asked else (), fixed)
 
@@ -194,12 +209,13 @@ def _noise(seed: int) -> np.random.Generator:
     return np.random.default_rng([1, seed])
 
 
-def _fixed(X: Array, word_slices: Sequence[slice]) -> Float64:
+def _fixed(X: Array, kinds: Kinds) -> Float64:
     """Numbers (W,) that all rows (n, W) have, -inf for words that none has, and NaN."""
     fixed = np.where((X[:1] == X).all(axis=0), X[0], np.nan)
     if len(X) < 2:
-        fixed[:] = np.nan  # one row tells of no constant, and is not drawn by heart
-    for part in word_slices:
+        # One row tells of no constant, and is not drawn by heart, but its booleans are those of the class.
+        fixed[np.setdiff1d(np.arange(len(fixed)), kinds.bools)] = np.nan
+    for part in kinds.words:
         fixed[part] = np.where(X[:, part].any(axis=0), np.nan, -np.inf)
     return fixed
 
