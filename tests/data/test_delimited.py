@@ -194,6 +194,11 @@ def test_a_column_with_nothing_in_it_is_refused(tmp_path, keep_words, missing):
     refused(path, DataError, "empty one", "'b', first in row 1", keep_words=keep_words, missing=missing)
 
 
+def test_a_column_may_be_empty_when_asked(tmp_path):
+    path = write(tmp_path / "x.csv", "a,b\n1,\n2,NA\n")
+    assert read.table(path, keep_words=True, missing=True, blank=True).cells(1) == [None, None]
+
+
 @pytest.mark.parametrize(
     ("text", "columns"),
     [

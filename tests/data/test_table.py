@@ -96,6 +96,14 @@ def test_words_are_counted_in_other_lists():
     assert blank.recoded({3: ("red",)}, "me").cells(3) == [None, None]
 
 
+def test_words_are_refused_where_numbers_or_truth_values_were():
+    words = Table(np.array([[0.0], [1.0]]), ["is"], [], ("text",), {0: ("True", "yes")})
+    with pytest.raises(DataError, match="'is' must hold true or false; got words such as 'yes'"):
+        words.recoded({}, "me", ("bool",))
+    with pytest.raises(DataError, match="'is' must hold numbers; got words such as 'yes'"):
+        words.recoded({}, "me", ("int",))
+
+
 def test_unknown_words_are_named_with_their_row():
     with pytest.raises(
         DataError, match=r"me: column 'kind' must hold known words; got 'blue' in row 2\. It can be red"

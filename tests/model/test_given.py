@@ -108,9 +108,9 @@ def test_seeds_and_orders(curve):
     ("known", "error", "told"),
     [
         ([[1.0, 1.0]], DataError, "a column must be unknown; got all of row 1"),
-        ([[np.nan, 1e6]], DataError, "known values must occur together; got row 1, far from all"),
+        ([[np.nan, 1e6]], DataError, r"range of their columns; got row 1, column 2 = 1e\+06 lies outside"),
         ({"height": 1.0}, ShapeError, "got 'height' besides"),
-        ({"column 1": "tall"}, DimaError, "real numbers"),
+        ({"column 1": "tall"}, DimaError, "'column 1' must be a number; got 'tall'"),
         ([[1.0, 2.0, np.nan]], ShapeError, "shape"),
     ],
 )
@@ -124,6 +124,19 @@ def test_unknown_words_are_refused(mixed):
     for known in ({"colour": "mauve"}, pd.DataFrame({"colour": ["mauve"]})):
         with pytest.raises(DataError, match="mauve"):
             mixed.sample_given(known)
+
+
+def test_values_that_never_occur_together_are_refused():
+    x = np.random.default_rng(0).uniform(-2, 2, 200)
+    line = ManifoldAutoencoder(1, columns="standard").fit(np.column_stack([x, x, x**2]))
+    with pytest.raises(DataError, match="must occur together; got row 1, far from all training rows"):
+        line.sample_given([[1.9, -1.9, np.nan]])
+
+
+@pytest.mark.parametrize("known", [{"is_new": "maybe"}, pd.DataFrame({"is_new": ["maybe"]})])
+def test_words_for_a_truth_value_are_refused(mixed, known):
+    with pytest.raises(DimaError, match=r"'is_new' must (be|hold) true or false; got .*'maybe'"):
+        sample_given(mixed, known)
 
 
 @pytest.mark.parametrize(

@@ -77,11 +77,12 @@ def test_labels_that_cannot_be_used_are_refused(frame, labels, message):
     ("name", "message"),
     [
         ("size", "'size' must be one of its columns"),
-        ("amount", "labels must be classes"),
+        ("amount", "column 'amount' must hold classes; got numbers that are not whole, such as "),
+        ("row", "column 'row' must hold classes; got 80 different numbers in 80 rows. Leave the label out"),
     ],
 )
 def test_columns_that_are_no_labels_are_refused(frame, name, message):
-    assert message in told(lambda: ranked().fit(frame, name), DataError)
+    assert message in told(lambda: ranked().fit(frame.assign(row=range(80)), name), DataError)
 
 
 def test_a_target_of_regression_is_ignored_where_it_is_an_array(arrays, frame):

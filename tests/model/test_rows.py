@@ -316,6 +316,9 @@ def test_classes_that_are_not_there_are_refused(model, arrays):
     assert "must hold classes of the model; got 'middle'. There are: high, low." in told(
         lambda: model.sample(3, y="middle"), DataError
     )
+    assert "column 'label' must hold classes of the model; got 'middle'" in told(
+        lambda: model.fit_.rows.class_ix("me", ["middle"], 1, "column 'label'"), DataError
+    )
     assert "one for each of 3 rows; got shape (2,)" in told(
         lambda: model.sample(3, y=["low"] * 2), ShapeError
     )

@@ -97,7 +97,8 @@ def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array | Tabl
     if hasattr(model, "image_shape_") or not isinstance(model, LatentModel):
         return rows_for(model, table(data, drop_text, common), data)
     learnt: Rows = model.fit_.rows
-    found = _noted(read.table(data, drop_text, True, True, learnt.left_out), common)
+    # What an empty column is filled with, if anything, the model knows.
+    found = _noted(read.table(data, drop_text, True, True, learnt.left_out, blank=True), common)
     rows_for(model, learnt.learnt_of(found), data)
     return found
 

@@ -183,7 +183,10 @@ class Columns:
         if fill:
             return np.where(missing, self.fill, X)
         axis = int(missing.any(axis=0).argmax())
-        row, fix = int(missing[:, axis].argmax()) + 1, 'Pass impute="median" (--impute median), or fill them.'
+        row, fix = (
+            int(missing[:, axis].argmax()) + 1,
+            "Fill it, or fit with impute='median' (--impute median).",
+        )
         got = f"an empty one in {_name(self.names, axis)}, first in row {row}"
         raise DataError(f"{owner}: X must have a value in every cell; got {got}. {fix}")
 

@@ -41,6 +41,7 @@ def table(
     keep_words: bool = False,
     missing: bool = False,
     drop: Collection[str] = (),
+    blank: bool = False,
 ) -> Table:
     """Read a table (n, D) of numbers and, when asked, of words and booleans.
 
@@ -52,8 +53,10 @@ def table(
             refusing the file. A nameless first column that only numbers the rows is always left out.
         keep_words: keep columns of words, and of True and False in text, instead of refusing the file. Words
             are stripped of outer spaces. Words that hardly repeat and dates are refused still.
-        missing: let missing cells be NaN instead of refusing the file; not all cells of a column.
+        missing: let missing cells be NaN instead of refusing the file; not all cells of a column,
+            unless `blank`.
         drop: names of columns to leave out, whatever they hold; those that the file has not are passed over.
+        blank: with `missing`, let all cells of a column be missing.
 
     Raises:
         DataError: the file is missing, damaged, empty, ragged or of an unknown kind, or has missing cells
@@ -78,7 +81,7 @@ def table(
     if path.stat().st_size == 0:
         raise unfit(path, "be a file with data in it", "0 bytes", "Write it again.")
     try:
-        return read(path, key, Reading(drop_text, keep_words, missing, drop))
+        return read(path, key, Reading(drop_text, keep_words, missing, drop, blank))
     except OSError as fault:
         raise unfit(path, "be readable", str(fault.strerror), "Check its permissions.") from fault
     except MemoryError as fault:

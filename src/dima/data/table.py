@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dima.data.words import drop_all, drop_by_name, refuse_names
+from dima.data.words import drop_all, drop_by_name, first_word, refuse_names
 from dima.errors import DataError, DataTypeError, ShapeError
 from dima.typing import Array, Float64
 
@@ -103,18 +103,19 @@ class Table:
             raise DataError(f"table: every cell of {name!r} must hold something; got {got}. {fix}")
         return self.select([other for other in range(len(names)) if other != axis]), cells
 
-    def recoded(self, words: Mapping[int, Sequence[str]], owner: str) -> "Table":
+    def recoded(self, words: Mapping[int, Sequence[str]], owner: str, types: Sequence[str] = ()) -> "Table":
         """The same rows with words counted in other lists of them, by position of the column.
 
         Numbers in a column that shall hold words are taken as they are spelt: a file may hold none but
-        "1" where another had "1" and "x".
+        "1" where another had "1" and "x". `types` are those the columns shall have, for the message.
 
         Raises:
             DataError: a word is not in its list, or a column holds words and shall not.
         """
         for axis in sorted(set(self.words) - set(words)):
-            got, fix = f"words such as {self.words[axis][0]!r}", "Pass numbers there."
-            raise DataError(f"{owner}: column {self.shown_names[axis]!r} must hold numbers; got {got}. {fix}")
+            held = "true or false" if types[axis : axis + 1] == ("bool",) else "numbers"
+            got, fix = f"words such as {first_word(self.words[axis])!r}", f"Pass {held} there."
+            raise DataError(f"{owner}: column {self.shown_names[axis]!r} must hold {held}; got {got}. {fix}")
         values = np.array(self.values, np.float64)
         for axis, known in words.items():
             values[:, axis] = self._word_ix(axis, known, owner)
@@ -157,13 +158,15 @@ class Table:
 class Reading:
     """What a file may hold beside numbers: words to leave out, words to keep, missing cells.
 
-    Columns whose names are in `drop` are left out, whatever they hold.
+    Columns whose names are in `drop` are left out, whatever they hold. With `blank`, a
+    column may hold nothing.
     """
 
     drop_text: bool = False
     keep_words: bool = False
     missing: bool = False
     drop: Collection[str] = ()
+    blank: bool = False
 
 
 def unfit(file: Path | str, rule: str, got: str, fix: str) -> DataError:
@@ -217,8 +220,10 @@ def check_cells(file: Path | str, found: Table, text: Mapping[int, str], reading
     left_out = [*found.left_out, *(names[axis] for axis in sorted(text))]
     named = dataclasses.replace(found, names=found.names and names, left_out=left_out)
     table = named.select(kept) if text else named
-    refuse_empty = refuse_blank if reading.missing else _refuse_missing
-    refuse_empty(file, table)
+    if not reading.missing:
+        _refuse_missing(file, table)
+    elif not reading.blank:
+        refuse_blank(file, table)
     return table
 
 

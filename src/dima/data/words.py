@@ -14,6 +14,7 @@ __all__ = [
     "drop_all",
     "drop_by_name",
     "drop_from_frame",
+    "first_word",
     "indexed",
     "most_words",
     "refuse_names",
@@ -114,6 +115,17 @@ def _fault(words: Collection[str], most: int, n: int) -> tuple[str, str] | None:
         example = f", such as {grouped!r}: write {grouped.replace(',', '')}"
         return "numbers with thousands separators", example
     return (f"more than {most} different words", f", which has {n} rows") if len(words) > most else None
+
+
+def first_word(words: Sequence[str]) -> str:
+    """The first that is neither a number nor True or False, to name in a message; the first where all are.
+
+    Example:
+        >>> first_word(["1", "false", "yes"])
+        'yes'
+    """
+    plain = (word for word in words if not _PLAIN.fullmatch(word) and word.lower() not in {"true", "false"})
+    return next(plain, words[0])
 
 
 def drop_by_name(names: list[str]) -> str:

@@ -18,7 +18,7 @@ from sklearn.base import clone
 
 from dima import check, settings
 from dima.data.columns import Columns
-from dima.errors import DataError, SettingError, ShapeError, warn_user
+from dima.errors import DataError, DataTypeError, SettingError, ShapeError, warn_user
 from dima.manifold.neighbors import knn
 from dima.model.latent_fit import LatentModelFit
 from dima.model.mixture_prior import MixtureFit, MixturePrior
@@ -31,6 +31,7 @@ __all__ = ["GivenRows", "sample_given"]
 _DRAWS = 4000  # of the prior
 _WIDTHS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)  # t
 _FEWEST = 20  # training rows
+_SHOWN = 5  # values in a message
 _MOST = 2000  # training rows that are looked at,
 _HELD_OUT = 5  # one in so many held out
 _FEW = 20  # effective draws that tell little of a spread
@@ -92,7 +93,7 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
     fit.rows.hold_types(owner, values)
     drawn, effective = [], np.empty(len(values))
     for row, (condition, numbers) in enumerate(zip(values, _numbers(fit.rows.columns, values), strict=True)):
-        pool = conditional.of(numbers, row)
+        pool = conditional.of(numbers, condition, row)
         unknown, effective[row] = _draw(pool, asked["n"], np.random.default_rng([asked["seed"], row]))
         drawn.append(fit.rows.as_asked(model, _filled(fit.rows.columns, unknown, numbers, condition)))
     if (is_few := effective < min(_FEW, n)).any():
@@ -116,8 +117,8 @@ class _Conditional:
             raise DataError(f"{owner}: training rows must be at least {_FEWEST}; got {len(train)}. {fix}")
         self._found: dict[bytes, tuple[_Pool, _Known]] = {}
 
-    def of(self, numbers: Float64, row: int) -> _Pool:
-        """The mixtures of the unknown numbers, given those of condition `row` that are known."""
+    def of(self, numbers: Float64, condition: Float64, row: int) -> _Pool:
+        """The mixtures of the unknown numbers (W,), given those of condition `row` (D,) that are known."""
         axes = np.flatnonzero(~np.isnan(numbers))
         if len(axes) == len(numbers):
             raise DataError(
@@ -127,11 +128,25 @@ class _Conditional:
             self._found[axes.tobytes()] = self._pool(axes), _Known.of(self.train[:, axes])
         pool, known = self._found[axes.tobytes()]
         if not known.reaches(numbers[axes]):
-            got, fix = f"row {row + 1}, far from all training rows", "Check names and units."
-            raise DataError(f"{self.owner}: known values must occur together; got {got}. {fix}")
+            outside, fix = self._outside(condition), "Check names and units."
+            rule = "lie in the range of their columns" if outside else "occur together"
+            got = f"row {row + 1}, {outside or 'far from all training rows'}"
+            raise DataError(f"{self.owner}: known values must {rule}; got {got}. {fix}")
         return _Pool(
             pool.drawn.given(numbers[axes], axes), pool.fitted.given(numbers[axes], axes), pool.share
         )
+
+    def _outside(self, condition: Float64) -> str:
+        """Which known values (D,) no training row comes up to; empty where each occurs by itself."""
+        columns = self.fit.rows.columns
+        rows = columns.restore(self.train)
+        ends = zip(columns.shown_names, condition, rows.min(axis=0), rows.max(axis=0), strict=True)
+        told = [
+            f"{name} = {value:.6g} lies outside {low:.6g}..{high:.6g}"
+            for name, value, low, high in ends
+            if value < low or value > high
+        ]
+        return ", ".join(told[:_SHOWN])
 
     def _pool(self, axes: Array) -> _Pool:
         """What makes unknown columns of held-out training rows most probable, given those of `axes`."""
@@ -213,7 +228,7 @@ def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
     assert table is not None
     words = {at: columns.words[axis] for at, axis in enumerate(axes) if axis in columns.words}
     values = np.full((len(table.values), D), np.nan)
-    values[:, axes] = table.recoded(words, owner).values
+    values[:, axes] = table.recoded(words, owner, tuple(columns.types[axis] for axis in axes)).values
     return values
 
 
@@ -224,6 +239,9 @@ def _from_mapping(owner: str, columns: Columns, known: Mapping[str, Any], axes: 
         if words is not None and str(value) not in words:
             there = ", ".join(words[:20])
             raise DataError(f"{owner}: {name!r} must be a known word; got {value!r}. It can be {there}.")
+        if words is None and isinstance(value, str):
+            kind = "true or false" if columns.types[axis] == "bool" else "a number"
+            raise DataTypeError(f"{owner}: {name!r} must be {kind}; got {value!r}. Convert it first.")
         number = check.array(owner, name, [value], (1,), finite=False)[0] if not words else 0.0
         values[0, axis] = words.index(str(value)) if words else number
     return values

@@ -99,7 +99,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
     named = check.feature_names(model, names)
     columns = Columns.of(values, treatment.taken(values, table), names=named, types=types, words=words)
     values = columns.imputed(values, owner, fill=treatment.impute)
-    classes, class_ix = _classes(owner, y, len(values), is_named=label is not None)
+    classes, class_ix = _classes(owner, y, len(values), name=None if label is None else label[0])
     rows = Rows(columns, treatment.impute, library, classes, label, left_out)
     return Learnt(rows, columns.apply(values), class_ix)
 
@@ -126,14 +126,14 @@ def _is_full(table: Table) -> bool:
     return not table.words and not np.isnan(table.values).any()
 
 
-def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] | None, Array | None]:
+def _classes(owner: str, y: Any, n: int, *, name: str | None) -> tuple[list[Any] | None, Array | None]:
     """Classes in order and their index for each row; none without labels, or with a target of regression.
 
     Pipelines of scikit-learn hand their target to every step: numbers are labels only where they are whole,
     few, and each in several rows. A column that was named as labels must be such.
     """
     labels = None if y is None else np.asarray(y)
-    if labels is None or (not is_named and _is_target(labels)):
+    if labels is None or (name is None and _is_target(labels)):
         return None, None
     if labels.shape != (n,):
         got = f"shape {labels.shape}"
@@ -143,8 +143,8 @@ def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] |
         got, fix = f"none in row {int(is_missing.argmax()) + 1}", "Fill it, or drop such rows."
         raise DataError(f"{owner}: y must hold a label for every row; got {got}. {fix}")
     if _is_target(labels):
-        got, fix = "numbers that are not whole, or hardly repeat", "Leave it out to draw it with the others."
-        raise DataError(f"{owner}: labels must be classes; got {got}. {fix}")
+        got, fix = _target(labels), "Leave the label out, and it is drawn like the others."
+        raise DataError(f"{owner}: column {name!r} must hold classes; got {got}. {fix}")
     if labels.dtype.kind == "O":
         labels = labels.astype(int if all(isinstance(one, int) for one in labels) else str)
     known, class_ix = np.unique(
@@ -154,13 +154,21 @@ def _classes(owner: str, y: Any, n: int, *, is_named: bool) -> tuple[list[Any] |
         raise DataError(f"{owner}: y must hold at least 2 classes; got {len(known)}. Leave labels out.")
     if len(known) > most_words(n, _FEW_WORDS):
         got, fix = f"{len(known)} different ones in {n} rows", "Name another column."
-        raise DataError(f"{owner}: labels must repeat; got {got}. {fix}")
+        called = "y" if name is None else f"column {name!r}"
+        raise DataError(f"{owner}: {called} must hold labels that repeat; got {got}. {fix}")
     return known.tolist(), class_ix
 
 
 def _is_target(y: Array) -> bool:
     """Whether this is no column of labels: words, booleans, or numbers that look like such."""
     return y.ndim != 1 or not (y.dtype.kind in "bOU" or (y.dtype.kind in "iuf" and _are_classes(y)))
+
+
+def _target(y: Array) -> str:
+    """What a column holds that is none of labels."""
+    if y.dtype.kind == "f" and (strange := y[y != np.round(y)]).size:
+        return f"numbers that are not whole, such as {strange[0]:.6g}"
+    return f"{len(np.unique(y))} different numbers in {len(y)} rows"
 
 
 def _are_classes(numbers: Array) -> bool:

@@ -67,7 +67,7 @@ class Rows:
             if (got := table.values.shape[1]) != (width := len(self.columns.types)):
                 fix = "Pass those of the training table."
                 raise ShapeError(f"{owner}: X must have {width} columns; got {got}. {fix}")
-            table = table.recoded(self.columns.words, owner)
+            table = table.recoded(self.columns.words, owner, self.columns.types)
             values = table.values
         self.hold_types(owner, values)
         values = self.columns.imputed(values, owner, fill=self.impute)
@@ -109,8 +109,10 @@ class Rows:
             return table
         return _inserted(table, *self.label, self.classes or [], class_ix)
 
-    def class_ix(self, owner: str, labels: ArrayLike | Mapping[Any, int], n: int) -> Array:
+    def class_ix(self, owner: str, labels: ArrayLike | Mapping[Any, int], n: int, name: str = "y") -> Array:
         """Index (n,) of each label among the classes; one label stands for all, {label: rows} for so many.
+
+        `name` is what messages call the labels.
 
         Raises:
             DataError: the model has no classes, or not that one.
@@ -135,7 +137,7 @@ class Rows:
             strange = wanted.tolist()[int((found < 0).argmax())]
             there = ", ".join(list(known)[:10])
             raise DataError(
-                f"{owner}: y must hold classes of the model; got {strange!r}. There are: {there}."
+                f"{owner}: {name} must hold classes of the model; got {strange!r}. There are: {there}."
             )
         return found
 

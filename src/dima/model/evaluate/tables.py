@@ -88,5 +88,6 @@ def _class_ix(model: Any, X: Any) -> Array | None:
     if rows.label is None or table is None or rows.label[0] not in (table.names or []):
         return None
     cells = table.split_off(rows.label[0])[1]
-    class_ix: Array = rows.class_ix("evaluate", cells, len(cells))
+    name = f"column {rows.label[0]!r}"
+    class_ix: Array = rows.class_ix("evaluate", cells, len(cells), name)
     return class_ix
