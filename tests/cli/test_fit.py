@@ -67,6 +67,27 @@ def test_columns_of_words(dima, tmp_path):
     assert (ran.code, ran.json["left_out"], ran.err) == (0, ["name"], "Left out: name.\n")
 
 
+def test_filled_cells_are_told_and_an_empty_column_is_filled(dima, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{x:.2f},{'' if at in (1, 4) else 'ab'[at % 2]},{at or ''}" for at, x in enumerate(rng.random(40))
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["x,kind,n", *rows]), encoding="utf-8")
+    line = ["fit", tmp_path / "t.csv", "-o", tmp_path / "m", "--d", "2", "--columns", "raw"]
+    ran = dima(*line, "--impute", "median")
+    assert ran.err == "Filled 3 missing cells in 2 columns; drawn rows have none missing.\n"
+    assert "-o samples.csv" in ran.out
+    (tmp_path / "new.csv").write_text("x,kind,n\n0.5,,\n0.1,,\n", encoding="utf-8")
+    assert dima("encode", tmp_path / "m", tmp_path / "new.csv", "-o", tmp_path / "z.npy").code == 0
+    fill = persist.load(tmp_path / "m").fit_.rows.columns.fill
+    (tmp_path / "same.csv").write_text(
+        f"x,kind,n\n0.5,{'ab'[int(fill[1])]},{fill[2]:g}\n0.1,a,{fill[2]:g}\n", encoding="utf-8"
+    )
+    assert dima("encode", tmp_path / "m", tmp_path / "same.csv", "-o", tmp_path / "y.npy").code == 0
+    z, y = (np.load(tmp_path / f"{name}.npy", allow_pickle=False) for name in "zy")
+    assert np.array_equal(z[0], y[0])
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

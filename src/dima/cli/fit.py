@@ -26,6 +26,7 @@ from dima.model.evaluate import evaluate
 from dima.model.evaluate.samples import FEWEST
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.model.priors import FROM_POINTS
+from dima.typing import Array
 
 __all__ = ["fit"]
 
@@ -117,6 +118,8 @@ def fit(  # noqa: PLR0913 each argument is a flag
             save_report(page, report.build(fitted, measured, subject))
     if parts["columns"] == "auto" and not common.quiet:
         output.note(f"{_TOLD[_taken(fitted)]} --columns raw leaves them as they are.")
+    if not common.quiet:
+        _note_filled(train.values)
     _tell(fitted, to, page, found.left_out, common)
 
 
@@ -134,6 +137,14 @@ def _taken(model: ManifoldAutoencoder) -> str:
     """How the columns of a fitted model were taken."""
     treatment: str = model.fit_.rows.columns.treatment
     return treatment
+
+
+def _note_filled(values: Array) -> None:
+    """Say how many missing cells of the fitted rows were filled, where there were some."""
+    missing = np.isnan(values)
+    if missing.any():
+        cells, columns = int(missing.sum()), int(missing.any(axis=0).sum())
+        output.note(f"Filled {cells} missing cells in {columns} columns; drawn rows have none missing.")
 
 
 def _split(
@@ -161,7 +172,8 @@ def _tell(
         output.pairs(output.in_words(facts))
         output.lines("", f"Model: {to}", *([f"Report: {page}"] if page else []), "", "Next:")
         at = shlex.quote(str(to))
-        kind = "csv" if _taken(model) != "raw" else "npy"
+        rows = model.fit_.rows
+        kind = "csv" if _taken(model) != "raw" or rows.columns.words or rows.label else "npy"
         train = " --train TRAIN.csv" if model.classes_ else ""
         output.lines(
             f"  dima encode {at} NEW.{kind} -o Z.npy", f"  dima evaluate {at} HELD_OUT.{kind}{train}"
