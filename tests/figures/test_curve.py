@@ -11,13 +11,14 @@ def lines(figure):
     return figure.axes[0].get_lines()
 
 
-def test_spectrum_shows_every_eigenvalue_by_rank():
+def test_spectrum_shows_every_eigenvalue_by_mode():
     values = np.array([0.9, 0.7, 0.4])
     figure = spectrum(values, "Spectrum")
     for line in lines(figure):
         assert_close(line.get_xydata(), [[1, 0.9], [2, 0.7], [3, 0.4]])
     plane = figure.axes[0]
     assert plane.get_title(loc="left") == "Spectrum"
+    assert plane.get_xlabel() == "mode"
     assert plane.get_ylim()[0] == 0.0
     assert plane.get_yscale() == "linear"
 

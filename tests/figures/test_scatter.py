@@ -74,7 +74,16 @@ def test_overlay_draws_real_points_behind():
     figure = overlay(XY, XY[:7] + 1, "Both")
     behind, above = figure.axes[0].collections
     assert (len(behind.get_offsets()), len(above.get_offsets())) == (60, 7)
-    assert legend(figure) == ["real (60)", "generated (7)"]
+    assert legend(figure)[0] == "real (60)"
+
+
+def test_overlay_has_the_plane_of_its_real_points():
+    alone, both = scatter(XY, axes=("u", "v")), overlay(XY, [[0, 0], [90, 0], [0, -90]], axes=("u", "v"))
+    (first,), (second,) = alone.axes, both.axes
+    assert (first.get_xlim(), first.get_ylim()) == (second.get_xlim(), second.get_ylim())
+    assert (second.get_xlabel(), second.get_ylabel()) == ("u", "v")
+    assert legend(both) == ["real (60)", "generated (3, 2 outside)"]
+    assert legend(overlay(XY, XY[:7])) == ["real (60)", "generated (7)"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 20_000])

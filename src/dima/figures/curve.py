@@ -17,17 +17,17 @@ _STEPS = (1, 2, 5, 10)
 
 
 def spectrum(eigenvalues: ArrayLike, title: str = "") -> Figure:
-    """Eigenvalues (d,) by rank; the axis starts at 0 unless they span more than a factor of 30.
+    """Eigenvalues (d,) by mode; the axis starts at 0 unless they span more than a factor of 30.
 
     Raises:
         ShapeError: not one axis.
         DataError: empty, or not finite.
     """
     values = check.array("spectrum", "eigenvalues", eigenvalues, ("d",))
-    rank = np.arange(1, len(values) + 1)
-    figure, plane = _axes(title, ("rank", "eigenvalue"))
-    plane.plot(rank, values, color=ACCENT, linewidth=1.2, alpha=0.45)
-    plane.plot(rank, values, "o", color=ACCENT, markersize=6.0 if len(values) <= 40 else 3.0, clip_on=False)
+    mode = np.arange(1, len(values) + 1)
+    figure, plane = _axes(title, ("mode", "eigenvalue"))
+    plane.plot(mode, values, color=ACCENT, linewidth=1.2, alpha=0.45)
+    plane.plot(mode, values, "o", color=ACCENT, markersize=6.0 if len(values) <= 40 else 3.0, clip_on=False)
     plane.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=_STEPS))
     margin = 0.025 * max(len(values), 20)
     plane.set_xlim(1.0 - margin, len(values) + margin)

@@ -68,8 +68,10 @@ def scatter(
     return figure
 
 
-def overlay(real: ArrayLike, fake: ArrayLike, title: str = "") -> Figure:
+def overlay(real: ArrayLike, fake: ArrayLike, title: str = "", axes: tuple[str, str] = ("", "")) -> Figure:
     """Two sets of points (n, 2) and (m, 2) in one plane: real ones behind, generated ones on top.
+
+    The plane is that of `scatter` of the real ones alone; generated ones beyond it are counted in the legend.
 
     Raises:
         ShapeError: one of them is not (n, 2).
@@ -79,10 +81,14 @@ def overlay(real: ArrayLike, fake: ArrayLike, title: str = "") -> Figure:
     above = check.array("overlay", "fake", fake, ("m", 2), finite=False)
     figure = blank(6.4, 5.2)
     plane = figure.add_subplot()
-    dress(plane, title)
+    dress(plane, title, axes)
     _dots(plane, behind, BACKDROP)
+    ends = np.array([plane.get_xlim(), plane.get_ylim()])
     _dots(plane, above, CONTRAST)
-    _legend(plane, {f"real ({len(behind):,})": BACKDROP, f"generated ({len(above):,})": CONTRAST})
+    plane.set(xlim=ends[0], ylim=ends[1])
+    n_beyond = int(((above < ends[:, 0]) | (above > ends[:, 1])).any(axis=1).sum())
+    drawn = f"generated ({len(above):,}{f', {n_beyond:,} outside' if n_beyond else ''})"
+    _legend(plane, {f"real ({len(behind):,})": BACKDROP, drawn: CONTRAST})
     return figure
 
 

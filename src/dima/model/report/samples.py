@@ -6,7 +6,7 @@ import numpy as np
 
 from dima.figures import grid, png, scatter
 from dima.figures.report import Section
-from dima.model.report.subject import SHOWN, Subject, plane
+from dima.model.report.subject import AXES, SHOWN, Subject, plane
 
 __all__ = ["samples"]
 
@@ -26,4 +26,4 @@ def samples(model: Any, subject: Subject) -> Section | None:
     Z = model.transform(subject.held_out)
     drawn = model.sample(min(_POINTS, len(Z)), decode=False, seed=subject.seed)
     text = "Latents of held-out rows and of the prior."
-    return Section("Generated", text, (png(scatter.overlay(plane(Z), plane(drawn))),))
+    return Section("Generated", text, (png(scatter.overlay(plane(Z), plane(drawn), axes=AXES)),))

@@ -7,9 +7,10 @@ import numpy as np
 from dima.figures import grid, png
 from dima.typing import Array, Float64
 
-__all__ = ["SHOWN", "Subject", "pictures", "plane"]
+__all__ = ["AXES", "SHOWN", "Subject", "pictures", "plane"]
 
 SHOWN = 12  # pictures in a row
+AXES = ("latent 1", "latent 2")
 
 
 class Subject(NamedTuple):
