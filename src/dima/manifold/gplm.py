@@ -17,6 +17,7 @@ from dima.errors import DataError, SettingError, warn_user
 from dima.fitted import Fitted, FittedEstimator
 from dima.manifold.gplm_fit import GPLMFit, fit_gplm
 from dima.manifold.inducing import STRATEGIES
+from dima.manifold.jacobian import derivative, pulled_back
 from dima.manifold.neighbors import BACKENDS
 from dima.manifold.press import Choice
 from dima.scaling import drawn_in
@@ -137,6 +138,39 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         targets = check.array("GPLM", "y", y, (len(latents), fit.M_mX.shape[1]))
         return fit.left_out(fit.scale.apply(latents), targets)
 
+    def jacobian(self, R_ax: ArrayLike) -> Array:
+        """Derivatives (b, D, d) of what latents `R_ax` (b, d) decode to, (b, d) after a fit on (n,) targets.
+
+        In closed form, of the decoder with all inducing points, whatever pred_k is.
+        Cost: O(b m D d) time; the result and one block of memory.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d.
+
+        Example:
+            >>> R_ix = np.linspace(0, 3, 100)[:, None]
+            >>> GPLM(20).fit(R_ix, np.sin(R_ix)).jacobian([[0.5], [1.0]])[:, 0, 0].round(2)  # the cosine
+            array([0.88, 0.54])
+        """
+        fit: GPLMFit = check.fitted(self)
+        slopes = _slopes(fit, check.points(self, R_ax, reset=False))
+        return slopes[:, 0] if fit.flat else slopes
+
+    def metric_tensor(self, R_ax: ArrayLike) -> Array:
+        """The metric J'J (b, d, d) that the decoder pulls back to latents `R_ax` (b, d), J its `jacobian`.
+
+        A step v of latents moves what they decode to by sqrt(v' G v). O(block) memory beside the result.
+        Source: Arvanitidis, Hansen and Hauberg 2018.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d.
+        """
+        fit: GPLMFit = check.fitted(self)
+        latents = check.points(self, R_ax, reset=False)
+        return pulled_back(lambda rows: _slopes(fit, rows), latents, fit.M_mX.shape[1])
+
     eps_ = Fitted[float](
         lambda fit: fit.press.bandwidth,
         "Kernel bandwidth used, in squared units of the latents (of the whitened ones if whitened).",
@@ -163,6 +197,13 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
             "rank": self.rank_,
             "predicted_error": self.press_.error,
         }
+
+
+def _slopes(fit: GPLMFit, latents: Array) -> Float64:
+    """Derivatives (b, D, d) by latents (b, d) in the units they were passed in."""
+    slopes = derivative(drawn_in(fit.scale.apply(latents)), fit.z_mx, fit.M_mX, fit.bandwidth)
+    slopes /= fit.scale.unit
+    return slopes
 
 
 def _refuse_contradiction(settings_used: dict[str, Any], Z_mx: ArrayLike | None) -> None:

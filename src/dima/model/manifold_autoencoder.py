@@ -6,16 +6,20 @@ from typing import Annotated, Any
 from msgspec import Meta
 from sklearn.base import clone
 
+from dima import check
 from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
+from dima.manifold.jacobian import pulled_back
+from dima.model.latent_fit import LatentModelFit
 from dima.model.latent_model import LatentModel, PartSeed
 from dima.model.learn_rows import ColumnsTreated, Impute
+from dima.model.loadings import Loadings, loadings, slopes
 from dima.model.manifold_map import ManifoldMap
 from dima.model.parts import make_part
 from dima.model.scatter import Match, Residual
-from dima.typing import Array, Float64
+from dima.typing import Array, ArrayLike, Float64
 
 __all__ = ["ManifoldAutoencoder"]
 
@@ -75,6 +79,40 @@ class ManifoldAutoencoder(LatentModel):
         lambda fit: fit.scale.apply(fit.autoencoder.training_codes(fit.autoencoder.training_rows())[1]),
         "(n, d) latents of the training rows as if each had been new; the prior learned these.",
     )
+
+    loadings_ = Fitted[Loadings](
+        loadings,
+        """How much each column moves along each latent coordinate, on average over the training rows.
+
+        Worked out anew each time it is read, in seconds where columns are hundreds.
+        """,
+    )
+
+    def jacobian(self, Z: ArrayLike) -> Float64:
+        """Derivatives (b, W, d) of the numbers that latents `Z` (b, d) decode to.
+
+        The numbers are those of `decoded`: the columns themselves if "raw", over their spreads if "standard",
+        normal scores if "rank", and one for each word.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d.
+        """
+        fit: LatentModelFit = check.fitted(self)
+        return slopes(fit, check.array(type(self).__name__, "Z", Z, ("b", self.d_)))
+
+    def metric_tensor(self, Z: ArrayLike) -> Float64:
+        """The metric J'J (b, d, d) that decoding pulls back to latents `Z` (b, d), J the `jacobian`.
+
+        A step v of latents moves the decoded numbers by sqrt(v' G v).
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d.
+        """
+        fit: LatentModelFit = check.fitted(self)
+        latents = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
+        return pulled_back(lambda rows: slopes(fit, rows), latents, len(fit.mean_X))
 
     def _fit_autoencoder(self, X: Array) -> ManifoldMap:
         owner = type(self).__name__

@@ -85,6 +85,16 @@ class ManifoldMap(Autoencoder):
             return decoded
         return decoded + self.principal_.center + codes[:, self.d_diffusion_ :] @ self.principal_.axes
 
+    def jacobian(self, codes: Array) -> Float64:
+        """Derivatives (b, D, d) of `decode` at coordinates (b, d); those of principal ones are their axes."""
+        parts: list[Float64] = []
+        if self.d_diffusion_:
+            parts.append(self.gplm.jacobian(codes[:, : self.d_diffusion_]))
+        if self.principal_ is not None:
+            axes = self.principal_.axes.T
+            parts.append(np.broadcast_to(axes, (len(codes), *axes.shape)))
+        return np.concatenate(parts, axis=2)
+
     def _decoded(self, codes: Array) -> Float64:
         """What diffusion coordinates alone decode to."""
         if not self.d_diffusion_:
