@@ -5,7 +5,8 @@ import pytest
 from sklearn.decomposition import PCA
 
 from close import assert_close
-from dima.data.manifolds import swiss_roll
+from dima.data.manifolds import s_curve, swiss_roll
+from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.metrics.reconstruction import error_over_variance
@@ -73,3 +74,18 @@ def test_linear_data_are_given_to_pca_and_curved_ones_are_not(rng):
     pca = PCA(2).fit(curved[:500])
     rival = pca.inverse_transform(pca.transform(curved[500:]))
     assert error < 0.6 * error_over_variance(curved[500:], rival, curved.mean(axis=0))
+
+
+@pytest.mark.parametrize("choice", [name for name in COORDINATES if name != "first"])
+@pytest.mark.parametrize("split", [1, 2, None])
+def test_other_coordinates_are_split_like_the_first(choice, split):
+    sheet = s_curve(400)[0]
+    both = ManifoldMap(DMAP(2, k=20, coordinates=choice), GPLM(100), split).fit(sheet)
+    known, as_new = both.training_codes(sheet)
+    assert known.shape == as_new.shape == (400, 2)
+    assert_close(both.encode(sheet)[:, : both.d_diffusion_], known[:, : both.d_diffusion_], atol=1e-9)
+    again = ManifoldMap.from_arrays(*both.to_arrays())
+    assert_close(again.encode(sheet[:9] + 0.1), both.encode(sheet[:9] + 0.1))
+    if split == 2:
+        plain = ManifoldMap(DMAP(2, k=20), GPLM(100), 2).fit(sheet)
+        assert both.expected_residual(sheet) < 0.8 * plain.expected_residual(sheet)

@@ -14,11 +14,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from dima import check, settings
 from dima.errors import warn_user
 from dima.fitted import Fitted, FittedEstimator
+from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap_fit import DMAPFit, fit_dmap
 from dima.manifold.neighbors import BACKENDS
 from dima.scaling import drawn_in
 from dima.settings import OneOf
-from dima.typing import ArrayLike, Float64
+from dima.typing import ArrayLike, Float64, Int32
 
 __all__ = ["DMAP"]
 
@@ -58,6 +59,9 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             str, OneOf("auto", *BACKENDS), Meta(description="neighbour search; auto goes by size")
         ] = "auto",
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of the eigensolver's start")] = 0,
+        coordinates: Annotated[
+            str, OneOf(*COORDINATES), Meta(description="which modes: the first, or independent ones")
+        ] = "first",
     ) -> None:
         self._store(locals())
 
@@ -103,6 +107,10 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     eigenvalues_ = Fitted[Float64](
         lambda fit: fit.eigenvalues,
         "(d,) eigenvalues lambda of the Markov chain, falling, the constant mode left out.",
+    )
+    modes_ = Fitted[Int32](
+        lambda fit: fit.mode_numbers,
+        "(d,) numbers of the modes used, slowest first; 0 is the constant mode.",
     )
     embedding_ = Fitted[Float64](
         lambda fit: fit.coordinates(fit.psi_ux)[fit.rows.row_i],

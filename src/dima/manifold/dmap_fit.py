@@ -9,10 +9,11 @@ from scipy import sparse
 
 from dima.errors import DataError, SettingError, warn_user
 from dima.manifold import graph, spectrum
+from dima.manifold.coordinates import COORDINATES, modes_wanted
 from dima.manifold.neighbors import Neighbors, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
-from dima.typing import Array, Float64
+from dima.typing import Array, Float64, Int32
 
 __all__ = ["DMAPFit", "fit_dmap"]
 
@@ -34,6 +35,7 @@ class DMAPFit:
         log_weight_u: (u,) log of what each distinct row weighs before distance counts.
         psi_ux: (u, d) right eigenvectors, of the falling `eigenvalues` (d,).
         others_ux: (u, d) the same, each row's by the row rule over the others only.
+        modes_x: (d,) numbers of these modes, 0 the constant one; the first ones if None.
     """
 
     settings: dict[str, Any]
@@ -46,12 +48,20 @@ class DMAPFit:
     eigenvalues: Float64
     psi_ux: Float64
     others_ux: Float64
+    modes_x: Int32 | None = None
 
     @functools.cached_property
     def rule(self) -> RowRule:
         """What new rows look at."""
         rate, halved = self.settings["beta"] / (self.eps / self.rows.unit2), self.settings["sym"] == "mean"
         return RowRule(self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k, rate, halved)
+
+    @property
+    def mode_numbers(self) -> Int32:
+        """`modes_x`, also of a map saved before there was a choice."""
+        if self.modes_x is not None:
+            return self.modes_x
+        return np.arange(len(self.eigenvalues), dtype=np.int32) + np.int32(self.settings["drop_trivial"])
 
     def coordinates(self, psi_ax: Float64) -> Float64:
         """Diffusion coordinates of rows with these values of the eigenvectors."""
@@ -67,6 +77,8 @@ def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
     bandwidth = _bandwidth(settings_used, near, rows.unit2)
     log_k = graph.log_affinity(near, bandwidth, settings_used["beta"], settings_used["sym"])
     values, modes, n_components, log_density_u = _modes(settings_used, log_k, rows.weight_u)
+    chosen = _chosen(settings_used, modes, n_components)
+    values, modes = values[chosen], modes[:, chosen]
     log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * log_density_u
     others = graph.others_only(log_k, rows.weight_u, log_weight_u)
     fit = DMAPFit(
@@ -80,6 +92,7 @@ def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
         eigenvalues=values,
         psi_ux=modes,
         others_ux=graph.row_means(others, modes) / values,
+        modes_x=chosen + np.int32(settings_used["drop_trivial"]),
     )
     _warn_if_localised(fit)
     return fit
@@ -128,12 +141,16 @@ def _bandwidth(settings_used: dict[str, Any], near: Neighbors, unit2: float) -> 
 def _modes(
     settings_used: dict[str, Any], log_k: sparse.csr_array, weight_u: Float64
 ) -> tuple[Float64, Float64, int, Float64]:
-    """Eigenvalues, right eigenvectors, components of the chain, and the log-density (u,) of its rows."""
+    """Eigenvalues, right eigenvectors, components of the chain, and the log-density (u,) of its rows.
+
+    There are as many modes as the choice of coordinates looks at, at least d, the constant one counted.
+    """
     # The chain is as large as the graph: it lives no longer than this function.
     markov = graph.markov(log_k, weight_u, settings_used["alpha"])
     d, constant = settings_used["d"], not settings_used["drop_trivial"]
     n_modes = d - constant
-    values, modes, n_components = spectrum.diffusion_modes(markov, n_modes, settings_used["seed"])
+    wanted = modes_wanted(settings_used["coordinates"], n_modes)
+    values, modes, n_components = spectrum.diffusion_modes(markov, wanted, settings_used["seed"])
     rank = int((values > _SMALLEST_EIGENVALUE).sum())
     if rank < n_modes:
         rule = f"at most the number of positive eigenvalues = {rank + constant}"
@@ -142,6 +159,16 @@ def _modes(
         apart = f"{min(n_components - 1, n_modes)} of the coordinates tell them apart"
         parts = f"{n_components} parts; {apart}. Raise k or eps to join them."
         warn_user(f"DMAP: the neighbour graph falls into {parts}")
+    values, modes = values[:rank], modes[:, :rank]
     if constant:
         values, modes = np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes])
     return values, modes, n_components, np.log(markov.density_i)
+
+
+def _chosen(settings_used: dict[str, Any], modes_ux: Float64, n_components: int) -> Int32:
+    """Numbers (d,) of the modes that become coordinates."""
+    d, constant = settings_used["d"], not settings_used["drop_trivial"]
+    known = min(d, constant + n_components - 1)  # the constant, and what tells parts apart, stay
+    choose = COORDINATES[settings_used["coordinates"]]
+    rest = choose(modes_ux[:, known:], d - known, settings_used["seed"])
+    return np.concatenate([np.arange(known, dtype=np.int32), np.int32(known) + rest])

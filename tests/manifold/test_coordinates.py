@@ -1,0 +1,154 @@
+"""Choices of coordinates against the strip, whose modes are known in closed form."""
+
+import json
+
+import numpy as np
+import pytest
+
+from close import assert_close
+from dima.errors import SettingError
+from dima.manifold import coordinates
+from dima.manifold.dmap import DMAP
+from manifold.shapes import blobs, cloud, sheet
+
+OTHERS = [name for name in coordinates.COORDINATES if name != "first"]
+
+
+def strip(a, seed=0, across=18):
+    """A rectangle a x 1, a point somewhere in each of its cells: evenly filled, and no grid."""
+    along = round(a * across)
+    cells = np.stack(np.meshgrid(np.arange(along), np.arange(across)), axis=-1).reshape(-1, 2)
+    placed = cells + np.random.default_rng(seed).random(cells.shape)
+    return placed * [a / along, 1.0 / across]
+
+
+def modes_of_strip(points, a, r):
+    """cos(i pi x / a) cos(j pi y), the `r` slowest, by falling exp(-(i^2 / a^2 + j^2)), and their (i, j)."""
+    waves = sorted(((i, j) for i in range(60) for j in range(20)), key=lambda w: w[0] ** 2 / a**2 + w[1] ** 2)
+    waves = np.array(waves[1 : r + 1])
+    return np.cos(np.pi * points[:, None] * waves / [a, 1.0]).prod(axis=2), waves.tolist()
+
+
+def affine_error(found, chart, found_new, chart_new):
+    """Relative Frobenius error of a new chart by the affine map that reads the chart from coordinates."""
+    known, new = (np.column_stack([np.ones(len(x)), x]) for x in (found, found_new))
+    read = new @ np.linalg.lstsq(known, chart)[0]
+    return np.linalg.norm(read - chart_new) / np.linalg.norm(chart_new - chart_new.mean(axis=0))
+
+
+@pytest.mark.parametrize(("a", "second"), [(1.5, 1), (3.5, 3), (6.5, 6), (9.5, 9)])
+def test_the_second_direction_of_a_strip_is_found_in_its_exact_modes(a, second):
+    modes, waves = modes_of_strip(strip(a, across=14), a, 24)
+    chosen = coordinates.independent(modes, 2, seed=0)
+    assert chosen.tolist() == [0, second]
+    assert [waves[i] for i in chosen] == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("a", [3.5, 4.4])
+def test_independent_modes_of_a_strip_are_one_of_each_direction(a):
+    points = strip(a)
+    found = DMAP(2, k=40, t=0, coordinates="independent").fit(points)
+    waves = np.cos(np.pi * points / [a, 1.0])
+    for wave, coordinate in zip(waves.T, found.embedding_.T, strict=True):
+        assert abs(np.corrcoef(wave, coordinate)[0, 1]) > 0.99
+    assert found.modes_[0] == 1 < found.modes_[1]
+    harmonic = DMAP(2, k=40, t=0).fit(points).embedding_[:, 1]
+    assert abs(np.corrcoef(waves[:, 1], harmonic)[0, 1]) < 0.1
+
+
+def test_where_two_modes_share_an_eigenvalue_the_other_direction_is_among_them():
+    # a = 4: cos(pi y) and cos(4 pi x / a) have one eigenvalue; any mixture of the two is a mode.
+    points = strip(4.0)
+    found = DMAP(2, k=40, coordinates="independent").fit(points)
+    waves = np.cos(np.pi * np.column_stack([points[:, 1], points[:, 0]]))
+    design = np.column_stack([np.ones(len(points)), waves])
+    second = found.embedding_[:, 1]
+    left = second - design @ np.linalg.lstsq(design, second)[0]
+    assert found.modes_[0] == 1
+    assert left.std() < 0.15 * second.std()
+    assert abs(np.corrcoef(waves[:, 0], second)[0, 1]) > 0.5
+
+
+def test_unexplained_is_the_fit_to_every_other_row_written_out():
+    given, asked = cloud(40, 2), np.column_stack([cloud(40, 2).sum(axis=1) ** 2, cloud(40, 1, seed=1)])
+    left = np.empty_like(asked)
+    for i in range(40):
+        d2 = ((given - given[i]) ** 2).sum(axis=1)
+        near = np.sort(np.delete(d2, i))
+        root = np.exp(-(d2 - near[0]) / (near[16] - near[0]) / 2)[:, None]  # 3 terms: the 17th neighbour
+        root[i] = 0
+        design = np.column_stack([np.ones(40), given - given[i]])
+        left[i] = asked[i] - np.linalg.lstsq(root * design, root * asked)[0][0]
+    expected = np.sqrt((left**2).mean(axis=0)) / asked.std(axis=0)
+    assert_close(coordinates.unexplained(given, asked), expected, rtol=1e-5)
+
+
+def test_functions_are_explained_and_strangers_are_not():
+    x = np.random.default_rng(0).uniform(0, np.pi, 500)
+    harmonics = np.cos(x[:, None] * np.arange(2, 20))
+    shares = coordinates.unexplained(np.cos(x)[:, None], np.column_stack([harmonics, cloud(500, 1)]))
+    assert shares[:-1].max() < 0.25
+    assert shares[:4].max() < 0.03
+    assert 0.9 < shares[-1] < 1.3
+    assert_close(coordinates.unexplained(cloud(30, 1), np.ones((30, 1))), np.zeros(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [4, 9, 30])
+def test_few_rows_and_copies(n):
+    few = np.vstack([cloud(n, 3), cloud(n, 3)[:2]])
+    for name in coordinates.COORDINATES:
+        found = DMAP(2, k=n, coordinates=name).fit(few)
+        assert found.embedding_.shape == found.transform(few).shape == (n + 2, 2)
+        assert np.isfinite(found.self_excluded_).all()
+
+
+SETTINGS = [{}, {"drop_trivial": False}, {"t": 0.5, "alpha": 0.0, "sym": "mean"}]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("given", SETTINGS, ids=str)
+def test_training_rows_come_back_as_the_embedding(name, given):
+    points = np.vstack([sheet(150), sheet(150)[:10]])
+    found = DMAP(3, k=15, coordinates=name, **given).fit(points)
+    assert_close(found.transform(points), found.embedding_, atol=1e-10)
+    assert_close(found.transform(points + 1e-6), found.embedding_, atol=1e-2)
+    assert found.embedding_.shape == found.self_excluded_.shape == (160, 3)
+    if not given.get("drop_trivial", True):
+        assert found.modes_[0] == 0
+        assert_close(found.embedding_[:, 0], np.ones(160), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.filterwarnings("ignore:DMAP. the neighbour graph:UserWarning")
+def test_what_tells_parts_apart_stays_first(name):
+    points = blobs([60, 50, 40])
+    plain, found = DMAP(3, k=12).fit(points), DMAP(3, k=12, coordinates=name).fit(points)
+    assert found.modes_[:2].tolist() == [1, 2]
+    assert_close(found.embedding_[:, :2], plain.embedding_[:, :2], atol=1e-10)
+    assert DMAP(1, k=12, coordinates=name).fit(points).embedding_.shape == (150, 1)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_saved_maps_are_equal_to_the_bit(name):
+    found, queries = DMAP(2, k=15, coordinates=name).fit(sheet(150)), sheet(20, seed=1)
+    saved, arrays = found.to_arrays()
+    restored = DMAP.from_arrays(json.loads(json.dumps(saved)), arrays)
+    assert restored.coordinates == name
+    assert_close(restored.transform(queries), found.transform(queries))
+    assert_close(restored.self_excluded_, found.self_excluded_)
+    assert_close(restored.modes_, found.modes_)
+
+
+def test_maps_saved_before_there_was_a_choice_have_the_first_modes():
+    plain = DMAP(2, k=15).fit(sheet(100))
+    saved, arrays = plain.to_arrays()
+    del saved["fit"]["settings"]["coordinates"], arrays["modes_x"]
+    restored = DMAP.from_arrays(saved, arrays)
+    assert restored.coordinates == "first"
+    assert_close(restored.modes_, np.array([1, 2], np.int32))
+    assert_close(restored.embedding_, plain.embedding_)
+
+
+def test_another_choice_is_refused():
+    with pytest.raises(SettingError, match=r"^DMAP: coordinates must be .*got 'best'"):
+        DMAP(2, coordinates="best").fit(sheet(30))
