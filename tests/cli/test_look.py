@@ -35,7 +35,7 @@ def test_training_rows_are_told(dima, goods):
     assert "held-out" not in dima(*line).out
     (goods / "mixed.csv").write_text("\n".join([*lines[:21], *new[1:]]), encoding="utf-8")
     ran = dima("evaluate", goods / "whole", goods / "mixed.csv")
-    assert "20 of 50 rows are rows the model was fitted to: figures flatter." in ran.err
+    assert "20 of 50 rows equal rows the model was fitted to: figures flatter." in ran.err
     assert dima(*line, "--quiet").err == ""
 
 

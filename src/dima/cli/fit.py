@@ -144,7 +144,10 @@ def _note_filled(values: Array) -> None:
     missing = np.isnan(values)
     if missing.any():
         cells, columns = int(missing.sum()), int(missing.any(axis=0).sum())
-        output.note(f"Filled {cells} missing cells in {columns} columns; drawn rows have none missing.")
+        where = f"{columns} column{'s' * (columns > 1)}"
+        output.note(
+            f"Filled {cells} missing cell{'s' * (cells > 1)} in {where}; drawn rows have none missing."
+        )
 
 
 def _split(

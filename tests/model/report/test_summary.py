@@ -28,7 +28,7 @@ def test_without_a_rival_there_is_no_comparison():
 def test_training_rows_are_told_and_never_called_held_out():
     some, every = (dataclasses.replace(MEASURED, n_seen=n, column_r2={"a": 0.5}) for n in (7, 49))
     assert seen(MEASURED) == ""
-    assert seen(some).startswith("7 of 49 rows are rows the model was fitted to")
+    assert seen(some) == "7 of 49 rows equal rows the model was fitted to: figures flatter."
     assert seen(every).startswith("All 49 rows are")
     assert verdict(some) == seen(some)
     for measured, name in ((MEASURED, "held-out R^2"), (some, "R^2")):

@@ -70,9 +70,10 @@ def seen(measured: Evaluation) -> str:
     """How many of the rows the model was fitted to; empty where none is known to be."""
     if measured.n_seen in (None, 0):
         return ""
-    which = "All" if measured.n_seen == measured.n_held_out else f"{measured.n_seen} of"
-    are = f"{which} {measured.n_held_out} rows are rows the model was fitted to"
-    return f"{are}: figures flatter. Pass rows it has not seen."
+    of, told = f"{measured.n_held_out} rows", "rows the model was fitted to: figures flatter."
+    if measured.n_seen == measured.n_held_out:
+        return f"All {of} are {told} Pass rows it has not seen."
+    return f"{measured.n_seen} of {of} equal {told}"
 
 
 def _of(measured: Evaluation) -> str:
