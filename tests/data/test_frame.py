@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import fractions
+import json
 import subprocess
 import sys
 
@@ -202,3 +203,55 @@ def test_a_table_of_words_is_a_frame_of_words():
         frame.to_frame(table, "pandas"), pd.DataFrame({"a": [1, 2], "kind": ["x", "y"]})
     )
     assert frame.to_frame(table, "polars").rows() == [(1, "x"), (2, "y")]
+
+
+PANDAS = {
+    "small": pd.Series([3, 250, 7], dtype="uint8"),
+    "whole": pd.Series([3, 9, -7], dtype="Int64"),
+    "narrow": pd.Series([0.1, 2.5, 1e6], dtype="float32"),
+    "real": pd.Series([0.1, 2.5, 1e6], dtype="Float64"),
+    "is": pd.Series([True, False, True], dtype="boolean"),
+    "size": pd.Series(pd.Categorical(["m", "s", "m"], ["s", "m", "l"], ordered=True)),
+    "grade": pd.Series(pd.Categorical([1, 5, 5])),
+    "object": pd.Series(["x", "y", "x"], dtype=object),
+    "string": pd.Series(["x", "y", "x"], dtype="string"),
+}
+POLARS = {
+    "small": pl.Series([3, 250, 7], dtype=pl.UInt8),
+    "narrow": pl.Series([0.1, 2.5, 1e6], dtype=pl.Float32),
+    "is": pl.Series([True, False, True]),
+    "size": pl.Series(["m", "s", "m"], dtype=pl.Enum(["s", "m", "l"])),
+    "kind": pl.Series(["x", "y", "x"], dtype=pl.Categorical),
+    "word": pl.Series(["x", "y", "x"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("library", "typed"), [("pandas", pd.DataFrame(PANDAS)), ("polars", pl.DataFrame(POLARS))]
+)
+def test_types_of_a_frame_come_back(library, typed):
+    dtypes = json.loads(json.dumps(frame.dtypes_of(typed)))  # as a saved model has them
+    back = frame.to_frame(frame.from_frame(typed), library, dtypes)
+    assert back.equals(typed)
+    assert list(back.dtypes) == list(typed.dtypes)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_cells_that_do_not_fit_a_type_are_kept_as_they_are(library):
+    cells = np.array([[-3.0, 0.5, 0.0, 4.0], [200.0, 2.0, 1.0, 300.0]])
+    table = Table(cells, list("abcd"), [], ("int", "float", "text", "int"), {2: ("x", "y")})
+    small, some = {"pandas": "uint8", "polars": "UInt8"}[library], {"categories": ["x"], "ordered": True}
+    back = frame.to_frame(table, library, {"a": small, "b": small, "c": some, "d": small})
+    plain = frame.to_frame(table, library)
+    assert back.equals(plain)
+    assert list(back.dtypes) == list(plain.dtypes)
+    unknown = dict.fromkeys("abcd", "of another library")
+    assert frame.to_frame(table, library, unknown).equals(plain)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_missing_cell_stays_missing_in_any_type(library):
+    table = Table(np.array([[4.0, 1.0], [np.nan, np.nan]]), ["a", "c"], [], ("int", "text"), {1: ("x", "y")})
+    small, some = {"pandas": "uint8", "polars": "UInt8"}[library], {"categories": ["y"], "ordered": True}
+    back = frame.from_frame(frame.to_frame(table, library, {"a": small, "c": some}))
+    assert [back.cells(0), back.cells(1)] == [table.cells(0), table.cells(1)] == [[4, None], ["y", None]]

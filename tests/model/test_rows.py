@@ -129,6 +129,33 @@ def test_saved_and_opened_it_draws_the_same(model, frame, tmp_path):
     assert again.classes_ == model.classes_ == ["high", "low"]
 
 
+def test_types_of_a_frame_come_back(frame, tmp_path):
+    types = {
+        "amount": "float32",
+        "count": "Int16",
+        "is_new": "boolean",
+        "colour": "category",
+        "label": "category",
+    }
+    typed = frame.astype(types)
+    model = ranked().fit(typed, "label")
+    for fitted in (model, dima.load(dima.save(model, tmp_path / "m"))):
+        assert fitted.sample(9).dtypes.to_dict() == typed.dtypes.to_dict()
+        numbers = fitted.inverse_transform(fitted.transform(typed))
+        assert numbers.dtypes.to_dict() == typed.drop(columns="label").dtypes.to_dict()
+    assert model.set_output(transform="polars").sample(9).schema["count"] == pl.Int64  # of another library
+
+
+def test_raw_columns_have_the_types_that_hold_any_number(frame):
+    typed = frame.astype({"count": "int8", "amount": "float32"})
+    rows = LatentModel(PCA(2), columns="raw").fit(typed, "label").sample(9)
+    assert rows.dtypes[["amount", "count", "is_new"]].astype(str).to_list() == [
+        "float32",
+        "float64",
+        "float64",
+    ]
+
+
 def test_a_constant_column_stays_constant(frame):
     rows = ranked().fit(frame.assign(count=7), "label").sample(20)
     assert (rows["count"] == 7).all()

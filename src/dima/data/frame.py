@@ -3,6 +3,8 @@
 import decimal
 import numbers
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from dima.data.words import drop_from_frame, indexed, refuse_names
 from dima.errors import BackendError, DataTypeError, SettingError
 from dima.typing import Array
 
-__all__ = ["from_frame", "is_frame", "library_of", "to_frame"]
+__all__ = ["dtypes_of", "from_frame", "is_frame", "library_of", "to_frame"]
 
 _LIBRARIES = ("pandas", "polars")
 _FRAME = "the data frame"
@@ -70,12 +72,28 @@ def from_frame(X: Any, blank: bool = False) -> Table:
     return table
 
 
-def to_frame(table: Table, library: str) -> Any:
+def dtypes_of(X: Any) -> dict[str, Any]:
+    """Types of the columns of a data frame by name, as plain values that `to_frame` makes types of.
+
+    A type is its name in the library; where it has categories, these and whether they have an order.
+
+    Example:
+        >>> frame = to_frame(Table(np.array([[1.0], [0.0]]), ["a"], []), "pandas")
+        >>> dtypes_of(frame)
+        {'a': 'float64'}
+    """
+    types = list(X.dtypes)
+    return {str(name).strip(): _described(dtype) for name, dtype in zip(X.columns, types, strict=True)}
+
+
+def to_frame(table: Table, library: str, dtypes: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """A data frame of a table: integers, booleans and words as such, missing cells as the library has them.
 
     Args:
         table: what to convert.
         library: "pandas" or "polars".
+        dtypes: of columns by name, as `dtypes_of` a frame of that library has them. A column that has none,
+            or holds cells that do not fit, gets the library's own for what it holds.
 
     Raises:
         BackendError: the library is not installed.
@@ -98,7 +116,7 @@ def to_frame(table: Table, library: str) -> Any:
     kinds = [table.type_at(axis) for axis in range(len(names))]
     try:
         # Only who asks for a data frame needs the library.
-        return _to_pandas(cells, kinds) if library == "pandas" else _to_polars(cells, kinds)
+        return (_to_pandas if library == "pandas" else _to_polars)(cells, kinds, dtypes)
     except ImportError as fault:
         fix = f"Run: pip install {library}"
         raise BackendError(f"table: {library} must be installed; got no {library}. {fix}") from fault
@@ -158,7 +176,13 @@ def _odd(name: str, got: str) -> DataTypeError:
     return DataTypeError(f"table: column {name!r} of {_FRAME} must {rule}; got {got}. {fix}")
 
 
-def _to_pandas(cells: dict[str, list[Any]], kinds: list[str]) -> Any:
+def _described(dtype: Any) -> Any:
+    if type(dtype).__name__ not in ("CategoricalDtype", "Enum"):
+        return str(dtype)
+    return {"categories": dtype.categories.to_list(), "ordered": bool(getattr(dtype, "ordered", True))}
+
+
+def _to_pandas(cells: dict[str, list[Any]], kinds: list[str], dtypes: Mapping[str, Any]) -> Any:
     import pandas as pd
 
     series = {}
@@ -166,17 +190,50 @@ def _to_pandas(cells: dict[str, list[Any]], kinds: list[str]) -> Any:
         # Only the nullable types have a place for a missing integer or boolean.
         plain, nullable = {"int": ("int64", "Int64"), "bool": ("bool", "boolean")}.get(kind, (None, None))
         dtype = "float64" if kind == "float" else nullable if None in column else plain
-        series[name] = pd.Series(column, dtype=dtype)
+        plain = pd.Series(column, dtype=dtype)
+        series[name] = _as_pandas(plain, kind, dtypes[name]) if name in dtypes else plain
     return pd.DataFrame(series)
 
 
-def _to_polars(cells: dict[str, list[Any]], kinds: list[str]) -> Any:
+def _as_pandas(plain: Any, kind: str, wanted: Any) -> Any:
+    """A column in the type that is wanted, where its cells are the same there."""
+    import pandas as pd
+
+    has_categories = isinstance(wanted, dict)
+    try:
+        dtype = pd.CategoricalDtype(**wanted) if has_categories else pd.api.types.pandas_dtype(wanted)
+        is_number = not has_categories and kind != "text"
+        if has_categories and not plain.isin(dtype.categories).all():
+            return plain
+        if is_number and (dtype.kind == "O" or type_of(dtype) != kind):
+            return plain
+        made = plain.astype(dtype)
+    except (TypeError, ValueError, ImportError):  # too large, or not known here
+        return plain
+    may_round = is_number and kind == "float"
+    return made if may_round or made.tolist() == plain.tolist() else plain
+
+
+def _to_polars(cells: dict[str, list[Any]], kinds: list[str], dtypes: Mapping[str, Any]) -> Any:
     import polars as pl
 
     types = {"int": pl.Int64, "bool": pl.Boolean, "text": pl.String, "float": pl.Float64}
-    return pl.DataFrame(
-        [
-            pl.Series(name, column, types[kind])
-            for (name, column), kind in zip(cells.items(), kinds, strict=True)
-        ]
-    )
+    series = []
+    for (name, column), kind in zip(cells.items(), kinds, strict=True):
+        plain = pl.Series(name, column, types[kind])
+        series.append(_as_polars(plain, dtypes[name]) if name in dtypes else plain)
+    return pl.DataFrame(series)
+
+
+def _as_polars(plain: Any, wanted: Any) -> Any:
+    """A column in the type that is wanted, where it is of that kind and its cells fit."""
+    import polars as pl
+
+    narrow = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32)
+    known = {str(dtype()): dtype for dtype in (*narrow, pl.Categorical)}
+    dtype = pl.Enum(wanted["categories"]) if isinstance(wanted, dict) else known.get(wanted, plain.dtype)
+    is_number = dtype.is_numeric() and dtype.is_integer() == plain.dtype.is_integer()
+    if is_number != plain.dtype.is_numeric():
+        return plain
+    made = plain.cast(dtype, strict=False)  # what does not fit is missing
+    return made if made.null_count() == plain.null_count() else plain

@@ -79,6 +79,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
     """
     owner, table, label = type(model).__name__, as_table(X), None
     library = frame.library_of(X) if frame.is_frame(X) else TABLE if isinstance(X, Table) else None
+    dtypes = frame.dtypes_of(X) if frame.is_frame(X) else {}
     if isinstance(y, str):
         if table is None:
             raise DataError(f"{owner}: y must be labels where X is an array; got {y!r}. Pass a data frame.")
@@ -100,7 +101,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
     columns = Columns.of(values, treatment.taken(values, table), names=named, types=types, words=words)
     values = columns.imputed(values, owner, fill=treatment.impute)
     classes, class_ix = _classes(owner, y, len(values), name=None if label is None else label[0])
-    rows = Rows(columns, treatment.impute, library, classes, label, left_out)
+    rows = Rows(columns, treatment.impute, library, classes, label, left_out, dtypes)
     return Learnt(rows, columns.apply(values), class_ix)
 
 

@@ -35,6 +35,7 @@ class Rows:
         classes: the classes of rows, in order; None where rows have none.
         label: name and position of the column that named them, where it was one of the table.
         left_out: names of columns that the table had, and that nothing was learnt of.
+        dtypes: of the columns of a frame by name, in the words of `dima.data.frame`.
     """
 
     columns: Columns
@@ -43,6 +44,7 @@ class Rows:
     classes: list[Any] | None = None
     label: tuple[str, int] | None = None
     left_out: tuple[str, ...] = ()
+    dtypes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def read(self, model: Any, X: Any) -> Array:
         """New rows as numbers (b, W).
@@ -99,7 +101,8 @@ class Rows:
         if library == "default":
             library = self.library or TABLE
         table = self.table(values, class_ix)
-        return table if library == TABLE else frame.to_frame(table, library)
+        dtypes = self.dtypes if library == self.library else {}
+        return table if library == TABLE else frame.to_frame(table, library, dtypes)
 
     def table(self, values: Array, class_ix: Array | None = None) -> Table:
         """The same as a table, with names, types and words."""
@@ -150,16 +153,17 @@ class Rows:
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal one of."""
         plain, arrays = self.columns.to_arrays()
-        own = {name: getattr(self, name) for name in ("impute", "library", "classes", "label", "left_out")}
-        return {"columns": plain} | own, arrays
+        names = ("impute", "library", "classes", "label", "left_out", "dtypes")
+        return {"columns": plain} | {name: getattr(self, name) for name in names}, arrays
 
     @classmethod
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> "Rows":
         """What `to_arrays` described."""
         own = {name: saved[name] for name in ("impute", "library", "classes")}
         label = saved["label"] and (saved["label"][0], saved["label"][1])
-        left_out = tuple(saved.get("left_out", ()))  # older models name none
-        return cls(Columns.from_arrays(saved["columns"], arrays), **own, label=label, left_out=left_out)
+        # Older models name none.
+        own |= {"left_out": tuple(saved.get("left_out", ())), "dtypes": saved.get("dtypes", {})}
+        return cls(Columns.from_arrays(saved["columns"], arrays), **own, label=label)
 
     def hold_word_ix(self, owner: str, values: Array) -> None:
         """Refuse numbers (b, D) that are no indices of words in a column of words; NaN may be."""
