@@ -149,13 +149,17 @@ DAY = datetime.date(2020, 1, 1)
 @pytest.mark.parametrize(
     ("X", "kind", "words"),
     [
-        (pd.DataFrame({"a": pd.to_datetime([DAY])}), DataTypeError, "column 'a' .* must .* got Timestamp"),
-        (pd.DataFrame({"a": pd.to_timedelta([1])}), DataTypeError, "column 'a' .* must .* got Timedelta"),
-        (pd.DataFrame({"a": [pd.Period("2020")]}), DataTypeError, "column 'a' .* must .* got Period"),
-        (pd.DataFrame({"a": [DAY]}), DataTypeError, "column 'a' .* must .* got date"),
-        (pd.DataFrame({"a": [[1], [2]]}), DataTypeError, "column 'a' .* must .* got list"),
-        (pd.DataFrame({"a": [1j]}), DataTypeError, "column 'a' .* must .* got complex"),
-        (pd.DataFrame({"a": ["x", 1]}), DataTypeError, "column 'a' .* must .* got int and str"),
+        (
+            pd.DataFrame({"a": pd.to_datetime([DAY])}),
+            DataTypeError,
+            r"must .* got dates \(Timestamp\) in 'a'",
+        ),
+        (pd.DataFrame({"a": pd.to_timedelta([1])}), DataTypeError, "must .* got Timedelta.* in 'a'"),
+        (pd.DataFrame({"a": [pd.Period("2020")]}), DataTypeError, r"must .* got dates \(Period\) in 'a'"),
+        (pd.DataFrame({"a": [DAY]}), DataTypeError, r"must .* got dates \(date\) in 'a'"),
+        (pd.DataFrame({"a": [[1], [2]]}), DataTypeError, "must .* got list.* in 'a'"),
+        (pd.DataFrame({"a": [1j]}), DataTypeError, "must .* got complex.* in 'a'"),
+        (pd.DataFrame({"a": ["x", 1]}), DataTypeError, "must .* got int and str.* in 'a'"),
         (pd.DataFrame({"a": [None, None]}), DataError, "only empty ones in 'a'"),
         (pd.DataFrame({"a": ["2020-01-01"]}), DataError, "dates in 'a'"),
         (
@@ -164,10 +168,10 @@ DAY = datetime.date(2020, 1, 1)
             "must .* more than 50 different words in 'a'.* Drop the column from the frame",
         ),
         (pd.DataFrame({"a": []}), DataError, r"shape \(0, 1\)"),
-        (pl.DataFrame({"a": [DAY]}), DataTypeError, "column 'a' .* must .* got Date"),
-        (pl.DataFrame({"a": [[1], [2]]}), DataTypeError, "column 'a' .* must .* got List"),
-        (pl.DataFrame({"a": [{"b": 1}]}), DataTypeError, "column 'a' .* must .* got Struct"),
-        (pl.DataFrame({"a": [b"x"]}), DataTypeError, "column 'a' .* must .* got Binary"),
+        (pl.DataFrame({"a": [DAY]}), DataTypeError, r"must .* got dates \(Date\) in 'a'"),
+        (pl.DataFrame({"a": [[1], [2]]}), DataTypeError, "must .* got List.* in 'a'"),
+        (pl.DataFrame({"a": [{"b": 1}]}), DataTypeError, "must .* got Struct.* in 'a'"),
+        (pl.DataFrame({"a": [b"x"]}), DataTypeError, "must .* got Binary.* in 'a'"),
         (pl.DataFrame({"a": [None]}), DataError, "only empty ones in 'a'"),
         (pl.DataFrame({"a": []}), DataError, r"shape \(0, 1\)"),
         (np.eye(2), DataTypeError, "a data frame; got a ndarray"),
@@ -175,6 +179,14 @@ DAY = datetime.date(2020, 1, 1)
 )
 def test_frames_that_are_no_tables(X, kind, words):
     with pytest.raises(kind, match=f"^table: .*{words}"):
+        frame.from_frame(X)
+
+
+def test_all_columns_that_are_no_columns_are_named_at_once():
+    X = pd.DataFrame({"day": pd.to_datetime([DAY] * 60), "who": [f"w{k}" for k in range(60)], "n": range(60)})
+    with pytest.raises(
+        DataTypeError, match=r"dates \(Timestamp\) in 'day'; more than 50 .* in 'who'.* columns"
+    ):
         frame.from_frame(X)
 
 

@@ -69,6 +69,6 @@ def test_every_column_that_cannot_be_learnt_is_named_at_once():
 
 
 def test_a_python_user_of_a_frame_is_told_what_can_be_done_there():
-    assert words.drop_from_frame(["a"]) == "Drop the column from the frame."
-    assert words.drop_from_frame(["a", "b"]) == "Drop the columns from the frame."
+    assert words.drop_from_frame(["a"]) == "Drop the column from the frame, or make numbers of it."
+    assert words.drop_from_frame(["a", "b"]) == "Drop the columns from the frame, or make numbers of them."
     assert words.drop_all(["column 1"]) == "Drop all columns of words (--drop-text, or drop_text=True)."

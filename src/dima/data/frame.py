@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dima import check
-from dima.data.table import Table, refuse_blank, type_of, unfit
+from dima.data.table import TYPES, Table, refuse_blank, type_of, unfit
 from dima.data.words import drop_from_frame, indexed, refuse_names
 from dima.errors import BackendError, DataTypeError, SettingError
 from dima.typing import Array
@@ -19,7 +19,8 @@ __all__ = ["dtypes_of", "from_frame", "is_frame", "library_of", "to_frame"]
 
 _LIBRARIES = ("pandas", "polars")
 _FRAME = "the data frame"
-_Column = tuple[Array, str, tuple[str, ...] | None]  # numbers, type, and the words it may hold
+_Column = tuple[Array, str, tuple[str, ...] | None]  # numbers, type or what has none, and its words
+_DATES = ("date", "datetime", "timestamp", "period", "time")
 
 
 def is_frame(X: Any) -> bool:
@@ -56,17 +57,18 @@ def from_frame(X: Any, blank: bool = False) -> Table:
     check.form("table", _FRAME, X.shape, np.dtype(float), ("n", "D"))
     names = [str(name) for name in X.columns]
     if library == "pandas":
-        found = [_from_pandas(name, X.iloc[:, axis]) for axis, name in enumerate(names)]
+        found = [_from_pandas(X.iloc[:, axis]) for axis in range(len(names))]
     else:
-        found = [_from_polars(name, column) for name, column in zip(names, X.get_columns(), strict=True)]
+        found = [_from_polars(column) for column in X.get_columns()]
     is_narrow = {str(dtype).lower() for dtype in X.dtypes} == {"float32"}
+    strange = {name: kind for name, (_, kind, _) in zip(names, found, strict=True) if kind not in TYPES}
+    listed = {name: of for name, (*_, of) in zip(names, found, strict=True) if of is not None}
+    refuse_names(f"table: {_FRAME}", listed, len(X), drop_from_frame, strange=strange)
     values = np.column_stack([column for column, _, _ in found]).astype(
         np.float32 if is_narrow else np.float64
     )
     words = {axis: listed for axis, (*_, listed) in enumerate(found) if listed is not None}
     table = Table(values, names, [], tuple(kind for _, kind, _ in found), words)
-    listed = {names[axis]: of for axis, of in words.items()}
-    refuse_names(f"table: {_FRAME}", listed, len(table), drop_from_frame)
     if not blank:
         refuse_blank(_FRAME, table)
     return table
@@ -128,14 +130,14 @@ def library_of(X: Any) -> str:
     return next((root for root in roots if root in _LIBRARIES), "")
 
 
-def _from_pandas(name: str, column: Any) -> _Column:
+def _from_pandas(column: Any) -> _Column:
     if column.dtype.kind in "iufb":
         return column.to_numpy(dtype=np.float64, na_value=np.nan), type_of(column.dtype), None
     is_there = column.notna().to_numpy(dtype=bool)
-    return _from_objects(name, column.astype(object).to_numpy(), is_there)
+    return _from_objects(column.astype(object).to_numpy(), is_there)
 
 
-def _from_polars(name: str, column: Any) -> _Column:
+def _from_polars(column: Any) -> _Column:
     polars = sys.modules["polars"]
     dtype = column.dtype
     if dtype.is_numeric() or dtype == polars.Boolean:
@@ -147,12 +149,12 @@ def _from_polars(name: str, column: Any) -> _Column:
         word_ix, words = indexed(codes, spelt.drop_nulls().unique().sort().to_list())
         return word_ix, "text", words
     if dtype not in (polars.Object, polars.Null):
-        raise _odd(name, str(dtype))
+        return _odd(column, str(dtype))
     cells = np.fromiter(column.to_list(), object, len(column))
-    return _from_objects(name, cells, cells != np.array(None))
+    return _from_objects(cells, cells != np.array(None))
 
 
-def _from_objects(name: str, cells: Array, is_there: Array) -> _Column:
+def _from_objects(cells: Array, is_there: Array) -> _Column:
     """A column of Python objects, all of them words, booleans or numbers."""
     held = cells[is_there]
     kinds = set(map(type, held))
@@ -162,7 +164,7 @@ def _from_objects(name: str, cells: Array, is_there: Array) -> _Column:
         word_ix, words = indexed(codes, [*listed])
         return word_ix, "text", words
     if not all(issubclass(kind, numbers.Real | np.bool_ | decimal.Decimal) for kind in kinds):
-        raise _odd(name, " and ".join(sorted(kind.__name__ for kind in kinds)))
+        return _odd(cells, " and ".join(sorted(kind.__name__ for kind in kinds)))
     values = np.full(len(cells), np.nan)
     values[is_there] = held.astype(np.float64)
     if kinds and kinds <= {bool, np.bool_}:
@@ -171,9 +173,10 @@ def _from_objects(name: str, cells: Array, is_there: Array) -> _Column:
     return values, "int" if is_whole else "float", None
 
 
-def _odd(name: str, got: str) -> DataTypeError:
-    rule, fix = "hold numbers, booleans or words", "Convert it, or drop it from the frame."
-    return DataTypeError(f"table: column {name!r} of {_FRAME} must {rule}; got {got}. {fix}")
+def _odd(cells: Any, got: str) -> _Column:
+    """A column of neither numbers nor words: what it holds stands for its type."""
+    is_date = got.split("(")[0].lower() in _DATES
+    return np.full(len(cells), np.nan), f"dates ({got})" if is_date else got, None
 
 
 def _described(dtype: Any) -> Any:

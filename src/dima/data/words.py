@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dima.errors import DataError
+from dima.errors import DataError, DataTypeError
 from dima.typing import Array, Float64
 
 __all__ = [
@@ -89,7 +89,7 @@ def refuse_names(
         strange: what other columns hold that cannot be kept.
 
     Raises:
-        DataError: there is such a column.
+        DataError: there is such a column; a DataTypeError where one is strange.
     """
     found = {name: f"{what} in {name!r}" for name, what in strange.items()}
     for name, words in columns.items():
@@ -100,7 +100,8 @@ def refuse_names(
     told = [*found.values()]
     shown, more = "; ".join(told[:_SHOWN]), f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
     rule = "hold numbers, or words that repeat and are no dates"
-    raise DataError(f"{owner} must {rule}; got {shown}{more}. {fix([*found])}")
+    kind = DataTypeError if strange else DataError
+    raise kind(f"{owner} must {rule}; got {shown}{more}. {fix([*found])}")
 
 
 def _fault(words: Collection[str], most: int, n: int) -> tuple[str, str] | None:
@@ -141,7 +142,8 @@ def drop_all(_names: list[str]) -> str:
 
 def drop_from_frame(names: list[str]) -> str:
     """How to leave columns of a data frame out."""
-    return f"Drop the column{'s' * (len(names) > 1)} from the frame."
+    which, them = ("column", "it") if len(names) == 1 else ("columns", "them")
+    return f"Drop the {which} from the frame, or make numbers of {them}."
 
 
 def are_dates(words: Collection[str]) -> bool:
