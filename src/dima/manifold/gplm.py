@@ -105,8 +105,17 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         self.fit_ = fit_gplm(settings_used, twins, targets, points)
         return self
 
-    def predict(self, R_ax: ArrayLike) -> Array:
+    def predict(
+        self,
+        R_ax: ArrayLike,
+        return_interval: Annotated[float, Meta(gt=0, lt=1, description="share of new rows inside")]
+        | None = None,
+    ) -> Any:
         """Decode latents `R_ax` (b, d) into data (b, D), or (b,) after a fit on (n,) targets.
+
+        With return_interval=0.9, three such arrays: what is decoded, and bounds between which nine of ten
+        values of new rows lie, in every column; see `dima.manifold.interval`. They are wider where training
+        latents are far, and infinite with too few training rows (below 9 for 0.9) to say.
 
         Warns when rows lie far from all inducing points: they decode to the mean of the data.
         Cost: O(b m D) time with all inducing points, O(b k (k^2 + D)) with pred_k = k; O(block) memory.
@@ -114,14 +123,22 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         Raises:
             NotFittedError: before `fit`.
             ShapeError: the second axis is not d.
+            SettingError: return_interval is not between 0 and 1, or the decoder was saved before it could.
         """
         fit: GPLMFit = check.fitted(self)
+        settings.check(
+            f"{type(self).__name__}.predict", type(self).predict, {"return_interval": return_interval}
+        )
         z_ax = drawn_in(fit.scale.apply(check.points(self, R_ax, reset=False)))
         decoded, n_far = fit.decode(z_ax)
         if n_far:
             far = f"{n_far} of {len(z_ax)} rows lie far from all inducing points"
             warn_user(f"GPLM: {far}; they decode to mu_X_, the mean of the data.")
-        return decoded[:, 0] if fit.flat else decoded
+        if return_interval is None:
+            return decoded[:, 0] if fit.flat else decoded
+        half = fit.half_widths(z_ax, return_interval)
+        found = (decoded, decoded - half, decoded + half)
+        return tuple(values[:, 0] for values in found) if fit.flat else found
 
     def left_out(self, R_ix: ArrayLike, y: ArrayLike) -> Array:
         """Residuals (n, D) of the data `y` (n, D) when each row in turn is left out of the fit.

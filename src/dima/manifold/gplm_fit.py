@@ -9,9 +9,10 @@ import numpy as np
 
 from dima.blocks import row_blocks, rows_within
 from dima.errors import SettingError
-from dima.manifold import inducing, local, press
+from dima.manifold import inducing, interval, local, press
 from dima.manifold.kernel import affinity, excited, whitening
 from dima.manifold.neighbors import knn
+from dima.manifold.normal_equations import NormalEquations
 from dima.metrics.distance import distance_matrix
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
@@ -34,6 +35,7 @@ class GPLMFit:
         press: bandwidth in the user's units, ridge, and how they were chosen.
         rank: directions of the inducing kernel above rounding noise.
         flat: whether the targets had one axis.
+        equations: the sums that the weights follow from; None of a decoder saved before they were kept.
     """
 
     settings: dict[str, Any]
@@ -44,6 +46,7 @@ class GPLMFit:
     press: press.Choice
     rank: int
     flat: bool
+    equations: NormalEquations | None = None
 
     def decode(self, z_ax: Float64) -> tuple[Float64, int]:
         """Rows (b, D) of standardised latents (b, d), and how many lie far from all inducing points."""
@@ -81,6 +84,43 @@ class GPLMFit:
             rotated, Y = features(z_ix[rows]) @ Q, R_iX[rows] - self.mu_X
             residuals[rows] = press.left_out(rotated, Y, Q.T @ moment, g + ridge)
         return residuals
+
+    def half_widths(self, z_ax: Float64, level: float) -> Float64:
+        """Half the width (b, D) of intervals around what standardised latents (b, d) decode to."""
+        equations = self._known_sums("intervals")
+        quantile = interval.half_widths(self._scores, level)
+        widths = np.empty((len(z_ax), len(quantile)))
+        for rows in row_blocks(len(z_ax), self.settings["fit_block"]):
+            spread = interval.spread(equations, self._affinities(z_ax[rows]), self.press.ridge)
+            widths[rows] = spread[:, None] * quantile
+        return widths
+
+    def with_rows(self, latents: list[Array], targets: Array) -> "GPLMFit":
+        """The same learnt from more rows: latents, each (n, d) of the same rows, and targets (n, D) or (n,).
+
+        Bandwidth, ridge, inducing points and the scale of the latents stay.
+        """
+        Z, R_iX = [self.scale.apply(twin) for twin in latents], targets.reshape(len(targets), -1)
+        how = (self.settings["fit_block"], self.settings["seed"])
+        equations = self._known_sums("partial_fit").plus(self._affinities, Z, R_iX, *how)
+        mu_X = equations.mean_X if self.settings["center_X"] else self.mu_X
+        M_mX = equations.B_mr @ equations.weights(self.press.ridge, mu_X)
+        return dataclasses.replace(self, M_mX=M_mX, mu_X=mu_X, equations=equations)
+
+    def _known_sums(self, wanted: str) -> NormalEquations:
+        if self.equations is None:
+            got = "one saved before they were. Fit anew."
+            raise SettingError(f"GPLM: sums over rows must be kept for {wanted}; got {got}")
+        return self.equations
+
+    def _affinities(self, z_ax: Float64) -> Float64:
+        return affinity(distance_matrix(z_ax, self.z_mx), self.bandwidth)
+
+    @functools.cached_property
+    def _scores(self) -> Float64:
+        """(s, D) sizes of the residuals of left-out rows over the spread there, in order."""
+        equations = self._known_sums("intervals")
+        return interval.scores(equations, self._affinities, self.press.ridge, self.mu_X)
 
     @functools.cached_property
     def _field_mX(self) -> Float64:
@@ -120,19 +160,25 @@ def fit_gplm(
     search = press.Search(fixed, settings_used["sigma2"], typical, settings_used["jitter"], seed)
     chosen = press.choose(Z[0], R_iX, mu_X, z_mx, search)
     W = _whitening(z_mx, chosen.bandwidth, settings_used["jitter"])
-    features = _features(z_mx, chosen.bandwidth, W)
-    M_rX = _weights(Z, R_iX, mu_X, features, chosen.ridge, settings_used["fit_block"])
+    equations = NormalEquations.empty(W, mu_X, z_mx.shape[1]).plus(
+        lambda z_ax: affinity(distance_matrix(z_ax, z_mx), chosen.bandwidth),
+        Z,
+        R_iX,
+        settings_used["fit_block"],
+        seed,
+    )
     # A bandwidth the user fixed stays so to the bit.
     width = float(eps or chosen.bandwidth * unit2)
     return GPLMFit(
         settings=settings_used,
         scale=scale,
         z_mx=z_mx,
-        M_mX=W @ M_rX,
+        M_mX=equations.B_mr @ equations.weights(chosen.ridge, mu_X),
         mu_X=mu_X,
         press=press.Choice(width, chosen.ridge, chosen.error, chosen.curve * [unit2, 1.0, 1.0]),
         rank=W.shape[1],
         flat=targets.ndim == 1,
+        equations=equations,
     )
 
 
@@ -169,26 +215,6 @@ def _typical_distance(Z_ix: Float64, z_mx: Float64, k_eps: int | None, seed: int
         d2 = np.partition(d2, k_eps - 1, axis=1)[:, :k_eps]
     apart = d2[d2 > _SAME]
     return float(np.median(apart)) if len(apart) else 1.0
-
-
-def _weights(
-    Z: list[Float64],
-    R_iX: Array,
-    mu_X: Float64,
-    features: Callable[[Float64], Float64],
-    ridge: float,
-    block: int,
-) -> Float64:
-    """Stream the normal equations of the features, each twin with its share; their solution (r, D)."""
-    gram, moment = np.zeros(()), np.zeros(())
-    for rows in row_blocks(len(R_iX), block):
-        centred = (R_iX[rows] - mu_X) / len(Z)
-        for Z_ix in Z:
-            Phi = features(Z_ix[rows])
-            gram = gram + Phi.T @ Phi / len(Z)
-            moment = moment + Phi.T @ centred
-    g, Q = excited(gram)
-    return Q @ ((Q.T @ moment) / (g + ridge)[:, None])
 
 
 def _refuse_above(name: str, value: int | None, size: str, most: int, fix: str) -> None:
