@@ -242,7 +242,7 @@ def test_missing_cells_are_filled_where_asked(frame):
         (lambda f: f[["count", "amount", "is_new", "colour"]], "got another order"),
         (lambda f: f.assign(count="many"), "column 'count' must hold numbers; got words such as 'many'"),
         (lambda f: f.assign(colour=1.5), "column 'colour' must hold known words; got '1.5'"),
-        (lambda f: f.assign(count=pd.Timestamp("2020-01-01")), "got dates .Timestamp. in 'count'"),
+        (lambda f: f.assign(count=pd.Timestamp("2020-01-01")), "got dates .* in 'count'"),
         (lambda f: f.assign(is_new=7), "column 'is_new' must hold booleans, .*; got 7 in row 1"),
         (lambda f: f.assign(count=[*range(79), 30.5]), "column 'count' must hold whole .* 30.5 in row 80"),
         (lambda f: f.assign(amount=[np.nan, *f["amount"][1:]]), "an empty one in 'amount', first in row 1"),
@@ -256,7 +256,6 @@ def test_rows_that_do_not_fit_are_refused(model, frame, change, message, library
     given = change(frame)
     if library == "polars" and isinstance(given, pd.DataFrame):
         given = pl.from_pandas(given)
-        message = message.replace("Timestamp", "Datetime")
     with pytest.raises(DimaError, match=message) as found:
         model.transform(given)
     assert "\n" not in str(found.value)
