@@ -96,13 +96,51 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         latents = check.points(self, R_ix, reset=True, min_rows=2)
         if y is None:
             raise DataError("GPLM: requires y to be passed, but the target y is None.")
-        shape: check.Shape = (len(latents),) if np.asarray(y).ndim == 1 else (len(latents), "D")
-        targets = check.array("GPLM", "y", y, shape)
-        twins = [latents]
-        if in_sample_ix is not None:
-            twins.append(check.array("GPLM", "in_sample_ix", in_sample_ix, latents.shape))
+        targets = _targets(y, len(latents), "D" if np.asarray(y).ndim != 1 else None)
+        twins = _twins(latents, in_sample_ix)
         points = None if Z_mx is None else check.array("GPLM", "Z_mx", Z_mx, ("m", latents.shape[1]))
         self.fit_ = fit_gplm(settings_used, twins, targets, points)
+        return self
+
+    def partial_fit(
+        self,
+        R_ix: ArrayLike,
+        y: ArrayLike,
+        Z_mx: ArrayLike | None = None,
+        in_sample_ix: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from more rows: latents `R_ix` (n, d) with data `y` (n, D) or (n,); the first call is `fit`.
+
+        Bandwidth, ridge, inducing points, and with whiten_latent the spreads, stay those of the first call;
+        its rows should be like those to come, and not few. The result is that of `fit` on all rows with
+        these (eps, sigma2, and Z_mx with inducing="given"). `press_` stays that of the first rows.
+        Cost: that of `fit` on the new rows without its search; no earlier row is needed.
+
+        Args:
+            R_ix: latents, as in `fit`.
+            y: data, as in `fit`.
+            Z_mx: inducing points, at the first call only.
+            in_sample_ix: second latents (n, d), as in `fit`.
+
+        Raises:
+            SettingError: as in `fit`; Z_mx is given later; the decoder was saved before it could learn more.
+            ShapeError: rows of latents and data differ in number, or another width than before.
+            DataError: latents or data cannot be used.
+
+        Example:
+            >>> R_ix = np.random.default_rng(0).uniform(0, 3, (300, 1))
+            >>> gplm = GPLM(20).partial_fit(R_ix[:100], np.sin(R_ix[:100]))
+            >>> gplm.partial_fit(R_ix[100:], np.sin(R_ix[100:])).predict([[1.0]]).round(3)
+            array([[0.841]])
+        """
+        if not hasattr(self, "fit_"):
+            return self.fit(R_ix, y, Z_mx, in_sample_ix)
+        if Z_mx is not None:
+            got = "it in a later one. Leave it out."
+            raise SettingError(f"GPLM.partial_fit: Z_mx must be given at the first call alone; got {got}")
+        latents = check.points(self, R_ix, reset=False)
+        targets = _targets(y, len(latents), None if self.fit_.flat else self.fit_.M_mX.shape[1])
+        self.fit_ = self.fit_.with_rows(_twins(latents, in_sample_ix), targets)
         return self
 
     def predict(
@@ -214,6 +252,18 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
             "rank": self.rank_,
             "predicted_error": self.press_.error,
         }
+
+
+def _targets(y: ArrayLike, n: int, width: int | str | None) -> Array:
+    """Checked targets (n, width), or (n,) without a width."""
+    return check.array("GPLM", "y", y, (n,) if width is None else (n, width))
+
+
+def _twins(latents: Array, in_sample_ix: ArrayLike | None) -> list[Array]:
+    """The latents, and the second ones of the same rows if there are such."""
+    if in_sample_ix is None:
+        return [latents]
+    return [latents, check.array("GPLM", "in_sample_ix", in_sample_ix, latents.shape)]
 
 
 def _slopes(fit: GPLMFit, latents: Array) -> Float64:
