@@ -9,11 +9,14 @@ __all__ = [
     "R_AX_DATA",
     "R_IX",
     "R_IX_DATA",
+    "affine_error",
     "assert_same_up_to_sign",
     "blobs",
     "cloud",
+    "modes_of_strip",
     "sheet",
     "smooth",
+    "strip",
 ]
 
 
@@ -41,6 +44,28 @@ def smooth(n, d=2, D=4, seed=0):
     R_ix = np.random.default_rng(seed).uniform(-2, 2, (n, d))
     waves = np.random.default_rng(99).standard_normal((d, D))
     return R_ix, np.sin(R_ix @ waves) + 5.0
+
+
+def strip(a, seed=0, across=18):
+    """A rectangle a x 1, a point somewhere in each of its cells: evenly filled, and no grid."""
+    along = round(a * across)
+    cells = np.stack(np.meshgrid(np.arange(along), np.arange(across)), axis=-1).reshape(-1, 2)
+    placed = cells + np.random.default_rng(seed).random(cells.shape)
+    return placed * [a / along, 1.0 / across]
+
+
+def modes_of_strip(points, a, r):
+    """cos(i pi x / a) cos(j pi y), the `r` slowest, by falling exp(-(i^2 / a^2 + j^2)), and their (i, j)."""
+    waves = sorted(((i, j) for i in range(60) for j in range(20)), key=lambda w: w[0] ** 2 / a**2 + w[1] ** 2)
+    waves = np.array(waves[1 : r + 1])
+    return np.cos(np.pi * points[:, None] * waves / [a, 1.0]).prod(axis=2), waves.tolist()
+
+
+def affine_error(found, chart, found_new, chart_new):
+    """Relative Frobenius error of a new chart by the affine map that reads the chart from coordinates."""
+    known, new = (np.column_stack([np.ones(len(x)), x]) for x in (found, found_new))
+    read = new @ np.linalg.lstsq(known, chart)[0]
+    return np.linalg.norm(read - chart_new) / np.linalg.norm(chart_new - chart_new.mean(axis=0))
 
 
 R_IX, R_IX_DATA = smooth(120)

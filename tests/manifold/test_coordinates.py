@@ -6,40 +6,20 @@ import numpy as np
 import pytest
 
 from close import assert_close
+from dima.data.manifolds import s_curve
 from dima.errors import SettingError
 from dima.manifold import coordinates
 from dima.manifold.dmap import DMAP
-from manifold.shapes import blobs, cloud, sheet
+from manifold.shapes import affine_error, blobs, cloud, modes_of_strip, sheet, strip
 
 OTHERS = [name for name in coordinates.COORDINATES if name != "first"]
-
-
-def strip(a, seed=0, across=18):
-    """A rectangle a x 1, a point somewhere in each of its cells: evenly filled, and no grid."""
-    along = round(a * across)
-    cells = np.stack(np.meshgrid(np.arange(along), np.arange(across)), axis=-1).reshape(-1, 2)
-    placed = cells + np.random.default_rng(seed).random(cells.shape)
-    return placed * [a / along, 1.0 / across]
-
-
-def modes_of_strip(points, a, r):
-    """cos(i pi x / a) cos(j pi y), the `r` slowest, by falling exp(-(i^2 / a^2 + j^2)), and their (i, j)."""
-    waves = sorted(((i, j) for i in range(60) for j in range(20)), key=lambda w: w[0] ** 2 / a**2 + w[1] ** 2)
-    waves = np.array(waves[1 : r + 1])
-    return np.cos(np.pi * points[:, None] * waves / [a, 1.0]).prod(axis=2), waves.tolist()
-
-
-def affine_error(found, chart, found_new, chart_new):
-    """Relative Frobenius error of a new chart by the affine map that reads the chart from coordinates."""
-    known, new = (np.column_stack([np.ones(len(x)), x]) for x in (found, found_new))
-    read = new @ np.linalg.lstsq(known, chart)[0]
-    return np.linalg.norm(read - chart_new) / np.linalg.norm(chart_new - chart_new.mean(axis=0))
 
 
 @pytest.mark.parametrize(("a", "second"), [(1.5, 1), (3.5, 3), (6.5, 6), (9.5, 9)])
 def test_the_second_direction_of_a_strip_is_found_in_its_exact_modes(a, second):
     modes, waves = modes_of_strip(strip(a, across=14), a, 24)
-    chosen = coordinates.independent(modes, 2, seed=0)
+    found = coordinates.Modes(modes, None, None, None, 1.0, seed=0)
+    chosen = coordinates.COORDINATES["independent"](found, 2).modes_x
     assert chosen.tolist() == [0, second]
     assert [waves[i] for i in chosen] == [[1, 0], [0, 1]]
 
@@ -137,6 +117,36 @@ def test_saved_maps_are_equal_to_the_bit(name):
     assert_close(restored.transform(queries), found.transform(queries))
     assert_close(restored.self_excluded_, found.self_excluded_)
     assert_close(restored.modes_, found.modes_)
+
+
+@pytest.mark.parametrize("a", [2.5, 3.5, 4.0, 6.0])
+def test_a_chart_of_a_strip_reads_off_new_points_and_has_its_lengths(a):
+    known, new = strip(a), strip(a, seed=1)
+    found = DMAP(2, k=40, coordinates="chart").fit(known)
+    assert affine_error(found.embedding_, known, found.transform(new), new) < 0.08
+    plain = DMAP(2, k=40).fit(known)
+    assert affine_error(plain.embedding_, known, plain.transform(new), new) > 0.15
+    assert_close(found.embedding_.std(axis=0), np.array([a, 1.0]) / np.sqrt(12), rtol=0.15)
+    scaled = DMAP(2, k=40, coordinates="chart").fit(10 * known)
+    assert_close(scaled.embedding_, 10 * found.embedding_, atol=0.05)
+
+
+def test_a_chart_of_the_s_curve_is_its_plane():
+    (X, plane), (X_new, plane_new) = s_curve(1500, seed=1), s_curve(500, seed=2)
+    found = DMAP(2, coordinates="chart").fit(X)
+    assert affine_error(found.embedding_, plane, found.transform(X_new), plane_new) < 0.08
+    errors = {}
+    for name in ("first", "independent"):
+        other = DMAP(2, coordinates=name).fit(X)
+        errors[name] = affine_error(other.embedding_, plane, other.transform(X_new), plane_new)
+    assert errors["first"] > errors["independent"] > 0.1
+
+
+def test_a_chart_has_as_many_columns_as_coordinates():
+    found = DMAP(2, k=15, coordinates="chart").fit(sheet(300))
+    assert found.facts()["d"] == 2 < len(found.modes_) == len(found.eigenvalues_)
+    assert list(found.get_feature_names_out()) == ["dmap0", "dmap1"]
+    assert found.embedding_.std(axis=0)[0] > found.embedding_.std(axis=0)[1]
 
 
 def test_maps_saved_before_there_was_a_choice_have_the_first_modes():

@@ -3,24 +3,67 @@
 The slowest modes of a long sheet are harmonics cos(j pi x / a) of one direction: functions of the first
 of them, which tell a decoder nothing new. A choice looks at more modes than it needs.
 
-A way to choose is a function (modes (u, r), d, seed) -> the numbers (d,) of the modes that are taken,
-rising; r is d or more, slowest modes first, and d may be none.
+A way to choose is a function (`Modes`, d) -> `Choice`. Coordinates stay linear in the modes, so that what
+gives a new row its modes gives it its coordinates.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
+from dima.manifold import chart
+from dima.manifold.neighbors import Neighbors
 from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64, Int32
 
-__all__ = ["COORDINATES", "first", "independent", "modes_wanted", "unexplained"]
+__all__ = ["COORDINATES", "Choice", "Modes", "modes_wanted", "unexplained"]
 
 _MORE = 30  # modes looked at beyond the d that are wanted
 _ROWS = 1000  # rows a choice looks at
 _TIMES, _BESIDE = 3, 8  # neighbours of a local fit: so many for each of its coefficients, and so many more
 _NEW = 0.5  # of the largest unexplained share, from which a mode counts as a new direction
+_SLOW = 0.8  # eigenvalue of the fastest mode in a chart: a phase of 0.7 over the kernel's width
 _RIDGE = 1e-9  # of a local fit's mean square: solvable where neighbours coincide, and too little to bend it
+
+
+@dataclasses.dataclass(frozen=True)
+class Modes:
+    """What there is to choose from.
+
+    Attributes:
+        psi_ux: (u, r) values of the modes, slowest first; r is at least the d that are wanted.
+        eigenvalues: (r,) of these, falling.
+        near: (u, k) neighbours of each distinct row.
+        log_weight_u: (u,) log of what each distinct row weighs before distance counts.
+        rate: sharpness / bandwidth of the kernel.
+        seed: of the rows that are looked at.
+    """
+
+    psi_ux: Float64
+    eigenvalues: Float64
+    near: Neighbors
+    log_weight_u: Float64
+    rate: float
+    seed: int
+
+    def sample(self) -> Array:
+        """Numbers of the rows a choice looks at, rising."""
+        return np.sort(np.random.default_rng(self.seed).permutation(len(self.psi_ux))[:_ROWS])
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Coordinates: some of the modes, or a combination of them.
+
+    Attributes:
+        modes_x: (r,) numbers of the modes that are used, rising.
+        mixing_xx: (r, d) what each of these adds to each coordinate, per unit of the neighbours' distances;
+            None where each mode is a coordinate of its own.
+    """
+
+    modes_x: Int32
+    mixing_xx: Float64 | None = None
 
 
 def modes_wanted(name: str, d: int) -> int:
@@ -28,26 +71,40 @@ def modes_wanted(name: str, d: int) -> int:
     return d if name == "first" else d + _MORE
 
 
-def first(_modes_ux: Float64, d: int, _seed: int) -> Int32:
+def _first(_modes: Modes, d: int) -> Choice:
     """The `d` slowest modes."""
-    return np.arange(d, dtype=np.int32)
+    return Choice(np.arange(d, dtype=np.int32))
 
 
-def independent(modes_ux: Float64, d: int, seed: int) -> Int32:
+def _independent(modes: Modes, d: int) -> Choice:
     """The `d` slowest modes that are no functions of those chosen before them.
 
     Each is the first that local linear fits to the chosen ones leave half as much of as of any other.
 
-    Source: Dsilva, Talmon, Coifman and Kevrekidis 2018, section 3, with fits to the chosen modes alone:
+    Source: Dsilva, Talmon, Coifman and Kevrekidis 2018, with fits to the chosen modes alone:
     what was passed over is a function of these, and in few dimensions few rows have near neighbours.
     """
-    rows = _sample(len(modes_ux), seed)
-    modes, chosen = modes_ux[rows], np.arange(min(d, 1))
+    psi, chosen = modes.psi_ux[modes.sample()], np.arange(min(d, 1))
     while len(chosen) < d:
-        rest = np.setdiff1d(np.arange(modes.shape[1]), chosen)
-        left = unexplained(modes[:, chosen], modes[:, rest])
+        rest = np.setdiff1d(np.arange(psi.shape[1]), chosen)
+        left = unexplained(psi[:, chosen], psi[:, rest])
         chosen = np.append(chosen, rest[np.argmax(left >= _NEW * left.max())])
-    return np.sort(chosen).astype(np.int32)
+    return Choice(np.sort(chosen).astype(np.int32))
+
+
+def _chart(modes: Modes, d: int) -> Choice:
+    """Modes so combined that lengths along the sheet are kept; the longest direction first.
+
+    All that turn little from a row to its neighbours are used: of others, steps are no gradients.
+    """
+    start = _independent(modes, d).modes_x
+    if d == 0:
+        return Choice(start)
+    rows, n_modes = modes.sample(), max(int((modes.eigenvalues >= _SLOW).sum()), int(start.max()) + 1)
+    near = Neighbors(modes.near.ids[rows], modes.near.d2[rows])
+    log_w = modes.log_weight_u[near.ids] - modes.rate * near.d2.astype(np.float64)
+    gamma = chart.squared_gradients(modes.psi_ux[:, :n_modes], rows, near, log_w, d)
+    return Choice(np.arange(n_modes, dtype=np.int32), chart.isometric(gamma, start))
 
 
 def unexplained(given_ix: Float64, asked_ix: Float64) -> Float64:
@@ -56,7 +113,7 @@ def unexplained(given_ix: Float64, asked_ix: Float64) -> Float64:
     The root mean square of leave-one-out residuals of local linear fits, over that of the column: about
     0 for smooth functions, about 1 for what has nothing to do with the given.
 
-    Source: Dsilva et al. 2018, equations 12 and 13; the bandwidth is local here, the distance to a
+    Source: Dsilva et al. 2018; the bandwidth is local here, the distance to a
     neighbour, so that fast harmonics are told as functions too.
     """
     n, terms = len(given_ix), given_ix.shape[1] + 1
@@ -80,8 +137,8 @@ def _weights(given_ix: Float64, k: int) -> Float64:
     return np.exp(-(d2 - ordered[:, :1]) / width)
 
 
-def _sample(n: int, seed: int) -> Array:
-    return np.sort(np.random.default_rng(seed).permutation(n)[:_ROWS])
-
-
-COORDINATES: dict[str, Callable[[Float64, int, int], Int32]] = {"first": first, "independent": independent}
+COORDINATES: dict[str, Callable[[Modes, int], Choice]] = {
+    "first": _first,
+    "independent": _independent,
+    "chart": _chart,
+}

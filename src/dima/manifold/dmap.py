@@ -2,7 +2,8 @@
 
     psi_x(a) = 1/lambda_x sum_j P_aj psi_jx,      R_ax = lambda_x^t psi_x(a)
 
-with P the Markov chain of `graph`, its eigenpairs of `spectrum` and the row rule of `nystrom`.
+with P the Markov chain of `graph`, its eigenpairs of `spectrum` and the row rule of `nystrom`; which psi
+make the coordinates, or what combination of them, is said in `coordinates`.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -52,7 +53,9 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         | None = None,
         eps_mul: Annotated[float, Meta(ge=1e-40, le=1e40, description="factor on the median eps")] = 1.0,
         alpha: Annotated[float, Meta(ge=0, le=1, description="density normalisation: 0 none, 1 full")] = 1.0,
-        t: Annotated[float, Meta(ge=0, description="diffusion time: coordinates are lambda^t psi")] = 1.0,
+        t: Annotated[
+            float, Meta(ge=0, description="diffusion time: coordinates are lambda^t psi; a chart has none")
+        ] = 1.0,
         drop_trivial: Annotated[bool, Meta(description="leave the constant mode out")] = True,
         sym: Annotated[Literal["max", "mean"], Meta(description="how the graph is made symmetric")] = "max",
         ann_backend: Annotated[
@@ -60,7 +63,9 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         ] = "auto",
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of the eigensolver's start")] = 0,
         coordinates: Annotated[
-            str, OneOf(*COORDINATES), Meta(description="which modes: the first, or independent ones")
+            str,
+            OneOf(*COORDINATES),
+            Meta(description="first modes, independent ones, or a chart that keeps lengths"),
         ] = "first",
     ) -> None:
         self._store(locals())
@@ -106,11 +111,11 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     eigenvalues_ = Fitted[Float64](
         lambda fit: fit.eigenvalues,
-        "(d,) eigenvalues lambda of the Markov chain, falling, the constant mode left out.",
+        "(r,) eigenvalues lambda of the modes used, falling, the constant mode left out; a chart uses r > d.",
     )
     modes_ = Fitted[Int32](
         lambda fit: fit.mode_numbers,
-        "(d,) numbers of the modes used, slowest first; 0 is the constant mode.",
+        "(r,) numbers of the modes used, slowest first; 0 is the constant mode.",
     )
     embedding_ = Fitted[Float64](
         lambda fit: fit.coordinates(fit.psi_ux)[fit.rows.row_i],
@@ -132,7 +137,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """What there is to know of the fitted map: names in snake_case, JSON-plain values."""
         values = self.eigenvalues_
         return {
-            "d": len(values),
+            "d": self.fit_.settings["d"],
             "neighbours_k": self.k_,
             "encoder_bandwidth": self.eps_,
             "first_eigenvalue": float(values[0]),
@@ -142,4 +147,4 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     @property
     def _n_features_out(self) -> int:
-        return len(self.eigenvalues_)
+        return int(check.fitted(self).settings["d"])

@@ -5,11 +5,12 @@ import functools
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from scipy import sparse
 
 from dima.errors import DataError, SettingError, warn_user
 from dima.manifold import graph, spectrum
-from dima.manifold.coordinates import COORDINATES, modes_wanted
+from dima.manifold.coordinates import COORDINATES, Choice, Modes, modes_wanted
 from dima.manifold.neighbors import Neighbors, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
@@ -33,9 +34,10 @@ class DMAPFit:
         n_components: connected components of the neighbour graph.
         radius2_u: (u,) squared distance of each distinct row to its k-th nearest.
         log_weight_u: (u,) log of what each distinct row weighs before distance counts.
-        psi_ux: (u, d) right eigenvectors, of the falling `eigenvalues` (d,).
-        others_ux: (u, d) the same, each row's by the row rule over the others only.
-        modes_x: (d,) numbers of these modes, 0 the constant one; the first ones if None.
+        psi_ux: (u, r) right eigenvectors, of the falling `eigenvalues` (r,).
+        others_ux: (u, r) the same, each row's by the row rule over the others only.
+        modes_x: (r,) numbers of these modes, 0 the constant one; the first ones if None.
+        mixing_xx: (r, d) what each adds to each coordinate, in units of the data; None where each is one.
     """
 
     settings: dict[str, Any]
@@ -49,6 +51,7 @@ class DMAPFit:
     psi_ux: Float64
     others_ux: Float64
     modes_x: Int32 | None = None
+    mixing_xx: Float64 | None = None
 
     @functools.cached_property
     def rule(self) -> RowRule:
@@ -64,7 +67,9 @@ class DMAPFit:
         return np.arange(len(self.eigenvalues), dtype=np.int32) + np.int32(self.settings["drop_trivial"])
 
     def coordinates(self, psi_ax: Float64) -> Float64:
-        """Diffusion coordinates of rows with these values of the eigenvectors."""
+        """Coordinates (b, d) of rows with these values (b, r) of the eigenvectors."""
+        if self.mixing_xx is not None:
+            return psi_ax @ self.mixing_xx
         return psi_ax * self.eigenvalues ** self.settings["t"]
 
 
@@ -77,9 +82,11 @@ def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
     bandwidth = _bandwidth(settings_used, near, rows.unit2)
     log_k = graph.log_affinity(near, bandwidth, settings_used["beta"], settings_used["sym"])
     values, modes, n_components, log_density_u = _modes(settings_used, log_k, rows.weight_u)
-    chosen = _chosen(settings_used, modes, n_components)
-    values, modes = values[chosen], modes[:, chosen]
     log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * log_density_u
+    rate = settings_used["beta"] / bandwidth
+    found = Modes(modes, values, near, log_weight_u, rate, settings_used["seed"])
+    choice = _chosen(settings_used, found, n_components, rows.unit2)
+    values, modes = values[choice.modes_x], modes[:, choice.modes_x]
     others = graph.others_only(log_k, rows.weight_u, log_weight_u)
     fit = DMAPFit(
         settings=settings_used,
@@ -92,7 +99,8 @@ def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
         eigenvalues=values,
         psi_ux=modes,
         others_ux=graph.row_means(others, modes) / values,
-        modes_x=chosen + np.int32(settings_used["drop_trivial"]),
+        modes_x=choice.modes_x + np.int32(settings_used["drop_trivial"]),
+        mixing_xx=choice.mixing_xx,
     )
     _warn_if_localised(fit)
     return fit
@@ -103,7 +111,8 @@ def _warn_if_localised(fit: DMAPFit) -> None:
     if fit.n_components > 1 or not fit.settings["drop_trivial"] or len(fit.psi_ux) < _FEWEST:
         return  # parts were warned of already, a constant correlates with nothing, few rows tell nothing
     weight = fit.rows.weight_u[:, None] / fit.rows.weight_u.sum()
-    own, new = (x - (weight * x).sum(axis=0) for x in (fit.psi_ux, fit.others_ux))
+    mixed = (x if fit.mixing_xx is None else x @ fit.mixing_xx for x in (fit.psi_ux, fit.others_ux))
+    own, new = (x - (weight * x).sum(axis=0) for x in mixed)
     covariance = (weight * own * new).sum(axis=0)
     spread = np.sqrt((weight * own**2).sum(axis=0) * (weight * new**2).sum(axis=0))
     n_lost = int((covariance < _FAITHFUL * spread).sum())
@@ -165,10 +174,14 @@ def _modes(
     return values, modes, n_components, np.log(markov.density_i)
 
 
-def _chosen(settings_used: dict[str, Any], modes_ux: Float64, n_components: int) -> Int32:
-    """Numbers (d,) of the modes that become coordinates."""
+def _chosen(settings_used: dict[str, Any], modes: Modes, n_components: int, unit2: float) -> Choice:
+    """The d coordinates: the constant and what tells parts apart stay as they are, the rest is chosen."""
     d, constant = settings_used["d"], not settings_used["drop_trivial"]
-    known = min(d, constant + n_components - 1)  # the constant, and what tells parts apart, stay
-    choose = COORDINATES[settings_used["coordinates"]]
-    rest = choose(modes_ux[:, known:], d - known, settings_used["seed"])
-    return np.concatenate([np.arange(known, dtype=np.int32), np.int32(known) + rest])
+    known = min(d, constant + n_components - 1)
+    rest = dataclasses.replace(modes, psi_ux=modes.psi_ux[:, known:], eigenvalues=modes.eigenvalues[known:])
+    choice = COORDINATES[settings_used["coordinates"]](rest, d - known)
+    numbers = np.concatenate([np.arange(known, dtype=np.int32), np.int32(known) + choice.modes_x])
+    if choice.mixing_xx is None:
+        return Choice(numbers)
+    mixing = np.sqrt(unit2) * choice.mixing_xx
+    return Choice(numbers, scipy.linalg.block_diag(np.eye(known), mixing) if known else mixing)
