@@ -132,6 +132,10 @@ def density_alone(train, seed):
     return None, kernel_density(train)
 
 
+METHODS = {"dima": ours({}), "mixture": mixture, "50 Gaussians": fifty, "kernel density": density_alone}
+IN_PLANE = ("dima", "mixture")
+
+
 def measured(points, methods, seed, *, is_latents):
     train, held_out = points(seed)
     many = CUTS * min(N_DRAWN, len(held_out) // 2)
@@ -163,6 +167,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=[*SETS, *LATENTS], default=[*SETS, *LATENTS])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE")
     asked = parser.parse_args()
     given = dict(each.split("=", 1) for each in asked.setting)
@@ -170,8 +175,8 @@ def main():
     warnings.simplefilter("ignore")
     for name in asked.sets:
         is_latents = name in LATENTS
-        methods = {"dima": ours(given), "mixture": mixture}
-        methods |= {"50 Gaussians": fifty, "kernel density": density_alone} if is_latents else {}
+        known = METHODS | {"dima": ours(given)}
+        methods = {method: known[method] for method in asked.methods if is_latents or method in IN_PLANE}
         points = (SETS | LATENTS)[name]
         runs = [measured(points, methods, seed, is_latents=is_latents) for seed in range(asked.seeds)]
         show(name, runs)

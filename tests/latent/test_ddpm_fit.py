@@ -68,7 +68,9 @@ def test_given_states_are_walked_with_the_noise_asked_for(rng):
     assert fit.walk(table, 0, 0).shape == (0, 2)
 
 
-@pytest.mark.parametrize(("n", "steps"), [(20, 300), (142, 300), (1438, 2876), (60_000, 10_000)])
+@pytest.mark.parametrize(
+    ("n", "steps"), [(20, 300), (142, 300), (1438, 2876), (9000, 18_000), (60_000, 30_000)]
+)
 def test_training_steps_grow_with_the_points(n, steps):
     assert ddpm_fit._n_iter(None, n) == steps
     assert ddpm_fit._n_iter(7, n) == 7

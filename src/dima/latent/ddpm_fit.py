@@ -23,7 +23,7 @@ from dima.typing import Array, ArrayLike, Float32, Float64
 
 __all__ = ["DDPMFit", "engine_of", "fit_ddpm", "path_of"]
 
-_STEPS_EACH, _FEWEST_STEPS, _MOST_STEPS = 2, 300, 10_000  # of training, for each point and in all
+_STEPS_EACH, _FEWEST_STEPS, _MOST_STEPS = 2, 300, 30_000  # of training, for each point and in all
 _BLOCKS = 3  # residual blocks
 _TOGETHER = 16384  # samples walked at a time
 _DENSITY_STEPS = 64  # of the Runge-Kutta method

@@ -59,7 +59,7 @@ EpsRoot = Annotated[
     float, Meta(gt=0, description="below Adam's root; at 1e-8 training is smooth in its points")
 ]
 Steps = Annotated[
-    int, Meta(ge=0, description="training steps; two for each point, 300 to 10,000, if not given")
+    int, Meta(ge=0, description="training steps; two for each point, 300 to 30,000, if not given")
 ]
 VerboseEvery = Annotated[int, Meta(ge=0, description="log the loss about every so many steps; 0 never")]
 RecordEvery = Annotated[
