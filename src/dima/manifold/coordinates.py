@@ -19,7 +19,7 @@ from dima.typing import Array, Float64, Int32
 
 __all__ = ["COORDINATES", "Choice", "Modes", "modes_wanted", "unexplained"]
 
-_MORE = 30  # modes looked at beyond the d that are wanted
+_MORE = 38  # modes looked at beyond the d that are wanted
 _ROWS = 1000  # rows a choice looks at
 _TIMES, _BESIDE = 3, 8  # neighbours of a local fit: so many for each of its coefficients, and so many more
 _NEW = 0.5  # of the largest unexplained share, from which a mode counts as a new direction

@@ -61,7 +61,14 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         ann_backend: Annotated[
             str, OneOf("auto", *BACKENDS), Meta(description="neighbour search; auto goes by size")
         ] = "auto",
-        seed: Annotated[int, Meta(ge=0, lt=2**31, description="seed of the eigensolver's start")] = 0,
+        seed: Annotated[
+            int,
+            Meta(
+                ge=0,
+                lt=2**31,
+                description="seed of the eigensolver's start, and of the rows a choice looks at",
+            ),
+        ] = 0,
         coordinates: Annotated[
             str,
             OneOf(*COORDINATES),
