@@ -51,9 +51,9 @@ def train_ours(n, steps):
     return lambda: model.fit(Z)
 
 
-def sample_ours(n, steps, path):
+def sample_ours(n, steps, path, solver="ddim"):
     model = ours_fitted(n, steps)
-    return lambda: np.save(path, model.sample(SAMPLES, solver="ddim", steps=SAMPLING_STEPS))
+    return lambda: np.save(path, model.sample(SAMPLES, solver=solver, steps=SAMPLING_STEPS))
 
 
 @functools.cache
@@ -186,7 +186,11 @@ def difference():
 
 
 TASKS = {
-    "ours": {"train": train_ours, "sample": sample_ours},
+    "ours": {
+        "train": train_ours,
+        "sample": sample_ours,
+        "sample by 2M": functools.partial(sample_ours, solver="dpmpp_2m"),
+    },
     "published": {
         "train": train_published,
         "sample": sample_published,

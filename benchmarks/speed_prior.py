@@ -39,7 +39,8 @@ BARS = {
     ("eager", 5_000): "at least 4",
     ("eager", 60_000): "at least 4",
 }
-DRAWING = {"ours": ["sample"], "published": ["sample", "sample kept"]}
+DRAWING = {"ours": ["sample", "sample by 2M"], "published": ["sample", "sample kept"]}
+TITLES = {"sample kept": ", compiled once", "sample by 2M": ", dpmpp_2m"}
 LEVEL = 64  # width of the embedding of a noise level
 PRODUCTS = 200  # times a product is timed
 
@@ -129,7 +130,7 @@ def sample(sides, rounds, trained):
         }
         first, later = in_turn(asked, rounds)
         for (name, task), answer in first.items():
-            title = f"{name}, compiled once" if task == "sample kept" else name
+            title = name + TITLES.get(task, "")
             show(title, answer, later.get((name, task)), lambda seconds: f"{seconds:>9.3f}")
             if (name, task) in later:
                 W2 = sliced_w2(np.load(f"{folder}/{name} {task}.npy"), held_out) / floor
