@@ -22,7 +22,7 @@ from dima.settings import OneOf
 
 # fmt: off
 __all__ = [
-    "LEVELS", "Draws", "Dropout", "EpsRoot", "Examples", "Levels", "Patience", "Plan", "RecordEvery",
+    "CHUNK", "LEVELS", "Draws", "Dropout", "EpsRoot", "Examples", "Levels", "Patience", "Plan", "RecordEvery",
     "Steps", "Target", "VerboseEvery", "Weight", "draws_of", "held_out_loss", "point_losses", "step_loss",
 ]
 # fmt: on
@@ -30,7 +30,7 @@ __all__ = [
 _LOGNORMAL = (0.5, 1.2)  # mean and spread of log(alpha / sigma)
 _SHARE = 16  # points that share a level where the batch size allows
 _CHECKS = 32  # batches of a held-out check
-_CHUNK = 500  # steps between two records unless asked otherwise, at the most
+CHUNK = 500  # steps of one compiled scan, and between two records unless asked otherwise, at the most
 _RECORDS = 20  # records of a run at the least, where it has as many steps
 _POINT_DRAWS = 128  # noisy copies of a point over which its loss is a mean
 
@@ -89,7 +89,7 @@ class Plan:
     @property
     def every(self) -> int:
         """Steps between two records."""
-        return self.record_every or min(_CHUNK, max(1, self.n_iter // _RECORDS))
+        return self.record_every or min(CHUNK, max(1, self.n_iter // _RECORDS))
 
     @property
     def share(self) -> int:

@@ -107,10 +107,10 @@ def solve(
 
     def denoise(x: jax.Array, row: Rows) -> jax.Array:
         D = estimate(x, row, guide.condition)
-        if guide.weight is not None and guide.condition is not None:
-            D = targets.guided(D, estimate(x, row, None), guide.weight)
-        elif guide.weight is not None:
-            D = targets.guided(D, row.alpha / (row.alpha**2 + row.sigma**2) * x, guide.weight)
+        if guide.weight is not None:
+            of_gaussian = row.alpha / (row.alpha**2 + row.sigma**2) * x
+            weak = of_gaussian if guide.condition is None else estimate(x, row, None)
+            D = targets.guided(D, weak, guide.weight)
         if guide.bounds is not None:
             D = _within(D, guide.bounds, guide.is_dynamic)
         # A coordinate whose clean estimate is its known value walks down the noise of that value exactly.

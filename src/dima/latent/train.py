@@ -18,14 +18,13 @@ import optax
 from dima.blocks import rows_within
 from dima.latent.border import from_named, named
 from dima.latent.denoiser import Parameters
-from dima.latent.objective import Draws, Examples, Plan, draws_of, held_out_loss, step_loss
+from dima.latent.objective import CHUNK, Draws, Examples, Plan, draws_of, held_out_loss, step_loss
 from dima.progress import StepRecord
 from dima.typing import Arrays
 
 __all__ = ["Engine", "State", "advance", "optimiser", "run_steps", "split", "updated"]
 
 _WARM_UP = 100  # steps in which the learning rate rises
-_CHUNK = 500  # steps of one compiled scan at the most
 
 
 class State(NamedTuple):
@@ -61,7 +60,7 @@ class Engine:
     @property
     def most_steps(self) -> int:
         """Steps of one compiled scan at the most: their draws fit into a block."""
-        return min(_CHUNK, _affordable(self.plan, self.examples.points.shape[1]))
+        return min(CHUNK, _affordable(self.plan, self.examples.points.shape[1]))
 
     def start(self) -> State:
         """The state before the first step."""

@@ -65,9 +65,10 @@ class Autoencoder(BaseEstimator, abc.ABC):  # type: ignore[misc]  # untyped base
         """Training rows `X` (n, D) less what they would decode to had each been new."""
         return X - self.decode(self.training_codes(X)[1])
 
-    def expected_residual(self, X: Array) -> float:
+    def expected_residual(self, X: Array, left_out: Array | None = None) -> float:
         """Mean square of what decoding will leave of new rows, told from the training rows `X` (n, D)."""
-        return float(np.square(self.left_out(X[:_FEW])).mean())
+        left = self.left_out(X[:_FEW]) if left_out is None else left_out[:_FEW]
+        return float(np.square(left).mean())
 
     def training_rows(self) -> Float64 | None:
         """The training rows (n, D), where the part keeps them."""

@@ -162,13 +162,14 @@ def with_prior(
         else:
             _warn_of_small(fit.rows.classes or [], learnt.class_ix)
             prior = ByClass.fitted(make, Z, learnt.class_ix, training["checkpoint"])
+    residual, match = (_unless_raw(fit, name) for name in ("residual", "match"))
+    left_out = None if residual is None else fit.autoencoder.left_out(learnt.treated)
     fit = dataclasses.replace(
         fit,
         prior=prior,
         latent_error=np.sqrt(np.square(Z - known).mean(axis=0)),
-        residual=fit.autoencoder.expected_residual(learnt.treated),
+        residual=fit.autoencoder.expected_residual(learnt.treated, left_out),
     )
-    residual, match = (_unless_raw(fit, name) for name in ("residual", "match"))
     if residual is None and match is None and learnt.class_ix is None:
         return fit
 
@@ -176,7 +177,6 @@ def with_prior(
         return fit.decoded_draws(n, None if index is None else np.full(n, index), {"seed": seed})
 
     with measured("scatter"):
-        left_out = None if residual is None else fit.autoencoder.left_out(learnt.treated)
         kinds_of = Kinds.of(fit.rows.columns)
         scatter = ScatterByClass.fitted(pilot, learnt.treated, left_out, learnt.class_ix, match, kinds_of)
     return dataclasses.replace(fit, scatter=scatter)

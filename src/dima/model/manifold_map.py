@@ -131,10 +131,10 @@ class ManifoldMap(Autoencoder):
         left = self._left(X)
         return left if self.principal_ is None else _rest(left, self.principal_)
 
-    def expected_residual(self, X: Array) -> float:
+    def expected_residual(self, X: Array, left_out: Array | None = None) -> float:
         """Mean square of the residuals of the training rows `X` (n, D), each left out."""
         return float(
-            np.square(self.left_out(X)).mean()
+            np.square(self.left_out(X) if left_out is None else left_out).mean()
         )  # of all rows: what is left out is known for all alone
 
     def training_rows(self) -> Float64:
