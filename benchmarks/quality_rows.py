@@ -110,7 +110,7 @@ METHODS = {
     "training rows": lambda X, y, seed: (X, y),
     "mixture, standard columns": mixture("standard"),
     "mixture, rank columns": mixture("rank"),
-    "decoded alone": ours(columns="standard", residual="none", match="none"),
+    "decoded alone": ours(columns="standard", residual=None, match=None),
     "dima, standard columns": ours(columns="standard"),
     "dima, rank columns": ours(columns="rank"),
 }
