@@ -79,13 +79,28 @@ def test_first_contrast_singles_out_the_largest_component():
     assert abs(modes[0] - modes[20]) > 1
 
 
-@pytest.mark.parametrize("distance", [10.0, 60.0], ids=["lost in rounding", "underflow"])
+@pytest.mark.parametrize(
+    "distance", [6.0, 10.0, 60.0], ids=["next to nothing", "lost in rounding", "underflow"]
+)
 def test_edges_too_weak_to_be_seen_join_nothing(distance):
     points = np.vstack([cloud(40, 2), [[distance, 0.0]]])
     values, modes, n_components = spectrum.diffusion_modes(markov(points, k=6, bandwidth=0.5), 2, 0)
     assert n_components == 2
     assert values[0] == 1.0
     assert np.ptp(modes[:40, 0]) < 1e-10 < abs(modes[40, 0] - modes[0, 0])
+
+
+@pytest.mark.parametrize("rows", [0, 3000], ids=["lanczos", "dense"])
+def test_what_is_next_to_apart_has_the_modes_it_would_have_apart(monkeypatch, rows):
+    monkeypatch.setattr(spectrum, "_DENSE_ROWS", rows)
+    far = cloud(50, 2) + np.array([7.0, 0.0])
+    chain = markov(np.vstack([cloud(60, 2), far]), k=70, bandwidth=0.5)
+    values, modes, n_components = spectrum.diffusion_modes(chain, 4, seed=0)
+    truth = np.sort(np.linalg.eigvals(transitions(chain)).real)[::-1][1:5]
+    assert n_components == 2
+    assert 1e-12 < 1 - truth[0] < 1e-6
+    assert_close(values, truth, atol=1e-6)
+    assert_close(transitions(chain) @ modes, modes * values, atol=1e-5)
 
 
 def test_many_components_need_no_large_basis():
