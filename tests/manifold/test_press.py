@@ -132,3 +132,20 @@ def test_a_row_that_alone_fixes_its_prediction_has_a_large_residual():
     residuals = press.left_out(np.eye(4), np.ones((4, 2)), np.ones((4, 2)), np.ones(4) + 1e-3)
     assert_close(residuals, np.ones((4, 2)), atol=1e-9)
     assert np.isfinite(press.left_out(np.eye(4), np.ones((4, 2)), np.ones((4, 2)), np.ones(4))).all()
+
+
+@pytest.mark.parametrize("near", [None, 1.0])
+def test_quick_residuals_are_those_of_refits_at_the_best_of_what_was_tried(near):
+    Z = np.linspace(-1.5, 1.5, 60)[:, None]
+    Y = np.hstack([np.sin(3 * Z), Z**2 - (Z**2).mean()])
+    found, factor = press.residuals(Z, Y, Z[::3], near)
+    d2 = distance_matrix(Z, Z[::3])
+    width = factor * press.typical_distance(d2)
+    Phi = affinity(d2, width) @ whitening(affinity(distance_matrix(Z[::3], Z[::3]), width), press._JITTER)
+    by_hand = [left_out_by_hand(Phi, Y, ridge) for ridge in press._FEW_RIDGES]
+    best = min(by_hand, key=lambda residuals: (residuals**2).sum())
+    assert (found**2).sum() == pytest.approx((best**2).sum(), rel=0.02)
+    if near is None:
+        assert (found**2).sum() < 0.05 * (Y**2).sum()
+    else:
+        assert factor in near * press._NEAR

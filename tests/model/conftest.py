@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dima.data import manifolds
+from dima.manifold.dmap import DMAP
 from dima.model.dima import DIMA
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
@@ -16,7 +17,7 @@ def rows():
 
 @pytest.fixture(scope="session")
 def model(rows):
-    return ManifoldAutoencoder(4, dmap={"k": 60}, gplm={"m": 80}, prior=TINY).fit(rows)
+    return ManifoldAutoencoder(4, dmap=DMAP(k=60), gplm={"m": 80}, prior=TINY).fit(rows)
 
 
 @pytest.fixture(scope="session")

@@ -53,13 +53,28 @@ def test_more_dimensions_keep_more_of_held_out_rows(rows):
 
 def test_predicted_error_is_near_the_held_out_one(rows):
     model = ManifoldAutoencoder(8, prior=None).fit(rows[:250])
-    assert model.gplm_.press_.error == pytest.approx(1 - model.score(rows[250:]), rel=0.2)
+    assert model.facts()["predicted_error"] == pytest.approx(1 - model.score(rows[250:]), rel=0.2)
 
 
 def test_estimators_and_settings_handed_in_mean_the_same(rows):
-    by_settings = ManifoldAutoencoder(3, dmap={"k": 40}, gplm={"m": 50}, prior=None).fit(rows)
+    whole = {"k": 40, "coordinates": "first", "eps_mul": 1.0}
+    by_settings = ManifoldAutoencoder(3, dmap=whole, gplm={"m": 50}, prior=None).fit(rows)
     by_estimators = ManifoldAutoencoder(3, dmap=DMAP(k=40), gplm=GPLM(50), prior=None).fit(rows)
     assert_close(by_settings.transform(rows), by_estimators.transform(rows), atol=0)
+
+
+def test_what_settings_leave_open_is_chosen_and_what_they_say_is_kept(rows):
+    chosen = ManifoldAutoencoder(3, dmap={"k": 40, "alpha": 0.5}, prior=None).fit(rows)
+    assert {(trial.coordinates, trial.k, trial.eps_mul) for trial in chosen.trials_} == {
+        ("first", 40, 1.0),
+        ("chart", 40, 1.0),
+        ("chart", 40, 0.5),
+    }
+    assert chosen.dmap_.alpha == 0.5
+    by_power = ManifoldAutoencoder(3, dmap={"t": 2.0, "eps": 900.0}, prior=None).fit(rows)
+    assert {(trial.coordinates, trial.eps_mul) for trial in by_power.trials_} == {("first", 1.0)}
+    assert len({trial.k for trial in by_power.trials_}) == 4
+    assert ManifoldAutoencoder(3, dmap=DMAP(), d_diffusion=2, prior=None).fit(rows).trials_ == ()
 
 
 def test_d_given_in_dmap_serves(rows):

@@ -17,7 +17,7 @@ from dima.model.stages import collected
 def test_it_encodes_and_decodes_by_its_parts(rows):
     with collected() as stages:
         both = ManifoldMap(DMAP(3, k=40), GPLM(50), 3).fit(rows)
-    assert [stage.name for stage in stages] == ["encoder", "decoder"]
+    assert [stage.name for stage in stages] == ["tuning", "encoder", "decoder"]
     codes = both.encode(rows[:9] + 0.1)
     assert_close(codes, both.dmap.transform(rows[:9] + 0.1))
     assert_close(both.decode(codes), both.gplm.predict(codes))
@@ -34,6 +34,11 @@ def test_it_comes_back_and_says_what_both_chose(rows):
     assert again.facts() == both.facts()
     assert {"neighbours_k", "inducing_points_m", "predicted_error"} <= set(both.facts())
     assert [section.title for section in both.sections()] == ["Spectrum"]
+    chosen = ManifoldMap(DMAP(3, k=40), GPLM(50), free=["coordinates"]).fit(rows)
+    table = chosen.sections()[-1].tables[0]
+    assert [row[:2] for row in table.rows] == [["first", "40"], ["chart", "40"]]
+    again = ManifoldMap.from_arrays(*chosen.to_arrays())
+    assert (again.trials_, again.predicted_error_) == (chosen.trials_, chosen.predicted_error_)
 
 
 def test_without_diffusion_coordinates_it_is_pca(rows):

@@ -21,6 +21,7 @@ from dima.typing import Array, Float64, Int32
 __all__ = ["isometric", "squared_gradients"]
 
 _STEPS = 100  # of L-BFGS in each search
+_CLOSE = 1e-4  # relative gain of a step from which a search ends: further ones change no held-out error
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -90,7 +91,7 @@ def _searched(gamma: Float64, start: Int32, first: Array) -> tuple[float, Float6
             (inner, len(start)),
             "L-BFGS-B",
             jac=True,
-            options={"maxiter": _STEPS},
+            options={"maxiter": _STEPS, "ftol": _CLOSE},
         )
         L[among] = found.x.reshape(-1, len(start))
     return float(found.fun), L

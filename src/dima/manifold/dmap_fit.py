@@ -16,12 +16,12 @@ from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
 from dima.typing import Array, Float64, Int32
 
-__all__ = ["DMAPFit", "fit_dmap"]
+__all__ = ["MOST_NEIGHBOURS", "DMAPFit", "fit_dmap", "usual_neighbours"]
 
 _DIMENSION = 2  # taken when d is not given
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
-_MOST = 512  # neighbours beyond which memory grows and the error hardly falls
+MOST_NEIGHBOURS = 512  # beyond which which memory grows and the error hardly falls
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
 
 
@@ -121,11 +121,15 @@ def _warn_if_localised(fit: DMAPFit) -> None:
         warn_user(f"DMAP: {lost}, so that those of new rows mean little. Raise eps or k, or lower d.")
 
 
+def usual_neighbours(d: int, n: int) -> int:
+    """Neighbours taken for `d` coordinates of `n` rows when k is not given, where there are as many."""
+    return max(_FEWEST, min(MOST_NEIGHBOURS, int(np.ceil(2 * d * np.log2(n)))))
+
+
 def _neighbours(settings_used: dict[str, Any], n_distinct: int, n: int) -> int:
     k: int | None = settings_used["k"]
     if k is None:
-        wanted = int(np.ceil(2 * settings_used["d"] * np.log2(n)))
-        return min(n_distinct, max(_FEWEST, min(_MOST, wanted)))
+        return min(n_distinct, usual_neighbours(settings_used["d"], n))
     if k > n_distinct:
         rule = f"at most the number of distinct rows = {n_distinct}"
         raise SettingError(f"DMAP: k must be {rule}; got {k}. Lower k or pass more rows.")

@@ -21,7 +21,6 @@ __all__ = ["GPLMFit", "fit_gplm"]
 
 _MOST = 1024  # inducing points taken when m is not given
 _SAMPLE = 1000  # training rows whose distances to the inducing points set the scale of the search
-_SAME = 1e-13  # squared distance of standardised latents below which two are one, up to rounding
 _FAR = 30.0  # exponent d2 / bandwidth beyond which no inducing point is near
 
 
@@ -213,8 +212,7 @@ def _typical_distance(Z_ix: Float64, z_mx: Float64, k_eps: int | None, seed: int
     d2 = distance_matrix(sample, z_mx)
     if k_eps is not None:
         d2 = np.partition(d2, k_eps - 1, axis=1)[:, :k_eps]
-    apart = d2[d2 > _SAME]
-    return float(np.median(apart)) if len(apart) else 1.0
+    return press.typical_distance(d2)
 
 
 def _refuse_above(name: str, value: int | None, size: str, most: int, fix: str) -> None:

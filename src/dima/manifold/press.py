@@ -16,7 +16,7 @@ from dima.manifold.kernel import affinity, excited, whitening
 from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64
 
-__all__ = ["Choice", "Search", "choose", "leave_one_out", "left_out"]
+__all__ = ["Choice", "Search", "choose", "leave_one_out", "left_out", "residuals", "typical_distance"]
 
 _ROWS = 2500  # training rows the search looks at; the final fit uses all
 _CENTRES = 512  # inducing points the search uses at the most
@@ -24,6 +24,10 @@ _OUTPUTS = 64  # leading output directions the search looks at, and random ones 
 _RIDGES = np.logspace(-8, 1, 10)
 _FACTORS = 2.0 ** np.arange(-4, 7, 2)  # coarse grid of bandwidths around the median distance
 _REFINED = 2.0 ** np.array([-1.0, 1.0])
+_NEAR = 2.0 ** np.arange(-2, 3, 2)  # bandwidths tried where one near the best is known
+_FEW_RIDGES = _RIDGES[::2]
+_JITTER = 1e-11
+_SAME = 1e-13  # squared distance of standardised latents below which two are one, up to rounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +112,34 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
         curve = np.vstack([curve, *[tried(best * factor) for factor in _REFINED]])
     width, ridge, error = curve[curve[:, 2].argmin()]
     return Choice(float(width), float(ridge), float(error), curve)
+
+
+def residuals(Z_ix: Float64, Y: Float64, Z_mx: Float64, near: float | None = None) -> tuple[Float64, float]:
+    """Leave-one-out residuals (n, D) of a decoder that is quickly found, and its bandwidth.
+
+    Args:
+        Z_ix: standardised latents (n, d).
+        Y: centred targets (n, D).
+        Z_mx: inducing points (m, d).
+        near: a bandwidth near which to look. Bandwidths are in units of the typical squared distance.
+    """
+    d2_mm, d2_im = distance_matrix(Z_mx, Z_mx), distance_matrix(Z_ix, Z_mx)
+    unit, found = typical_distance(d2_im), []
+    for factor in _FACTORS if near is None else np.clip(near * _NEAR, _FACTORS[0], _FACTORS[-1]):
+        width = unit * factor
+        Phi = affinity(d2_im, width) @ whitening(affinity(d2_mm, width), _JITTER)
+        errors = leave_one_out(Phi, Y, _FEW_RIDGES)
+        found.append((errors.min(), factor, _FEW_RIDGES[errors.argmin()], Phi))
+    _, factor, ridge, Phi = min(found, key=lambda each: each[0])
+    g, Q = excited(Phi.T @ Phi)
+    rotated = Phi @ Q
+    return left_out(rotated, Y, rotated.T @ Y, g + ridge), factor
+
+
+def typical_distance(d2: Float64) -> float:
+    """Median of the squared distances, of those that are no rounding noise."""
+    apart = d2[d2 > _SAME]
+    return float(np.median(apart)) if len(apart) else 1.0
 
 
 def _condensed(Y: Float64, rng: np.random.Generator) -> Float64:

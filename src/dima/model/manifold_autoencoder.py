@@ -19,11 +19,13 @@ from dima.model.loadings import Loadings, loadings, slopes
 from dima.model.manifold_map import ManifoldMap
 from dima.model.parts import make_part
 from dima.model.scatter import Match, Residual
+from dima.model.tuning import TUNED, Trial
 from dima.typing import Array, ArrayLike, Float64
 
 __all__ = ["ManifoldAutoencoder"]
 
 _MOST = 32  # latent dimensions taken when d is not given
+_FIXED_BY = {"eps": "eps_mul", "t": "coordinates"}  # what a setting leaves no choice of: a chart has no t
 
 
 class ManifoldAutoencoder(LatentModel):
@@ -36,7 +38,8 @@ class ManifoldAutoencoder(LatentModel):
         d: latent dimension; half the ambient one, at most 32, if not given.
         d_diffusion: diffusion coordinates among the d, the others principal components of what these leave
             (0 is PCA); what is predicted to be best if not given.
-        dmap: the encoder: a `DMAP`, or settings for one.
+        dmap: the encoder: a `DMAP`, or settings for one. Of coordinates, k and eps_mul, what settings leave
+            open is chosen by the predicted error of new rows (see `tuning`); a `DMAP` is taken as it is.
         gplm: the decoder: a `GPLM`, or settings for one.
         prior, seed, columns, residual, match, impute: as in `LatentModel`.
 
@@ -75,6 +78,10 @@ class ManifoldAutoencoder(LatentModel):
 
     dmap_ = Fitted[DMAP](lambda fit: fit.autoencoder.dmap, "The fitted encoder.")
     gplm_ = Fitted[GPLM](lambda fit: fit.autoencoder.gplm, "The fitted decoder.")
+    trials_ = Fitted[tuple[Trial, ...]](
+        lambda fit: fit.autoencoder.trials_,
+        "Encoders that were tried, in order, and the errors predicted so; none where all was given.",
+    )
     latents_ = Fitted[Float64](
         lambda fit: fit.scale.apply(fit.autoencoder.training_codes(fit.autoencoder.training_rows())[1]),
         "(n, d) latents of the training rows as if each had been new; the prior learned these.",
@@ -128,7 +135,14 @@ class ManifoldAutoencoder(LatentModel):
             raise SettingError(
                 f"{owner}: d_diffusion must be at most d = {d}; got {self.d_diffusion}. Lower it."
             )
-        return ManifoldMap(dmap.set_params(d=d), gplm, self.d_diffusion).fit(X)
+        return ManifoldMap(dmap.set_params(d=d), gplm, self.d_diffusion, self._free()).fit(X)
+
+    def _free(self) -> tuple[str, ...]:
+        """Settings of the encoder that are chosen: an estimator says all of its own, a mapping some."""
+        given = (
+            TUNED if isinstance(self.dmap, DMAP) else {_FIXED_BY.get(name, name) for name in self.dmap or {}}
+        )
+        return tuple(name for name in TUNED if name not in given)
 
     @classmethod
     def _parts(cls, autoencoder: ManifoldMap) -> dict[str, Any]:

@@ -12,39 +12,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.base import clone
 
 from dima.fitted import below, from_arrays, to_arrays, under
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
 from dima.model.stages import measured
+from dima.model.tuning import Principal, Trial, Tuned, principal, row_errors, tune
 from dima.typing import Array, Arrays, Float64
 
 if TYPE_CHECKING:
     from dima.figures.report import Section
 
-__all__ = ["ManifoldMap", "Principal", "best_split"]
+__all__ = ["ManifoldMap"]
 
-_ROWS = 2500  # training rows the search for d1 looks at
-_CENTRES = 512  # inducing points of each decoder that is tried
-_PARTS = 4  # of d that are tried
-_FOLDS = 5
-_WORTH = 0.99  # of the error, below which fewer diffusion coordinates are taken
-
-
-@dataclasses.dataclass(frozen=True)
-class Principal:
-    """Principal components of what decoding leaves of the training rows, each left out.
-
-    Attributes:
-        center: (D,) mean of what is left.
-        axes: (d2, D) orthonormal.
-        error: squared error of the whole over the variance, as predicted for new rows.
-    """
-
-    center: Float64
-    axes: Float64
-    error: float
+_JUDGED = 2500  # training rows the predicted error is taken on
 
 
 class ManifoldMap(Autoencoder):
@@ -53,26 +36,43 @@ class ManifoldMap(Autoencoder):
     Args:
         dmap: the encoder, unfitted.
         gplm: the decoder, unfitted.
-        d_diffusion: diffusion coordinates d1 among the d; the split predicted to be best if None.
+        d_diffusion: diffusion coordinates d1 among the d; the number predicted to be best if None.
+        free: settings of the encoder, of `tuning.TUNED`, that are chosen by predicted error.
     """
 
-    def __init__(self, dmap: DMAP, gplm: GPLM, d_diffusion: int | None = None) -> None:
+    def __init__(
+        self, dmap: DMAP, gplm: GPLM, d_diffusion: int | None = None, free: Sequence[str] = ()
+    ) -> None:
         self.dmap = dmap
         self.gplm = gplm
         self.d_diffusion = d_diffusion
+        self.free = free
 
     def fit(self, X: Array) -> Self:
         """Fit the encoder, and the decoder to what rows encode to as known and as new ones."""
+        with measured("tuning"):
+            tuned = self._tuned(X)
+            self.dmap, self.d_diffusion_, self.trials_ = tuned.dmap, tuned.d_diffusion, tuned.trials
         with measured("encoder"):
-            self.dmap.fit(X)
+            if not hasattr(self.dmap, "fit_"):
+                self.dmap.fit(X)
         with measured("decoder"):
             known, near = self.dmap.embedding_, self.dmap.self_excluded_
-            d = known.shape[1]
-            split, error = best_split(self.gplm, near, X, self.d_diffusion)
-            self.d_diffusion_, used = split, split or d
+            d, split = known.shape[1], self.d_diffusion_
+            used = split or d
             self.gplm.fit(near[:, :used], X, in_sample_ix=known[:, :used])
-            self.principal_ = None if split == d else _principal(self._left(X), d - split, error)
+            self.principal_, self.predicted_error_ = None, self.gplm.press_.error
+            if split < d:
+                left = self._left(X)
+                self.principal_ = principal(left, d - split)
+                self.predicted_error_ = _predicted(left, X, d - split)
         return self
+
+    def _tuned(self, X: Array) -> Tuned:
+        """The encoder, and how many of its coordinates are used."""
+        if self.d_diffusion is not None and not self.free:
+            return Tuned(clone(self.dmap), self.d_diffusion, ())
+        return tune(self.dmap, self.free, X, self.d_diffusion)
 
     def encode(self, X: Array) -> Float64:
         """Coordinates (b, d): diffusion coordinates, then principal ones of the rest."""
@@ -129,7 +129,7 @@ class ManifoldMap(Autoencoder):
     def left_out(self, X: Array) -> Float64:
         """Residuals (n, D) of the training rows, each left out of encoder and decoder."""
         left = self._left(X)
-        return left if self.principal_ is None else _rest(left, self.principal_)
+        return left if self.principal_ is None else self.principal_.rest(left)
 
     def expected_residual(self, X: Array, left_out: Array | None = None) -> float:
         """Mean square of the residuals of the training rows `X` (n, D), each left out."""
@@ -146,6 +146,8 @@ class ManifoldMap(Autoencoder):
         dmap, dmap_arrays = self.dmap.to_arrays()
         gplm, gplm_arrays = self.gplm.to_arrays()
         saved = {"dmap": dmap, "gplm": gplm, "d_diffusion": self.d_diffusion_, "principal": None}
+        saved["predicted_error"] = self.predicted_error_
+        saved["trials"] = [dataclasses.asdict(trial) for trial in self.trials_]
         arrays = under("dmap", dmap_arrays) | under("gplm", gplm_arrays)
         if self.principal_ is not None:
             saved["principal"], own = to_arrays(self.principal_)
@@ -161,91 +163,53 @@ class ManifoldMap(Autoencoder):
         split: Any = saved.get("d_diffusion", dmap.embedding_.shape[1])
         self, plain = cls(dmap, gplm, split), saved.get("principal")
         self.d_diffusion_ = split
-        self.principal_ = plain and from_arrays(Principal, plain, below(arrays, "principal"))
+        own = below(arrays, "principal")
+        self.principal_ = None if plain is None else from_arrays(Principal, plain, own)
+        # Once kept beside the principal components.
+        self.predicted_error_ = saved.get("predicted_error", (plain or {}).get("error", gplm.press_.error))
+        self.trials_ = tuple(Trial(**each) for each in saved.get("trials", ()))
         return self
 
     def facts(self) -> dict[str, Any]:
         """What encoder and decoder chose for themselves."""
-        found = self.dmap.facts() | self.gplm.facts() | {"diffusion_coordinates": self.d_diffusion_}
+        own = {"diffusion_coordinates": self.d_diffusion_, "predicted_error": self.predicted_error_}
+        found = self.dmap.facts() | self.gplm.facts() | own
         if not self.d_diffusion_:  # nothing is made of the map's coordinates
             found = {name: value for name, value in found.items() if not name.endswith("_eigenvalue")}
-        return found if self.principal_ is None else found | {"predicted_error": self.principal_.error}
+        return found
 
     def sections(self) -> "Sequence[Section]":
-        """The spectrum of the diffusion map, where its coordinates are among the latents."""
-        if not self.d_diffusion_:
-            return []
+        """The maps that were tried, and the spectrum of the one whose coordinates are among the latents."""
         # Pictures bring matplotlib; only a report draws.
         from dima.figures import curve, png
-        from dima.figures.report import Section
+        from dima.figures.report import Section, Table
 
-        text = "Eigenvalues of the diffusion map: how slowly each coordinate varies along the data."
-        return [Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),))]
-
-
-def best_split(gplm: GPLM, self_excluded: Float64, X: Array, given: int | None = None) -> tuple[int, float]:
-    """How many of the d coordinates should be diffusion coordinates, and the error predicted for new rows.
-
-    Quarters of d are tried, then an eighth more and less, on at most 2,500 rows: a decoder of the first
-    coordinates, its leave-one-out residuals, and principal components of four fifths of these judged by the
-    last. More diffusion coordinates must be better by a hundredth: what is linear needs no map.
-
-    Args:
-        gplm: a decoder with the settings that will be used.
-        self_excluded: (n, d) diffusion coordinates of each row as if it had been new.
-        X: rows (n, D).
-        given: the number to judge, where it is not to be chosen.
-    """
-    rows = np.sort(np.random.default_rng(gplm.seed).permutation(len(X))[:_ROWS])
-    codes, targets, d = self_excluded[rows], np.asarray(X[rows], np.float64), self_excluded.shape[1]
-    total = float(((targets - targets.mean(axis=0)) ** 2).sum()) or 1.0
-    errors: dict[int, float] = {}
-
-    def tried(splits: Sequence[int]) -> int:
-        for split in sorted(set(splits) - errors.keys()):
-            left = _left_of(gplm, codes[:, :split], targets) if split else targets
-            errors[split] = _judged(left, d - split) / total
-        # From none upwards, so that one more must earn its place.
-        best = min(errors)
-        for split in sorted(errors):
-            best = split if errors[split] < _WORTH * errors[best] else best
-        return best
-
-    if given is not None:
-        return given, errors[tried([given])]
-    best = tried([round(d * part / _PARTS) for part in range(_PARTS + 1)])
-    step = max(1, round(d / (2 * _PARTS)))
-    best = tried([max(best - step, 0), min(best + step, d)])
-    return best, errors[best]
+        found = []
+        if self.d_diffusion_:
+            text = "Eigenvalues of the diffusion map: how slowly each coordinate varies along the data."
+            found.append(Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),)))
+        if self.trials_:
+            headers = [
+                "coordinates",
+                "neighbours",
+                "bandwidth / median",
+                "diffusion coordinates",
+                "error / variance",
+            ]
+            rows = [
+                [one.coordinates, str(one.k), f"{one.eps_mul:g}", str(one.d_diffusion), f"{one.error:.4f}"]
+                for one in self.trials_
+            ]
+            text = (
+                "Each map with as many of its coordinates as do best; other latents are principal components."
+            )
+            note = "Errors are those predicted of new rows, by a small decoder that leaves each row out."
+            found.append(Section("Choice of the diffusion map", text, (), (Table(headers, rows, note),)))
+        return found
 
 
-def _left_of(gplm: GPLM, codes: Float64, targets: Float64) -> Float64:
-    """Leave-one-out residuals of a small decoder."""
-    small = {"m": min(len(codes), gplm.m or _CENTRES, _CENTRES), "k_eps": None, "pred_k": None}
-    return GPLM(**gplm.get_params() | small).fit(codes, targets).left_out(codes, targets)
-
-
-def _judged(left: Float64, d: int) -> float:
-    """Squared error of what `d` principal components of other rows leave of each row."""
-    if d == 0:
-        return float((left**2).sum())
-    fold, error = np.arange(len(left)) % _FOLDS, 0.0
-    for part in range(_FOLDS):
-        found = _principal(left[fold != part], d)
-        error += float((_rest(left[fold == part], found) ** 2).sum())
-    return error
-
-
-def _principal(left: Float64, d: int, error: float = 0.0) -> Principal:
-    """The `d` leading principal components of residuals (n, D)."""
-    # scikit-learn's, which chooses a solver by size.
-    from sklearn.decomposition import PCA
-
-    axes = PCA(min(d, *left.shape), random_state=0).fit(left).components_
-    return Principal(left.mean(axis=0), axes.astype(np.float64), error)
-
-
-def _rest(left: Float64, principal: Principal) -> Float64:
-    """Residuals (n, D) less their principal part."""
-    centred = left - principal.center
-    return centred - (centred @ principal.axes.T) @ principal.axes
+def _predicted(left: Float64, X: Array, d: int) -> float:
+    """Squared error over variance of what `d` principal components of other rows leave of residuals."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
+    centred = X[rows] - X[rows].mean(axis=0, dtype=np.float64)
+    return float(row_errors(left[rows], d).sum()) / (float((centred**2).sum()) or 1.0)

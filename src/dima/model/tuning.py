@@ -1,0 +1,250 @@
+"""Which diffusion map suits the decoder, and how many of its coordinates, by the predicted error of new rows.
+
+Every map of a short table is fitted to a sample of the rows. A small decoder of its first coordinates is left
+without each row in turn, and principal components take what it leaves: see `manifold_map`. Their error tells
+which map to take, and where principal components alone do as well, none.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+
+from dima.errors import DataError, NumericsError, warn_user
+from dima.manifold import press
+from dima.manifold.dmap import DMAP
+from dima.manifold.dmap_fit import MOST_NEIGHBOURS, usual_neighbours
+from dima.manifold.rows import DistinctRows
+from dima.scaling import Standardizer
+from dima.typing import Array, Float64
+
+__all__ = ["TUNED", "Principal", "Trial", "Tuned", "principal", "row_errors", "tune"]
+
+TUNED = ("coordinates", "k", "eps_mul")  # settings of a map that are chosen where the user leaves them open
+_MAPS = (  # these, the neighbours as a multiple of the usual number
+    ("first", 1, 1.0),
+    ("chart", 1, 1.0),
+    ("chart", 0.5, 1.0),
+    ("chart", 1, 0.5),
+    ("chart", 2, 0.5),
+    ("chart", 4, 0.5),
+)
+_TELLING, _HOPELESS = 2, 1.1  # maps after which no more are tried, where the error of principal components
+# alone is so many times less
+_ROWS = 2500  # training rows maps are fitted to
+_JUDGED = 1500  # and of these, rows they are judged by
+_CENTRES = 256  # inducing points of the decoders
+_COLUMNS = 128  # principal columns of the rows; what they leave is the same for every map
+_PARTS = 4  # of d that are tried as the number of diffusion coordinates; then an eighth more and less
+_FOLDS = 5
+_WORTH = 0.99  # of the error, below which more diffusion coordinates are taken
+
+
+@dataclasses.dataclass(frozen=True)
+class Principal:
+    """Principal components of what decoding leaves of the training rows, each left out.
+
+    Attributes:
+        center: (D,) mean of what is left.
+        axes: (d2, D) orthonormal.
+    """
+
+    center: Float64
+    axes: Float64
+
+    def rest(self, left: Float64) -> Float64:
+        """Residuals (n, D) less their principal part."""
+        centred = left - self.center
+        return centred - (centred @ self.axes.T) @ self.axes
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A map that was tried: its settings, how many quarters of its coordinates do best, and the error so."""
+
+    coordinates: str
+    k: int
+    eps_mul: float
+    d_diffusion: int
+    error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuned:
+    """The map that is taken: fitted to all rows, or not yet.
+
+    Attributes:
+        dmap: the map.
+        d_diffusion: how many of its coordinates, 0 where principal components do as well.
+        trials: all that were tried, in order.
+    """
+
+    dmap: DMAP
+    d_diffusion: int
+    trials: tuple[Trial, ...]
+
+
+def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = None) -> Tuned:
+    """Choose the settings `free` of the map (of `TUNED`), and how many of its coordinates are used.
+
+    Principal components alone are taken unless a map is better by a hundredth, and by two standard errors of
+    the mean of the rows' differences: what is linear needs no map.
+
+    Args:
+        dmap: an unfitted map with a d.
+        free: names of its settings that are chosen.
+        X: training rows (n, D).
+        d_diffusion: the number of its coordinates, where it is not to be chosen.
+    """
+    few = X[np.sort(np.random.default_rng(dmap.seed).permutation(len(X))[:_ROWS])] if free else X
+    share, n_distinct = len(few) / len(X), len(DistinctRows.of(few, "DMAP").R_uX)
+    judge, best = _Judge.of(few, dmap.seed), None
+    quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
+    without, trials = judge.row_errors(judge.targets, dmap.d), list[Trial]()
+    for tried in _tried(dmap, free, share, n_distinct):
+        try:
+            messages = _fitted_quietly(tried, few)
+        except (DataError, NumericsError):
+            if not trials:
+                raise
+            continue
+        split, rows = judge.best_split(tried.self_excluded_, quarters)
+        error = float(rows.mean()) / judge.total
+        trials.append(Trial(tried.coordinates, tried.k_, tried.eps_mul, split, error))
+        if best is None or rows.mean() < best[2].mean():
+            best = tried, split, rows, messages
+        if len(trials) == _TELLING and best[2].mean() > _HOPELESS * without.mean():
+            break
+    assert best is not None  # the first map is tried whatever happens, and raises if it cannot be fitted
+    taken, split, rows, messages = best
+    if d_diffusion is None:
+        split, rows = judge.best_split(taken.self_excluded_, _eighths(split, dmap.d))
+        split *= _is_surely_less(rows, without)
+    if share < 1:
+        return Tuned(_for_all(taken, dmap, share, n_distinct), split, tuple(trials))
+    for message in messages:
+        warn_user(message)
+    return Tuned(taken, split, tuple(trials))
+
+
+def principal(left: Float64, d: int) -> Principal:
+    """The `d` leading principal components of residuals (n, D)."""
+    axes = PCA(min(d, *left.shape), random_state=0).fit(left).components_
+    return Principal(left.mean(axis=0), axes.astype(np.float64))
+
+
+def row_errors(left: Float64, d: int) -> Float64:
+    """Squared error (n,) of what `d` principal components of other rows leave of each of `left` (n, D)."""
+    if d == 0:
+        return (left**2).sum(axis=1)
+    fold, errors = np.arange(len(left)) % _FOLDS, np.empty(len(left))
+    for part in range(_FOLDS):
+        found = principal(left[fold != part], d)
+        errors[fold == part] = (found.rest(left[fold == part]) ** 2).sum(axis=1)
+    return errors
+
+
+def _quarters(d: int) -> list[int]:
+    return [max(1, round(d * part / _PARTS)) for part in range(1, _PARTS + 1)]
+
+
+def _eighths(split: int, d: int) -> list[int]:
+    """A number, and an eighth of `d` less and more."""
+    step = max(1, round(d / (2 * _PARTS)))
+    return [max(1, split - step), split, min(split + step, d)]
+
+
+def _tried(dmap: DMAP, free: Sequence[str], share: float, n_distinct: int) -> Iterator[DMAP]:
+    """The maps of the table for a share of the rows, each once, with all that is not free as it was."""
+    usual = usual_neighbours(dmap.d, n_distinct)
+    fixed = dmap.k if dmap.k is None or share == 1 else max(2, round(dmap.k * share))
+    seen: list[dict[str, object]] = []
+    for coordinates, times, eps_mul in _MAPS:
+        k = min(n_distinct, MOST_NEIGHBOURS, round(times * usual))
+        wanted = {"coordinates": coordinates, "k": k, "eps_mul": eps_mul}
+        chosen = {"k": fixed} | {name: value for name, value in wanted.items() if name in free}
+        if chosen not in seen:
+            seen.append(chosen)
+            yield clone(dmap).set_params(**chosen)
+
+
+def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int) -> DMAP:
+    """The map of a share of the rows for all of them: as large a share of these is as far away."""
+    k = asked.k if asked.k is not None else min(MOST_NEIGHBOURS, n_distinct, round(taken.k_ / share))
+    return clone(taken).set_params(k=k)
+
+
+def _fitted_quietly(dmap: DMAP, X: Array) -> list[str]:
+    """Fit the map, and give what it warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dmap.fit(X)
+    return [str(each.message) for each in caught]
+
+
+def _is_surely_less(errors: Float64, than: Float64) -> bool:
+    """Whether errors (n,) of rows are less by more than a hundredth and more than chance."""
+    gain = than - errors
+    return bool(gain.mean() > max((1 - _WORTH) * than.mean(), 2 * gain.std() / np.sqrt(len(gain))))
+
+
+@dataclasses.dataclass
+class _Judge:
+    """What maps of the same rows are judged by.
+
+    Attributes:
+        rows: (s,) numbers of the rows.
+        targets: (s, D') these rows, centred, in few columns.
+        left: squared norm (s,) of what these columns leave.
+        centres: (m,) which of these rows are inducing points.
+        total: mean squared norm of the centred rows.
+        factor: the bandwidth that was best last, as a multiple of the typical squared distance.
+    """
+
+    rows: Array
+    targets: Float64
+    left: Float64
+    centres: Array
+    total: float
+    factor: float | None = None
+
+    @classmethod
+    def of(cls, X: Array, seed: int) -> Self:
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.permutation(len(X))[:_JUDGED])
+        centred = X[rows] - X[rows].mean(axis=0, dtype=np.float64)
+        targets, norms = centred, (centred**2).sum(axis=1)
+        if X.shape[1] > _COLUMNS:
+            targets = centred @ principal(centred, _COLUMNS).axes.T
+        left = np.maximum(norms - (targets**2).sum(axis=1), 0.0)
+        centres = np.sort(rng.permutation(len(rows))[:_CENTRES])
+        return cls(rows, targets, left, centres, float(norms.mean()) or 1.0)
+
+    def best_split(self, self_excluded: Float64, splits: Iterable[int]) -> tuple[int, Float64]:
+        """How many of the coordinates (n, d) of rows as if new are best, of some numbers; the errors so.
+
+        More must be better by a hundredth.
+        """
+        codes, d = self_excluded[self.rows], self_excluded.shape[1]
+        found: dict[int, Float64] = {}
+        for split in sorted(set(splits), reverse=True):
+            residuals = self._left_out(codes[:, :split]) if split else self.targets
+            found[split] = self.row_errors(residuals, d - split)
+        best = min(found)
+        for split in sorted(found):
+            best = split if found[split].mean() < _WORTH * found[best].mean() else best
+        return best, found[best]
+
+    def row_errors(self, residuals: Float64, d: int) -> Float64:
+        """Squared error (s,) of what is left once `d` principal components are taken."""
+        return row_errors(residuals, d) + self.left
+
+    def _left_out(self, codes: Float64) -> Float64:
+        """Residuals (s, D') of a small decoder of codes (s, d1), each row left out."""
+        Z = Standardizer.of(codes, common=True).apply(codes)
+        found, self.factor = press.residuals(Z, self.targets, Z[self.centres], near=self.factor)
+        return found

@@ -1,0 +1,110 @@
+"""The map that is chosen is the one held-out rows would have chosen, and no map where none pays."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from close import assert_close
+from dima.data import manifolds
+from dima.errors import DataError, SettingError
+from dima.manifold.dmap import DMAP
+from dima.manifold.gplm import GPLM
+from dima.model import tuning
+from dima.model.manifold_map import ManifoldMap
+from dima.model.tuning import TUNED, principal, row_errors, tune
+
+
+def held_out_error(trial, train, test):
+    dmap = DMAP(2, k=trial.k, coordinates=trial.coordinates, eps_mul=trial.eps_mul)
+    both = ManifoldMap(dmap, GPLM(), trial.d_diffusion).fit(train)
+    left = test - both.decode(both.encode(test))
+    return float((left**2).sum() / ((test - train.mean(axis=0)) ** 2).sum())
+
+
+def test_the_map_that_is_taken_is_among_the_best_on_held_out_rows():
+    X = manifolds.swiss_roll(1300, seed=3)[0]
+    train, test = X[:1000], X[1000:]
+    tuned = tune(DMAP(2), TUNED, train)
+    errors = {trial: held_out_error(trial, train, test) for trial in tuned.trials}
+    taken = min(tuned.trials, key=lambda trial: trial.error)
+    assert (tuned.dmap.coordinates, tuned.dmap.k_) == (taken.coordinates, taken.k)
+    assert errors[taken] < 1.5 * min(errors.values())
+    assert errors[taken] < 0.5 * errors[tuned.trials[0]]
+    assert errors[taken] < 0.01
+
+
+def test_settings_tried_are_those_left_free(rows):
+    assert {trial.k for trial in tune(DMAP(3, k=30), ["coordinates"], rows).trials} == {30}
+    assert {trial.coordinates for trial in tune(DMAP(3), ["k"], rows).trials} == {"first"}
+    tuned = tune(DMAP(3, k=30), [], rows)
+    assert len(tuned.trials) == 1
+    assert_close(tuned.dmap.embedding_, DMAP(3, k=30).fit(rows).embedding_)
+
+
+def test_what_is_linear_needs_no_map(rng):
+    flat = rng.standard_normal((300, 2)) @ rng.standard_normal((2, 6)) + 0.1 * rng.standard_normal((300, 6))
+    assert tune(DMAP(2), TUNED, flat).d_diffusion == 0
+    assert tune(DMAP(2), TUNED, flat, 1).d_diffusion == 1
+
+
+def test_a_gain_on_few_rows_is_chance(rng):
+    errors = rng.exponential(size=400)
+    lucky = errors.copy()
+    lucky[errors.argmax()] = 0.0
+    assert not tuning._is_surely_less(lucky, errors)
+    assert tuning._is_surely_less(0.9 * errors, errors)
+    assert not tuning._is_surely_less(0.995 * errors, errors)
+
+
+@pytest.mark.parametrize("asked", [None, 200])
+def test_of_many_rows_a_share_is_looked_at_and_neighbours_are_as_large_a_share(monkeypatch, asked):
+    X = manifolds.s_curve(900)[0]
+    monkeypatch.setattr(tuning, "_ROWS", 300)
+    free = [name for name in TUNED if name != "k" or asked is None]
+    tuned = tune(DMAP(2, k=asked), free, X)
+    assert not hasattr(tuned.dmap, "fit_")
+    taken = min(tuned.trials, key=lambda trial: trial.error)
+    assert tuned.dmap.coordinates == taken.coordinates
+    assert tuned.dmap.eps_mul == taken.eps_mul
+    assert tuned.dmap.k == (asked or 3 * taken.k)
+    assert asked is None or {trial.k for trial in tuned.trials} == {67}
+
+
+def test_a_map_that_cannot_be_fitted_is_passed_over_unless_it_is_the_first(rng):
+    tiny = rng.standard_normal((6, 4))
+    tuned = tune(DMAP(4), TUNED, tiny)
+    assert tuned.trials[0].coordinates == "first"
+    with pytest.raises(DataError):
+        tune(DMAP(2), TUNED, np.ones((20, 3)))
+    with pytest.raises(SettingError, match="k must be at most"):
+        tune(DMAP(2, k=50), [], rng.standard_normal((20, 3)))
+
+
+def test_only_what_is_taken_warns(rng):
+    apart = np.vstack([manifolds.s_curve(100)[0], manifolds.s_curve(100)[0] + 1e3])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tune(DMAP(2), TUNED, apart)
+    assert [str(each.message)[:5] for each in caught].count("DMAP:") <= 1
+
+
+@pytest.mark.parametrize("d", [0, 1, 3])
+def test_row_errors_are_those_of_components_of_other_rows(rng, d):
+    left = rng.standard_normal((50, 6)) * [5, 3, 1, 1, 1, 0.5] + 2
+    by_hand = np.empty(50)
+    for fold in range(5):
+        inside = np.arange(50) % 5 == fold
+        center = left[~inside].mean(axis=0)
+        axes = np.linalg.svd(left[~inside] - center, full_matrices=False)[2][:d]
+        rest = left[inside] - center
+        by_hand[inside] = ((rest - rest @ axes.T @ axes) ** 2).sum(axis=1)
+    assert_close(row_errors(left, d), by_hand if d else (left**2).sum(axis=1), atol=1e-9)
+    assert principal(left, 3).axes.shape == (3, 6)
+
+
+def test_columns_beyond_the_leading_ones_count_as_left(monkeypatch, rng):
+    X = rng.standard_normal((80, 30)) @ rng.standard_normal((30, 30))
+    whole = tune(DMAP(3, k=20), [], X, 2).trials[0].error
+    monkeypatch.setattr(tuning, "_COLUMNS", 25)
+    assert tune(DMAP(3, k=20), [], X, 2).trials[0].error == pytest.approx(whole, rel=0.02)
