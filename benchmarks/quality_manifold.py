@@ -65,10 +65,11 @@ def of_statsmodels(name, seed):
 
 
 def images(name, n, seed):
-    """Other n training images for each seed, unless there are too few, and 2,000 test images."""
-    first = (seed * n) % (60_000 - n + 1)
-    train = load(name, "train").images[first : first + n]
-    return unit(train), unit(load(name, "test").images[:2000]), None
+    """Other n training images for each seed; where few, other training images are held out."""
+    first = seed * n % (60_000 - n + 1)
+    known = load(name, "train").images
+    train, others = known[first : first + n], known[-2000:]
+    return unit(train), unit(load(name, "test").images[:2000] if n >= 10_000 else others), None
 
 
 def unit(pictures):

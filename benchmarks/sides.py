@@ -10,7 +10,7 @@ import sys
 import time
 
 import numpy as np
-from datasets import manifold
+from datasets import manifold, mnist
 
 
 def fit_ours(n: int, D: int) -> dict[str, float]:
@@ -33,6 +33,62 @@ def fit_peer(n: int, D: int) -> dict[str, float]:
     residual = test - np.asarray(model.dec(model.enc(test)))
     error = float((residual**2).sum() / ((test - X.mean(axis=0)) ** 2).sum())
     return {"seconds": seconds, "error": error}
+
+
+def mnist_ours(n: int, d: int) -> dict[str, float]:
+    """Fit of n images with d latents (0: as many as are taken by themselves), then new rows a second."""
+    from dima import ManifoldAutoencoder
+
+    X, test = mnist(n)
+    began = time.perf_counter()
+    model = ManifoldAutoencoder(d or None, prior=None).fit(X)
+    found = {"seconds": time.perf_counter() - began}
+    found |= {f"{stage.name}_seconds": stage.seconds for stage in model.stages_}
+    found["fit_peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    began = time.perf_counter()
+    Z = model.transform(test)
+    found["encoded_per_second"] = len(test) / (time.perf_counter() - began)
+    began = time.perf_counter()
+    decoded = model.inverse_transform(Z)
+    found["decoded_per_second"] = len(test) / (time.perf_counter() - began)
+    found["error"] = float(((test - decoded) ** 2).sum() / ((test - X.mean(axis=0)) ** 2).sum())
+    return found
+
+
+def mnist_peer(n: int, d: int) -> dict[str, float]:
+    from dima import DIMA
+
+    X, test = mnist(n)
+    began = time.perf_counter()
+    model = DIMA(X, d=d, ddpm_n_iter=0)
+    seconds = time.perf_counter() - began
+    decoded = np.asarray(model.dec(model.enc(test)))
+    return {
+        "seconds": seconds,
+        "error": float(((test - decoded) ** 2).sum() / ((test - X.mean(axis=0)) ** 2).sum()),
+    }
+
+
+def plane_umap(n: int, d: int) -> dict[str, float]:
+    """Decoded rows a second of UMAP's inverse transform, of digits in d dimensions."""
+    from sklearn.datasets import load_digits
+    from umap import UMAP
+
+    X = load_digits().data
+    model = UMAP(n_components=d, random_state=0).fit(X[:-n])
+    Z = model.transform(X[-n:])
+    seconds = _seconds(lambda: model.inverse_transform(Z))
+    return {"decoded_per_second": n / seconds}
+
+
+def plane_ours(n: int, d: int) -> dict[str, float]:
+    from dima import ManifoldAutoencoder
+    from dima.data import manifolds
+
+    X = manifolds.digits()[0]
+    model = ManifoldAutoencoder(d, prior=None).fit(X[:-n])
+    Z = np.tile(model.transform(X[-n:]), (100, 1))  # enough to take a while
+    return {"decoded_per_second": len(Z) / _seconds(lambda: model.inverse_transform(Z))}
 
 
 def train_ours(n: int, d: int) -> dict[str, float]:
@@ -78,6 +134,8 @@ def _seconds(work: object) -> float:
 
 TASKS = {
     "fit": {"ours": fit_ours, "peer": fit_peer},
+    "mnist": {"ours": mnist_ours, "peer": mnist_peer},
+    "plane": {"ours": plane_ours, "umap": plane_umap},
     "train": {"ours": train_ours, "peer": train_peer},
     "quickstart": {"ours": quickstart_ours},
 }

@@ -33,7 +33,7 @@ def test_figures_as_json_and_nothing_else(tmp_path, capsys):
     assert run(["demo", "-o", str(tmp_path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["n_held_out"] == 60
-    assert [stage["name"] for stage in told["stages"]][:3] == ["encoder", "decoder", "prior"]
+    assert [stage["name"] for stage in told["stages"]][:3] == ["tuning", "encoder", "decoder"]
 
 
 def test_a_target_that_is_a_file_is_refused(tmp_path, capsys):

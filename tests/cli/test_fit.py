@@ -34,7 +34,7 @@ def test_result_as_json_and_nothing_else(dima, desk, tmp_path):
     ran = dima("fit", desk / "X.npy", "-o", tmp_path / "m", "--d", "2", "--no-prior", "--json")
     assert ran.err == ""
     assert (ran.json["training_rows"], ran.json["columns"], ran.json["d"]) == (90, 6, 2)
-    assert [stage["name"] for stage in ran.json["stages"]] == ["encoder", "decoder"]
+    assert [stage["name"] for stage in ran.json["stages"]] == ["tuning", "encoder", "decoder"]
     assert ran.json["model"] == str(tmp_path / "m")
     assert ran.json["prior"] is ran.json["report"] is None
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from close import assert_close
+from dima.data import manifolds
 from dima.manifold.dmap import DMAP
 from manifold.shapes import assert_same_up_to_sign, blobs, cloud, sheet
 
@@ -257,3 +258,29 @@ def test_columns_out_are_named():
     dmap = DMAP(3, k=15).set_output(transform="pandas")
     assert list(dmap.fit_transform(sheet(60)).columns) == ["dmap0", "dmap1", "dmap2"]
     assert list(dmap.transform(sheet(5, seed=1)).columns) == list(dmap.get_feature_names_out())
+
+
+def test_novelty_of_rows_of_the_same_source_is_even_and_a_far_row_is_new():
+    X = manifolds.embedded_manifold(1500, 6, d=3, seed=1).astype(float)
+    dmap = DMAP(2, k=30).fit(X[:1000])
+    assert (dmap.novelty(X[:50]) == 0).all()
+    found = dmap.novelty(X[1000:])
+    for level in (0.25, 0.5, 0.75, 0.95):
+        assert (found > level).mean() == pytest.approx(1 - level, abs=0.06)
+    assert dmap.novelty(X[:1] + 100.0) == 1.0
+
+
+def test_distance_to_the_support_is_to_the_nearest_row_and_scales_with_the_data():
+    X, new = manifolds.s_curve(200)[0], manifolds.s_curve(40, noise=0.3, seed=5)[0]
+    by_hand = np.sqrt(((new[:, None] - X[None]) ** 2).sum(axis=2)).min(axis=1)
+    dmap = DMAP(2, k=20).fit(X)
+    assert_close(dmap.support_distance(new), by_hand, atol=1e-5)
+    assert_close(DMAP(2, k=20).fit(1e3 * X).support_distance(1e3 * new), 1e3 * by_hand, atol=1e-2)
+
+
+def test_copies_make_near_rows_novel():
+    X = manifolds.s_curve(60)[0]
+    once, twice = DMAP(2, k=20).fit(X), DMAP(2, k=20).fit(np.vstack([X, X]))
+    near = X[:5] + 1e-3
+    assert (twice.novelty(near) == 1.0).all()
+    assert (once.novelty(near) < 0.2).all()

@@ -26,8 +26,7 @@ def test_the_prior_learns_the_latents_rows_would_have_had_been_new(model):
 def test_an_outlying_row_neither_explodes_nor_decodes_to_nonsense(rng):
     X = rng.standard_normal((200, 3)) @ rng.standard_normal((3, 10))
     X[0] *= 30
-    with pytest.warns(UserWarning, match="DMAP"):
-        model = ManifoldAutoencoder(3, prior=None).fit(X)
+    model = ManifoldAutoencoder(3, prior=None).fit(X)
     assert np.abs(model.transform(X)).max() < 30
     assert model.score(X[1:]) > 0.7
 
@@ -158,3 +157,9 @@ def test_an_unfitted_model_says_so():
     for call in ("transform", "inverse_transform"):
         with pytest.raises(NotFittedError, match=r"Call ManifoldAutoencoder\.fit first"):
             getattr(ManifoldAutoencoder(), call)(np.zeros((2, 2)))
+
+
+def test_novelty_is_that_of_the_encoder(model, rows):
+    new = rows[:9] + 0.5
+    assert_close(model.novelty(new), model.dmap_.novelty(new))
+    assert (model.novelty(rows[:9]) == 0).all()

@@ -48,6 +48,17 @@ def test_what_is_linear_needs_no_map(rng):
     assert tune(DMAP(2), TUNED, flat, 1).d_diffusion == 1
 
 
+def test_nothing_is_said_of_a_map_whose_coordinates_are_not_used(rng):
+    flat = rng.standard_normal((200, 2)) @ rng.standard_normal((2, 6))
+    apart = np.vstack([flat[:100] + 1e3, flat[100:]])
+    with pytest.warns(UserWarning, match="2 parts"):
+        DMAP(2).fit(apart)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ManifoldMap(DMAP(2), GPLM(), 0, TUNED).fit(apart).trials_ == ()
+        assert tune(DMAP(2), TUNED, flat).d_diffusion == 0
+
+
 def test_a_gain_on_few_rows_is_chance(rng):
     errors = rng.exponential(size=400)
     lucky = errors.copy()

@@ -14,7 +14,7 @@ from dima.manifold.coordinates import COORDINATES, Choice, Modes, modes_wanted
 from dima.manifold.neighbors import Neighbors, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
-from dima.typing import Array, Float64, Int32
+from dima.typing import Array, Float32, Float64, Int32
 
 __all__ = ["MOST_NEIGHBOURS", "DMAPFit", "fit_dmap", "usual_neighbours"]
 
@@ -22,6 +22,7 @@ _DIMENSION = 2  # taken when d is not given
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
 MOST_NEIGHBOURS = 512  # beyond which which memory grows and the error hardly falls
+_SPACED = 1000  # training rows that say how far new ones are from the nearest
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
 
 
@@ -71,6 +72,20 @@ class DMAPFit:
         if self.mixing_xx is not None:
             return psi_ax @ self.mixing_xx
         return psi_ax * self.eigenvalues ** self.settings["t"]
+
+    def support_distance(self, standard_aX: Float32) -> Float64:
+        """Distances (b,) of standardised rows (b, D) to the nearest training row, in units of the data."""
+        near = knn(self.rows.R_uX, standard_aX, 1, self.settings["ann_backend"])
+        return np.sqrt(near.d2[:, 0].astype(np.float64) * self.rows.unit2)
+
+    @functools.cached_property
+    def spacing(self) -> Float64:
+        """(s,) distances of some training rows to the nearest other one, rising, in units of the data."""
+        u = len(self.rows.R_uX)
+        some = np.random.default_rng(self.settings["seed"]).permutation(u)[:_SPACED]
+        near = knn(self.rows.R_uX, self.rows.R_uX[some], min(2, u), self.settings["ann_backend"])
+        alone = self.rows.weight_u[some] == 1  # another row is an equal one
+        return np.sort(np.sqrt(np.where(alone, near.d2[:, -1], 0.0) * self.rows.unit2))
 
 
 def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:

@@ -121,6 +121,16 @@ class ManifoldAutoencoder(LatentModel):
         latents = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
         return pulled_back(lambda rows: slopes(fit, rows), latents, len(fit.mean_X))
 
+    def novelty(self, X: ArrayLike) -> Float64:
+        """How unlike the training rows `X` (b, D) are: (b,) from 0, known, to 1, far; see `DMAP`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: another width than in `fit`.
+        """
+        fit: LatentModelFit = check.fitted(self)
+        return fit.autoencoder.dmap.novelty(self.numbers(X))
+
     def _fit_autoencoder(self, X: Array) -> ManifoldMap:
         owner = type(self).__name__
         dmap = make_part(owner, "dmap", DMAP, self.dmap, self.seed)

@@ -19,7 +19,7 @@ from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
 from dima.model.stages import measured
-from dima.model.tuning import Principal, Trial, Tuned, principal, row_errors, tune
+from dima.model.tuning import Principal, Trial, Tuned, fit_quietly, principal, row_errors, tune
 from dima.typing import Array, Arrays, Float64
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class ManifoldMap(Autoencoder):
             self.dmap, self.d_diffusion_, self.trials_ = tuned.dmap, tuned.d_diffusion, tuned.trials
         with measured("encoder"):
             if not hasattr(self.dmap, "fit_"):
-                self.dmap.fit(X)
+                # Nothing is said of coordinates that are not used.
+                fit = DMAP.fit if self.d_diffusion_ else fit_quietly
+                fit(self.dmap, X)
         with measured("decoder"):
             known, near = self.dmap.embedding_, self.dmap.self_excluded_
             d, split = known.shape[1], self.d_diffusion_
@@ -70,7 +72,7 @@ class ManifoldMap(Autoencoder):
 
     def _tuned(self, X: Array) -> Tuned:
         """The encoder, and how many of its coordinates are used."""
-        if self.d_diffusion is not None and not self.free:
+        if self.d_diffusion == 0 or (self.d_diffusion is not None and not self.free):
             return Tuned(clone(self.dmap), self.d_diffusion, ())
         return tune(self.dmap, self.free, X, self.d_diffusion)
 

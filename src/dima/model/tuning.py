@@ -22,7 +22,7 @@ from dima.manifold.rows import DistinctRows
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
-__all__ = ["TUNED", "Principal", "Trial", "Tuned", "principal", "row_errors", "tune"]
+__all__ = ["TUNED", "Principal", "Trial", "Tuned", "fit_quietly", "principal", "row_errors", "tune"]
 
 TUNED = ("coordinates", "k", "eps_mul")  # settings of a map that are chosen where the user leaves them open
 _MAPS = (  # these, the neighbours as a multiple of the usual number
@@ -37,7 +37,7 @@ _TELLING, _HOPELESS = 2, 1.1  # maps after which no more are tried, where the er
 # alone is so many times less
 _ROWS = 2500  # training rows maps are fitted to
 _JUDGED = 1500  # and of these, rows they are judged by
-_CENTRES = 256  # inducing points of the decoders
+_CENTRES, _SHARED = 256, 3  # inducing points of the decoders, at most one for so many rows
 _COLUMNS = 128  # principal columns of the rows; what they leave is the same for every map
 _PARTS = 4  # of d that are tried as the number of diffusion coordinates; then an eighth more and less
 _FOLDS = 5
@@ -107,7 +107,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     without, trials = judge.row_errors(judge.targets, dmap.d), list[Trial]()
     for tried in _tried(dmap, free, share, n_distinct):
         try:
-            messages = _fitted_quietly(tried, few)
+            messages = fit_quietly(tried, few)
         except (DataError, NumericsError):
             if not trials:
                 raise
@@ -126,7 +126,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
         split *= _is_surely_less(rows, without)
     if share < 1:
         return Tuned(_for_all(taken, dmap, share, n_distinct), split, tuple(trials))
-    for message in messages:
+    for message in messages if split else ():  # nothing is said of coordinates that are not used
         warn_user(message)
     return Tuned(taken, split, tuple(trials))
 
@@ -178,7 +178,7 @@ def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int) -> DMAP:
     return clone(taken).set_params(k=k)
 
 
-def _fitted_quietly(dmap: DMAP, X: Array) -> list[str]:
+def fit_quietly(dmap: DMAP, X: Array) -> list[str]:
     """Fit the map, and give what it warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -221,7 +221,7 @@ class _Judge:
         if X.shape[1] > _COLUMNS:
             targets = centred @ principal(centred, _COLUMNS).axes.T
         left = np.maximum(norms - (targets**2).sum(axis=1), 0.0)
-        centres = np.sort(rng.permutation(len(rows))[:_CENTRES])
+        centres = np.sort(rng.permutation(len(rows))[: min(_CENTRES, -(-len(rows) // _SHARED))])
         return cls(rows, targets, left, centres, float(norms.mean()) or 1.0)
 
     def best_split(self, self_excluded: Float64, splits: Iterable[int]) -> tuple[int, Float64]:
