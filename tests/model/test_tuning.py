@@ -100,6 +100,15 @@ def test_only_what_is_taken_warns(rng):
     assert [str(each.message)[:5] for each in caught].count("DMAP:") <= 1
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (3, 3), (12, 200), (30, 100)])
+def test_few_rows_of_noise_are_given_to_principal_components(rng, shape):
+    X = rng.standard_normal(shape)
+    both = ManifoldMap(DMAP(min(len(X) - 1, 8)), GPLM(), None, TUNED).fit(X)
+    assert both.d_diffusion_ == 0
+    left = ((X - both.decode(both.encode(X))) ** 2).sum()
+    assert left < ((X - X.mean(axis=0)) ** 2).sum() + 1e-9
+
+
 @pytest.mark.parametrize("d", [0, 1, 3])
 def test_row_errors_are_those_of_components_of_other_rows(rng, d):
     left = rng.standard_normal((50, 6)) * [5, 3, 1, 1, 1, 0.5] + 2

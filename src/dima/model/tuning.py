@@ -133,7 +133,8 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
 
 def principal(left: Float64, d: int) -> Principal:
     """The `d` leading principal components of residuals (n, D)."""
-    axes = PCA(min(d, *left.shape), random_state=0).fit(left).components_
+    d = min(d, *left.shape) if len(left) > 1 else 0  # a row alone has no spread
+    axes = PCA(d, random_state=0).fit(left).components_ if d else np.empty((0, left.shape[1]))
     return Principal(left.mean(axis=0), axes.astype(np.float64))
 
 
@@ -247,4 +248,5 @@ class _Judge:
         """Residuals (s, D') of a small decoder of codes (s, d1), each row left out."""
         Z = Standardizer.of(codes, common=True).apply(codes)
         found, self.factor = press.residuals(Z, self.targets, Z[self.centres], near=self.factor)
-        return found
+        # A row left out has no part in the mean either.
+        return found * (len(Z) / (len(Z) - 1))
