@@ -39,7 +39,7 @@ def test_settings_tried_are_those_left_free(rows):
     assert {trial.coordinates for trial in tune(DMAP(3), ["k"], rows).trials} == {"first"}
     tuned = tune(DMAP(3, k=30), [], rows)
     assert len(tuned.trials) == 1
-    assert_close(tuned.dmap.embedding_, DMAP(3, k=30).fit(rows).embedding_)
+    assert_close(tuned.dmap.embedding_, DMAP(3, k=30).fit(rows).embedding_, atol=1e-6)  # by other threads
 
 
 def test_what_is_linear_needs_no_map(rng):

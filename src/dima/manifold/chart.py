@@ -15,6 +15,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from dima.blocks import row_blocks, rows_within
+from dima.manifold.eigen import one_thread
 from dima.manifold.neighbors import Neighbors
 from dima.typing import Array, Float64, Int32
 
@@ -55,7 +56,8 @@ def isometric(gamma: Float64, start: Int32) -> Float64:
     """
     lengths = np.sqrt(np.einsum("bii->i", gamma) / len(gamma)).clip(_TINY)  # of the modes' gradients
     scaled = gamma / np.multiply.outer(lengths, lengths)
-    ends = [_searched(scaled, start, first) for first in _first_searches(start, len(lengths))]
+    with one_thread():
+        ends = [_searched(scaled, start, first) for first in _first_searches(start, len(lengths))]
     _, L = min(ends, key=lambda end: end[0])
     axes, spread, _ = np.linalg.svd(L / lengths[:, None], full_matrices=False)
     return axes * spread

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from dima.manifold.eigen import eigh
+from dima.manifold.eigen import eigh, one_thread
 from dima.manifold.kernel import affinity, excited, whitening
 from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64
@@ -106,10 +106,11 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
         return np.column_stack([np.full(len(ridges), width), ridges, errors])
 
     widths = search.scale * _FACTORS if search.bandwidth is None else [search.bandwidth]
-    curve = np.vstack([tried(width) for width in widths])
-    if search.bandwidth is None:
-        best = curve[curve[:, 2].argmin(), 0]
-        curve = np.vstack([curve, *[tried(best * factor) for factor in _REFINED]])
+    with one_thread():
+        curve = np.vstack([tried(width) for width in widths])
+        if search.bandwidth is None:
+            best = curve[curve[:, 2].argmin(), 0]
+            curve = np.vstack([curve, *[tried(best * factor) for factor in _REFINED]])
     width, ridge, error = curve[curve[:, 2].argmin()]
     return Choice(float(width), float(ridge), float(error), curve)
 

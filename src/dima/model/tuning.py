@@ -5,6 +5,7 @@ without each row in turn, and principal components take what it leaves: see `man
 which map to take, and where principal components alone do as well, none.
 """
 
+import contextlib
 import dataclasses
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from dima.errors import DataError, NumericsError, warn_user
 from dima.manifold import press
 from dima.manifold.dmap import DMAP
 from dima.manifold.dmap_fit import MOST_NEIGHBOURS, usual_neighbours
+from dima.manifold.eigen import one_thread
 from dima.manifold.rows import DistinctRows
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
@@ -107,7 +109,8 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     without, trials = judge.row_errors(judge.targets, dmap.d), list[Trial]()
     for tried in _tried(dmap, free, share, n_distinct):
         try:
-            messages = fit_quietly(tried, few)
+            with one_thread() if free else contextlib.nullcontext():
+                messages = fit_quietly(tried, few)
         except (DataError, NumericsError):
             if not trials:
                 raise
@@ -232,9 +235,10 @@ class _Judge:
         """
         codes, d = self_excluded[self.rows], self_excluded.shape[1]
         found: dict[int, Float64] = {}
-        for split in sorted(set(splits), reverse=True):
-            residuals = self._left_out(codes[:, :split]) if split else self.targets
-            found[split] = self.row_errors(residuals, d - split)
+        with one_thread():
+            for split in sorted(set(splits), reverse=True):
+                residuals = self._left_out(codes[:, :split]) if split else self.targets
+                found[split] = self.row_errors(residuals, d - split)
         best = min(found)
         for split in sorted(found):
             best = split if found[split].mean() < _WORTH * found[best].mean() else best
