@@ -21,7 +21,7 @@ __all__ = ["MOST_NEIGHBOURS", "DMAPFit", "fit_dmap", "usual_neighbours"]
 _DIMENSION = 2  # taken when d is not given
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
-MOST_NEIGHBOURS = 512  # beyond which which memory grows and the error hardly falls
+MOST_NEIGHBOURS = 512  # beyond which memory grows and the error hardly falls
 _SPACED = 1000  # training rows that say how far new ones are from the nearest
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
 
