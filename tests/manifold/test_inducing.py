@@ -57,3 +57,17 @@ def test_farthest_points_are_the_farthest():
 def test_random_subset_depends_on_the_seed():
     chosen = [tuple(pick("random_subset", cloud(100, 2), 10, seed)) for seed in range(5)]
     assert len(set(chosen)) == 5
+
+
+def test_pivoted_cholesky_leaves_little_more_of_the_kernel_than_the_best_of_that_rank():
+    Z_ix = blobs([300, 100, 50, 10], distance=5.0)
+    chosen = pick("pivoted_cholesky", Z_ix, 40, seed=0)
+    d2 = cdist(Z_ix, Z_ix, "sqeuclidean")
+    K = np.exp(-d2 / np.median(d2[d2 > 0]))
+
+    def left(rows):
+        return np.trace(K - K[:, rows] @ np.linalg.pinv(K[np.ix_(rows, rows)], rcond=1e-12) @ K[rows])
+
+    best = np.linalg.eigvalsh(K)[:-40].sum()
+    drawn = left(pick("random_subset", Z_ix, 40, seed=0))
+    assert best < left(chosen) < 30 * best < drawn

@@ -17,7 +17,7 @@ from dima.errors import warn_user
 from dima.fitted import Fitted, FittedEstimator
 from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap_fit import DMAPFit, fit_dmap
-from dima.manifold.neighbors import BACKENDS
+from dima.manifold.neighbors import BACKENDS, given
 from dima.scaling import drawn_in
 from dima.settings import OneOf
 from dima.typing import ArrayLike, Float64, Int32
@@ -74,25 +74,38 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             OneOf(*COORDINATES),
             Meta(description="first modes, independent ones, or a chart that keeps lengths"),
         ] = "first",
+        components: Annotated[
+            Literal["separate", "bridge", "error"],
+            Meta(description="parts of the graph: told apart by coordinates, joined by an edge, or refused"),
+        ] = "separate",
     ) -> None:
         self._store(locals())
 
-    def fit(self, R_iX: ArrayLike, y: None = None) -> Self:
+    def fit(self, R_iX: ArrayLike, y: None = None, neighbors: Any = None) -> Self:
         """Learn the coordinates of the training rows `R_iX` (n, D).
 
-        Warns when the neighbour graph falls into parts, or coordinates live on single rows.
+        `neighbors`, if searched for elsewhere, are their numbers (n, k), each row itself first, and the
+        distances (n, k) to them, rising; the rows are then distinct. As many as k are used.
+
+        Warns when the neighbour graph falls into parts, or coordinates live on single rows. Of parts, the
+        first coordinates tell one from the others; with components="bridge" each is joined to its nearest.
 
         Raises:
-            SettingError: a setting is out of range, or k is larger than the number of distinct rows.
-            DataError: the rows cannot be used, or carry fewer than d coordinates.
+            SettingError: a setting is out of range, or k is larger than the number of distinct rows, or of
+                neighbors given.
+            ShapeError: `neighbors` are no pair of two tables (n, k).
+            DataError: the rows cannot be used, or carry fewer than d coordinates; with components="error",
+                the neighbour graph falls into parts.
         """
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
-        self.fit_ = fit_dmap(settings_used, check.points(self, R_iX, reset=True, min_rows=2))
+        rows = check.points(self, R_iX, reset=True, min_rows=2)
+        near = None if neighbors is None else given.checked("DMAP.fit", neighbors, len(rows))
+        self.fit_ = fit_dmap(settings_used, rows, near)
         return self
 
-    def fit_transform(self, R_iX: ArrayLike, y: None = None) -> Float64:
+    def fit_transform(self, R_iX: ArrayLike, y: None = None, neighbors: Any = None) -> Float64:
         """Fit and return `embedding_` (n, d)."""
-        return self.fit(R_iX).embedding_
+        return self.fit(R_iX, y, neighbors).embedding_
 
     def transform(self, R_aX: ArrayLike) -> Float64:
         """Diffusion coordinates (b, d) of rows `R_aX` (b, D); of training rows, exactly `embedding_`.
@@ -170,6 +183,10 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     )
     eps_ = Fitted[float](lambda fit: fit.eps, "Kernel bandwidth used, in squared units of the data.")
     k_ = Fitted[int](lambda fit: fit.k, "Neighbours used.")
+    recall_ = Fitted[float](
+        lambda fit: fit.recall,
+        "Share of the nearest neighbours that the search found, of 1,000 rows; 1 where it is exact.",
+    )
     n_components_ = Fitted[int](lambda fit: fit.n_components, "Connected components of the neighbour graph.")
 
     def facts(self) -> dict[str, Any]:
@@ -178,6 +195,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         return {
             "d": self.fit_.settings["d"],
             "neighbours_k": self.k_,
+            "neighbours_recall": self.recall_,
             "encoder_bandwidth": self.eps_,
             "first_eigenvalue": float(values[0]),
             "last_eigenvalue": float(values[-1]),

@@ -9,9 +9,9 @@ import scipy.linalg
 from scipy import sparse
 
 from dima.errors import DataError, SettingError, warn_user
-from dima.manifold import graph, spectrum
+from dima.manifold import graph, neighbors, parts, spectrum
 from dima.manifold.coordinates import COORDINATES, Choice, Modes, modes_wanted
-from dima.manifold.neighbors import Neighbors, knn
+from dima.manifold.neighbors import Neighbors, given, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
 from dima.typing import Array, Float32, Float64, Int32
@@ -39,6 +39,7 @@ class DMAPFit:
         others_ux: (u, r) the same, each row's by the row rule over the others only.
         modes_x: (r,) numbers of these modes, 0 the constant one; the first ones if None.
         mixing_xx: (r, d) what each adds to each coordinate, in units of the data; None where each is one.
+        recall: share of the nearest neighbours that the search found.
     """
 
     settings: dict[str, Any]
@@ -53,6 +54,7 @@ class DMAPFit:
     others_ux: Float64
     modes_x: Int32 | None = None
     mixing_xx: Float64 | None = None
+    recall: float = 1.0
 
     @functools.cached_property
     def rule(self) -> RowRule:
@@ -88,14 +90,16 @@ class DMAPFit:
         return np.sort(np.sqrt(np.where(alone, near.d2[:, -1], 0.0) * self.rows.unit2))
 
 
-def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
-    """Fit the map to checked rows `R_iX` (n, D); warns as `DMAP.fit` says."""
+def fit_dmap(
+    settings_used: dict[str, Any], R_iX: Array, given_near: tuple[Array, Float64] | None = None
+) -> DMAPFit:
+    """Fit the map to checked rows `R_iX` (n, D), with their neighbours if given; warns as `DMAP.fit` says."""
     settings_used = settings_used | {"d": settings_used["d"] or _DIMENSION}
     rows = DistinctRows.of(R_iX, "DMAP")
-    k = _neighbours(settings_used, len(rows.R_uX), len(R_iX))
-    near = knn(rows.R_uX, rows.R_uX, k, settings_used["ann_backend"])
+    near, recall = _near(settings_used, rows, given_near)
     bandwidth = _bandwidth(settings_used, near, rows.unit2)
     log_k = graph.log_affinity(near, bandwidth, settings_used["beta"], settings_used["sym"])
+    log_k = _in_one(settings_used, log_k, rows)
     values, modes, n_components, log_density_u = _modes(settings_used, log_k, rows.weight_u)
     log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * log_density_u
     rate = settings_used["beta"] / bandwidth
@@ -106,7 +110,7 @@ def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
     fit = DMAPFit(
         settings=settings_used,
         rows=rows,
-        k=k,
+        k=near.ids.shape[1],
         eps=bandwidth * rows.unit2,
         n_components=n_components,
         radius2_u=near.d2[:, -1].astype(np.float64),
@@ -116,6 +120,7 @@ def fit_dmap(settings_used: dict[str, Any], R_iX: Array) -> DMAPFit:
         others_ux=graph.row_means(others, modes) / values,
         modes_x=choice.modes_x + np.int32(settings_used["drop_trivial"]),
         mixing_xx=choice.mixing_xx,
+        recall=recall,
     )
     _warn_if_localised(fit)
     return fit
@@ -141,13 +146,25 @@ def usual_neighbours(d: int, n: int) -> int:
     return max(_FEWEST, min(MOST_NEIGHBOURS, int(np.ceil(2 * d * np.log2(n)))))
 
 
-def _neighbours(settings_used: dict[str, Any], n_distinct: int, n: int) -> int:
+def _near(
+    settings_used: dict[str, Any], rows: DistinctRows, given_near: tuple[Array, Float64] | None
+) -> tuple[Neighbors, float]:
+    """The k nearest of the distinct rows, searched or given, and the recall of the search."""
+    if given_near is None:
+        k = _neighbours(settings_used, len(rows.R_uX), "the number of distinct rows", len(rows.row_i))
+        return neighbors.certified(rows.R_uX, k, settings_used["ann_backend"], settings_used["seed"])
+    ids, d2 = given.of_distinct("DMAP", rows, given_near)
+    k = _neighbours(settings_used, ids.shape[1], "the number of neighbors given", len(rows.row_i))
+    return Neighbors(ids[:, :k], d2[:, :k]), 1.0
+
+
+def _neighbours(settings_used: dict[str, Any], most: int, what: str, n: int) -> int:
     k: int | None = settings_used["k"]
     if k is None:
-        return min(n_distinct, usual_neighbours(settings_used["d"], n))
-    if k > n_distinct:
-        rule = f"at most the number of distinct rows = {n_distinct}"
-        raise SettingError(f"DMAP: k must be {rule}; got {k}. Lower k or pass more rows.")
+        return min(most, usual_neighbours(settings_used["d"], n))
+    if k > most:
+        fix = "Lower k or pass more rows."
+        raise SettingError(f"DMAP: k must be at most {what} = {most}; got {k}. {fix}")
     return k
 
 
@@ -164,6 +181,21 @@ def _bandwidth(settings_used: dict[str, Any], near: Neighbors, unit2: float) -> 
         fix = "Drop rows that lie far from all others, or give eps."
         raise DataError(f"DMAP: the median neighbour distance must be above zero; got 0. {fix}")
     return float(eps_mul * median)
+
+
+def _in_one(settings_used: dict[str, Any], log_k: sparse.csr_array, rows: DistinctRows) -> sparse.csr_array:
+    """The graph, refused or bridged where it falls into parts and they are not to be told apart."""
+    how = settings_used["components"]
+    while how != "separate":
+        chain, _ = graph.markov(log_k, rows.weight_u, settings_used["alpha"]).conjugate()
+        n_parts, labels = parts.connected(chain)
+        if n_parts == 1:
+            break
+        if how == "error":
+            fix = 'Raise k or eps, or pass components="bridge".'
+            raise DataError(f"DMAP: the neighbour graph must be in one part; got {n_parts} parts. {fix}")
+        log_k = parts.bridged(log_k, rows.R_uX, labels)
+    return log_k
 
 
 def _modes(
@@ -185,8 +217,10 @@ def _modes(
         raise DataError(f"DMAP: d must be {rule}; got {d}. Lower d, lower eps or pass more rows.")
     if n_components > 1:
         apart = f"{min(n_components - 1, n_modes)} of the coordinates tell them apart"
-        parts = f"{n_components} parts; {apart}. Raise k or eps to join them."
-        warn_user(f"DMAP: the neighbour graph falls into {parts}")
+        told = f"{n_components} parts; {apart}"
+        warn_user(
+            f'DMAP: the neighbour graph falls into {told}. Raise k or eps, or pass components="bridge".'
+        )
     values, modes = values[:rank], modes[:, :rank]
     if constant:
         values, modes = np.append(1.0, values), np.hstack([np.ones((len(modes), 1)), modes])

@@ -8,18 +8,17 @@ back as contrasts between components.
 import numpy as np
 import scipy.linalg
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dima.errors import NumericsError
 from dima.manifold.graph import MarkovGraph
+from dima.manifold.parts import connected
 from dima.typing import Float64, Int32
 
 __all__ = ["diffusion_modes", "fix_signs"]
 
 _DENSE_ROWS = 1000  # beyond them Lanczos is as good and up to eight times as fast
 _TOLERANCE = 1e-10
-_UNSEEN = 1e-7  # an edge of A below it joins nothing: what it would tell apart takes Lanczos minutes to find
 
 
 def diffusion_modes(graph: MarkovGraph, n_modes: int, seed: int) -> tuple[Float64, Float64, int]:
@@ -29,7 +28,7 @@ def diffusion_modes(graph: MarkovGraph, n_modes: int, seed: int) -> tuple[Float6
     falling order, with fixed signs. Fewer come back when the graph has fewer.
     """
     off, diagonal = graph.conjugate()
-    n_components, labels = _components(off)
+    n_components, labels = connected(off)
     root = np.sqrt(graph.stationary_i)
     contrasts = _contrasts(labels, root[:, None], min(n_components - 1, n_modes))
     ones = np.ones(contrasts.shape[1])
@@ -49,15 +48,6 @@ def fix_signs(vectors_ix: Float64) -> Float64:
     largest = np.take_along_axis(vectors_ix, np.abs(vectors_ix).argmax(axis=0)[None], axis=0)[0]
     leading = np.where(np.abs(cubes) > 1e-6 * size, cubes, largest)
     return vectors_ix * np.where(leading < 0, -1.0, 1.0)
-
-
-def _components(off: sparse.csr_array) -> tuple[int, Int32]:
-    """Number of components, and the one of each row, of the graph without edges that join next to nothing."""
-    seen = off.copy()
-    seen.data = np.where(off.data > _UNSEEN, off.data, 0.0)
-    seen.eliminate_zeros()
-    n_components, labels = connected_components(seen, directed=False)
-    return int(n_components), labels
 
 
 def _contrasts(labels: Int32, root: Float64, n_contrasts: int) -> Float64:

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from close import assert_close
 from dima.errors import BackendError, SettingError
 from dima.manifold import neighbors
-from dima.manifold.neighbors import BACKENDS, brute, choose, knn
+from dima.manifold.neighbors import BACKENDS, brute, certified, choose, knn
 from manifold.shapes import cloud
 
 
@@ -69,3 +69,37 @@ def test_missing_package_says_what_to_install(monkeypatch):
         BackendError, match=r'^knn: backend .faiss. must be .* pip install "dima-manifold\[faiss\]"'
     ):
         knn(cloud(5, 2), cloud(5, 2), 2, "faiss")
+
+
+@pytest.mark.parametrize("backend", ["brute", "sklearn", "faiss"])
+def test_a_graph_is_what_knn_finds_and_says_how_much_of_it(backend):
+    points = cloud(300, 5).astype(np.float32)
+    near, recall = certified(points, 7, backend)
+    truth = np.argsort(cdist(points, points), axis=1)[:, :7]
+    assert recall == pytest.approx(np.mean(near.ids == truth), abs=0.01)
+    assert (recall == 1) | (backend == "faiss")
+
+
+def test_effort_is_raised_until_enough_is_found(monkeypatch):
+    efforts = []
+
+    def lossy(points, queries, k, effort):
+        efforts.append(effort)
+        ids, d2 = brute.search(points, queries, 2 * k)
+        found = slice(0, k) if effort == 2 else slice(0, 2 * k, 2)
+        return ids[:, found], d2[:, found]
+
+    monkeypatch.setitem(BACKENDS, "faiss", lossy)
+    near, recall = certified(cloud(400, 3), 8, "faiss")
+    assert (efforts, recall) == ([1, 2], 1.0)
+    assert_close(near.ids, brute.search(cloud(400, 3), cloud(400, 3), 8)[0])
+
+
+def test_what_no_effort_finds_is_warned_of(monkeypatch):
+    def lossy(points, queries, k, effort):
+        ids, d2 = brute.search(points, queries, 2 * k)
+        return ids[:, ::2], d2[:, ::2]
+
+    monkeypatch.setitem(BACKENDS, "faiss", lossy)
+    with pytest.warns(UserWarning, match=r"^knn: faiss finds 50\.0% of the neighbours\. .*brute"):
+        assert certified(cloud(400, 3), 8, "faiss")[1] == 0.5

@@ -19,19 +19,19 @@ def search_sklearn(points: Array, queries: Array, k: int) -> tuple[Int32, Float3
     return ids.astype(np.int32), np.square(distance).astype(np.float32)
 
 
-def search_faiss(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
+def search_faiss(points: Array, queries: Array, k: int, effort: int = 1) -> tuple[Int32, Float32]:
     """Hierarchical navigable small worlds (Malkov and Yashunin 2018) by faiss; holes come back as -1."""
     import faiss  # an optional extra
 
     index = faiss.IndexHNSWFlat(points.shape[1], _LINKS)
-    index.hnsw.efConstruction = 2 * _LINKS
-    index.hnsw.efSearch = max(64, 2 * k)
+    index.hnsw.efConstruction = 2 * _LINKS * effort
+    index.hnsw.efSearch = max(64, 2 * k) * effort
     index.add(np.ascontiguousarray(points, np.float32))
     d2, ids = index.search(np.ascontiguousarray(queries, np.float32), k)
     return ids.astype(np.int32), d2.astype(np.float32)
 
 
-def search_pynndescent(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
+def search_pynndescent(points: Array, queries: Array, k: int, effort: int = 1) -> tuple[Int32, Float32]:
     """Nearest-neighbour descent (Dong, Moses and Li 2011) by pynndescent; holes come back as -1.
 
     Points that ask for their own neighbours get the graph the descent builds, without a search in it.
@@ -42,7 +42,8 @@ def search_pynndescent(points: Array, queries: Array, k: int) -> tuple[Int32, Fl
     with warnings.catch_warnings():
         # It warns of rows it could not complete; those are filled afterwards.
         warnings.filterwarnings("ignore", "Failed to correctly find")
-        index = NNDescent(data, n_neighbors=min(max(k, _FEWEST), len(data)), random_state=0)
+        wider = min(max(k, _FEWEST) * effort, len(data))
+        index = NNDescent(data, n_neighbors=wider, random_state=0)
         if queries is points:
             ids, distance = index.neighbor_graph
         else:
