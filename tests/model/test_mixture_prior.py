@@ -1,10 +1,12 @@
 """Closed-form priors against scipy's Gaussians, numerical integrals and the moments of draws."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import kstest, multivariate_normal, norm, truncnorm
 from sklearn.mixture import GaussianMixture
 
 from close import assert_close
@@ -96,7 +98,8 @@ def test_shared_covariances_denoise_as_copies_do(rng):
 
 
 def test_draws_have_the_moments_of_the_mixture(prior):
-    fit, Z = prior.fit_, prior.sample(200_000, seed=3)
+    fit = dataclasses.replace(prior.fit_, box=None)
+    Z = fit.draw(200_000, np.random.default_rng(3))
     covariances = np.broadcast_to(fit.covariances, (len(fit.weights), 2, 2))
     mean = fit.weights @ fit.means
     apart = fit.means - mean
@@ -105,6 +108,20 @@ def test_draws_have_the_moments_of_the_mixture(prior):
     assert_close(np.cov(Z, rowvar=False), expected, atol=0.1)
     own = Z[np.linalg.norm(Z - fit.means[0], axis=1) < 1.5]
     assert_close(own.mean(axis=0), fit.means[0], atol=0.1)
+
+
+def test_draws_are_those_of_the_mixture_that_lie_where_the_points_did():
+    fit = MixturePrior(1).fit(np.array([[-1.0], [-1.0], [2.0]])).fit_
+    drawn = fit.draw(50_000, np.random.default_rng(0))[:, 0]
+    mean, spread = fit.means[0, 0], fit.roots[0, 0, 0]
+    cut = truncnorm((-1 - mean) / spread, (2 - mean) / spread, mean, spread)
+    assert_close(fit.box, [[-1.0], [2.0]])
+    assert kstest(drawn, cut.cdf).statistic < 0.01
+
+
+def test_a_box_that_is_hardly_ever_hit_is_held_all_the_same():
+    fit = MixtureFit({}, np.ones(1), np.zeros((1, 2)), np.eye(2)[None], np.array([[8.0, 8.0], [9.0, 9.0]]))
+    assert_close(fit.draw(5, np.random.default_rng(0)), np.full((5, 2), 8.0))
 
 
 def test_equal_seeds_draw_equal_points(prior):

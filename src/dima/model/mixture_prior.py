@@ -26,6 +26,7 @@ __all__ = ["BootstrapPrior", "MixtureFit", "MixturePrior"]
 
 _T = 1000  # levels of the path that t_start counts on, as in `DDPM`
 _RIDGE = 1e-9  # of the mean variance, so that a constant axis has a covariance
+_AGAIN = 100  # times that what lies outside the box is drawn again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,12 +37,14 @@ class MixtureFit:
         weights: (k,) shares.
         means: (k, d).
         covariances: (k, d, d), or (1, d, d) where all components share one.
+        box: (2, d) least and largest coordinates that are drawn; all there are if None.
     """
 
     settings: dict[str, Any]
     weights: Float64
     means: Float64
     covariances: Float64
+    box: Float64 | None = None
 
     @functools.cached_property
     def roots(self) -> Float64:
@@ -101,7 +104,19 @@ class MixtureFit:
         return MixtureFit(self.settings, np.exp(logs - logsumexp(logs)), means, covariances)
 
     def draw(self, n: int, rng: np.random.Generator) -> Float64:
-        """Draw points (n, d)."""
+        """Draw points (n, d) inside the box."""
+        drawn = self._drawn(n, rng)
+        if self.box is None:
+            return drawn
+        low, high = self.box
+        for _ in range(_AGAIN):
+            outside = np.flatnonzero(((drawn < low) | (drawn > high)).any(axis=1))
+            if not len(outside):
+                break
+            drawn[outside] = self._drawn(len(outside), rng)
+        return drawn.clip(low, high)
+
+    def _drawn(self, n: int, rng: np.random.Generator) -> Float64:
         chosen = rng.choice(len(self.weights), n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, self.means.shape[1]))
         for place, root in enumerate(self.roots):
@@ -122,7 +137,8 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
     """A Gaussian mixture over latents, with as many components as BIC asks for.
 
     Drawing, density and denoising are exact, and fitting takes a second where a network takes many: below
-    about a thousand rows nothing that is trained does better.
+    about a thousand rows nothing that is trained does better. Points beyond the range of those learnt from
+    are drawn again: the tails there are the Gaussians', not the data's, and no decoder knows them.
 
     Example:
         >>> Z = np.random.default_rng(0).standard_normal((200, 2))
@@ -149,7 +165,7 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
         """
         used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         points = check.points(self, Z, reset=True, min_rows=2).astype(np.float64)
-        self.fit_ = MixtureFit(used, *self._components(points, used))
+        self.fit_ = MixtureFit(used, *self._components(points, used), self._box(points))
         return self
 
     def _components(self, Z: Float64, used: dict[str, Any]) -> tuple[Float64, Float64, Float64]:
@@ -159,6 +175,9 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
         if found.covariance_type == "diag":
             covariances = covariances[:, :, None] * np.eye(Z.shape[1])
         return found.weights_, found.means_, covariances.reshape(-1, Z.shape[1], Z.shape[1])
+
+    def _box(self, Z: Float64) -> Float64 | None:
+        return np.stack([Z.min(axis=0), Z.max(axis=0)])
 
     def sample(self, n: sampling.Count, seed: sampling.Seed = 0, **unknown: Any) -> Float64:
         """Draw `n` new points (n, d); equal seeds draw equal points.
@@ -264,3 +283,6 @@ class BootstrapPrior(MixturePrior):
         mean, covariance = Z.mean(axis=0), np.cov(Z, rowvar=False, bias=True).reshape(1, d, d)
         inwards = 1 / np.sqrt(1 + h**2)
         return np.full(n, 1 / n), mean + (Z - mean) * inwards, covariance * (h * inwards) ** 2
+
+    def _box(self, Z: Float64) -> None:
+        """None: mean and covariance are those of the points only without one."""
