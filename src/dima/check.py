@@ -21,6 +21,7 @@ __all__ = [
     "fitted",
     "form",
     "pixels",
+    "plain",
     "points",
     "remember",
 ]
@@ -31,6 +32,7 @@ _ROUNDING = 1e-3  # by which pixels may pass the ends of their range
 
 _NARROW = 2  # bytes; float16, int8, uint8 and int16 fit float32 without loss
 _REAL = "fiub"  # kinds of element type that are real numbers
+_BEYOND = "an integer beyond float64"
 Shape = tuple[int | str, ...]
 
 
@@ -54,17 +56,35 @@ def array(owner: str, name: str, values: Any, shape: Shape = ("n", "D"), *, fini
         array([[1., 2.],
                [3., 4.]])
     """
-    _refuse_unreal(owner, name, values, _REAL + "O")
-    read = np.asarray(values)
-    _refuse_unreal(owner, name, read, _REAL + "O")  # a list shows its type only now
+    read = plain(owner, name, values)
     if read.dtype not in (np.float32, np.float64):
         try:
             read = read.astype(np.float32 if read.dtype.itemsize <= _NARROW else np.float64)
+        except OverflowError:
+            raise _too_large(owner, name, _BEYOND) from None
         except (TypeError, ValueError):
             raise _unreal(owner, name, read.dtype) from None
     form(owner, name, read.shape, read.dtype, shape)
     if finite:
         _refuse_values(owner, name, read)
+    return read
+
+
+def plain(owner: str, name: str, values: Any) -> Array:
+    """What NumPy makes of values, of any shape, which are real numbers or objects that may be such.
+
+    Raises:
+        DataTypeError: text, dates or complex numbers.
+        ShapeError: a list whose parts differ in length.
+        DataError: masked values.
+    """
+    _refuse_unreal(owner, name, values, _REAL + "O")
+    try:
+        read = np.asarray(values)
+    except ValueError:
+        got, fix = type(values).__name__, "Pass rows of one length."
+        raise ShapeError(f"{owner}: {name} must be an array; got a {got} of unlike parts. {fix}") from None
+    _refuse_unreal(owner, name, read, _REAL + "O")  # a list shows its type only now
     return read
 
 
@@ -127,6 +147,8 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
     rules = {"dtype": wanted, "ensure_all_finite": False, "ensure_min_samples": min_rows}
     try:
         checked = validate_data(estimator, X, reset=reset, **rules)
+    except OverflowError:
+        raise _too_large(owner, "X", _BEYOND) from None
     except (ValueError, TypeError) as fault:
         raise _from_sklearn(owner, fault) from None
     _refuse_values(owner, "X", checked)
@@ -197,6 +219,11 @@ def _unreal(owner: str, name: str, dtype: Any) -> DataTypeError:
     return DataTypeError(f"{owner}: {name} must be real numbers; got dtype {dtype}. Convert it first.")
 
 
+def _too_large(owner: str, name: str, got: str) -> DataError:
+    fix = "Divide the data by a constant, or drop what stands out."
+    return DataError(f"{owner}: {name} must hold numbers of at most {LARGEST:g}; got {got}. {fix}")
+
+
 def _refuse_values(owner: str, name: str, values: Array) -> None:
     """Hold values to the rule of magnitudes."""
     # Two passes over memory decide the common case: NaN and infinity come through both.
@@ -205,8 +232,7 @@ def _refuse_values(owner: str, name: str, values: Array) -> None:
         return
     finite = np.isfinite(values)
     if finite.all():
-        got, fix = f"{max(-low, high):.3g}", "Divide the data by a constant, or drop what stands out."
-        raise DataError(f"{owner}: {name} must hold numbers of at most {LARGEST:g}; got {got}. {fix}")
+        raise _too_large(owner, name, f"{max(-low, high):.3g}")
     n_rows = values.shape[0] if values.ndim else 1
     broken = np.flatnonzero(~finite.reshape(n_rows, -1).all(axis=1))
     got = f"NaN or inf in {len(broken)} of {n_rows} rows, the first being row {broken[0]}"

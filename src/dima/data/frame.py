@@ -166,7 +166,10 @@ def _from_objects(cells: Array, is_there: Array) -> _Column:
     if not all(issubclass(kind, numbers.Real | np.bool_ | decimal.Decimal) for kind in kinds):
         return _odd(cells, " and ".join(sorted(kind.__name__ for kind in kinds)))
     values = np.full(len(cells), np.nan)
-    values[is_there] = held.astype(np.float64)
+    try:
+        values[is_there] = held.astype(np.float64)
+    except OverflowError:
+        return _odd(cells, "integers beyond float64")
     if kinds and kinds <= {bool, np.bool_}:
         return values, "bool", None
     is_whole = kinds and all(issubclass(kind, numbers.Integral) for kind in kinds)

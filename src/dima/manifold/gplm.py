@@ -96,7 +96,7 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         latents = check.points(self, R_ix, reset=True, min_rows=2)
         if y is None:
             raise DataError("GPLM: requires y to be passed, but the target y is None.")
-        targets = _targets(y, len(latents), "D" if np.asarray(y).ndim != 1 else None)
+        targets = _targets(y, len(latents), "D" if np.ndim(check.plain("GPLM", "y", y)) != 1 else None)
         twins = _twins(latents, in_sample_ix)
         points = None if Z_mx is None else check.array("GPLM", "Z_mx", Z_mx, ("m", latents.shape[1]))
         self.fit_ = fit_gplm(settings_used, twins, targets, points)

@@ -85,6 +85,8 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
             raise DataError(f"{owner}: y must be labels where X is an array; got {y!r}. Pass a data frame.")
         whole, (table, y), label = table, table.split_off(y), y
         X, label = table, (label, whole.shown_names.index(label))
+    if table is not None:
+        _refuse_twins(owner, table.shown_names)
     values = _values(model, X, table, names, impute=treatment.impute)
     types, words = (None, {}) if table is None else (table.types, table.words)
     left_out = () if table is None else tuple(table.left_out)
@@ -92,11 +94,6 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
         fix = drop_from_frame if frame.is_frame(X) else drop_by_name
         named_words = {table.shown_names[axis]: listed for axis, listed in table.words.items()}
         refuse_names(f"{owner}: X", named_words, len(table), fix, _FEW_WORDS)
-        twice = [name for name in table.shown_names if table.shown_names.count(name) > 1]
-        if twice:
-            raise DataError(
-                f"{owner}: columns must have different names; got {twice[0]!r} twice. Rename one."
-            )
     named = check.feature_names(model, names)
     columns = Columns.of(values, treatment.taken(values, table), names=named, types=types, words=words)
     values = columns.imputed(values, owner, fill=treatment.impute)
@@ -122,6 +119,13 @@ def _values(model: Any, X: Any, table: Table | None, names: Sequence[str] | None
     return check.points(model, X, reset=True, min_rows=2)
 
 
+def _refuse_twins(owner: str, names: Sequence[str]) -> None:
+    """Hold columns to names of their own."""
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(f"{owner}: columns must have different names; got {twice[0]!r} twice. Rename one.")
+
+
 def _is_full(table: Table) -> bool:
     """Whether every cell holds a number."""
     return not table.words and not np.isnan(table.values).any()
@@ -133,7 +137,11 @@ def _classes(owner: str, y: Any, n: int, *, name: str | None) -> tuple[list[Any]
     Pipelines of scikit-learn hand their target to every step: numbers are labels only where they are whole,
     few, and each in several rows. A column that was named as labels must be such.
     """
-    labels = None if y is None else np.asarray(y)
+    try:
+        labels = None if y is None else np.asarray(y)
+    except ValueError:
+        got, fix = f"a {type(y).__name__} of unlike parts", "Pass as many."
+        raise ShapeError(f"{owner}: y must be one label for each of {n} rows; got {got}. {fix}") from None
     if labels is None or (name is None and _is_target(labels)):
         return None, None
     if labels.shape != (n,):

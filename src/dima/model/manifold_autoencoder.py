@@ -145,6 +145,12 @@ class ManifoldAutoencoder(LatentModel):
             raise SettingError(
                 f"{owner}: d_diffusion must be at most d = {d}; got {self.d_diffusion}. Lower it."
             )
+        least = d - X.shape[1]  # there are no more principal components than columns
+        if self.d_diffusion is not None and self.d_diffusion < least:
+            rule = f"at least {least}, d less the {X.shape[1]} columns"
+            raise SettingError(
+                f"{owner}: d_diffusion must be {rule}; got {self.d_diffusion}. Raise it or lower d."
+            )
         return ManifoldMap(dmap.set_params(d=d), gplm, self.d_diffusion, self._free()).fit(X)
 
     def _free(self) -> tuple[str, ...]:
