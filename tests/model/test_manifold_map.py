@@ -94,3 +94,16 @@ def test_other_coordinates_are_split_like_the_first(choice, split):
     if split == 2:
         plain = ManifoldMap(DMAP(2, k=20), GPLM(100), 2).fit(sheet)
         assert both.expected_residual(sheet) < 0.8 * plain.expected_residual(sheet)
+
+
+@pytest.mark.parametrize("split", [0, 2, 3])
+def test_codes_as_new_are_kept_and_worked_out_where_they_were_not(rows, split):
+    both = ManifoldMap(DMAP(3, k=40), GPLM(50), split).fit(rows)
+    saved, arrays = both.to_arrays()
+    _, as_new = both.training_codes(rows)
+    assert_close(ManifoldMap.from_arrays(saved, arrays).training_codes(rows)[1], as_new)
+    arrays.pop("new_codes", None)
+    assert_close(ManifoldMap.from_arrays(saved, arrays).training_codes(rows)[1], as_new, atol=1e-9)
+    decoded = both._decoded(both.dmap.self_excluded_)
+    if split == 2:  # the rest is of decoders that each were left without the row, too
+        assert not np.allclose(as_new[:, 2:], both._with_rest(as_new, rows, rows - decoded)[:, 2:], atol=1e-6)

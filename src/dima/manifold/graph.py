@@ -13,12 +13,14 @@ import dataclasses
 import numpy as np
 from scipy import sparse
 
+from dima.blocks import row_blocks, rows_within
 from dima.manifold.neighbors import Neighbors
 from dima.typing import Array, Float64
 
 __all__ = ["MarkovGraph", "log_affinity", "markov", "others_only", "row_means"]
 
 _TINY = np.finfo(np.float32).tiny
+_HELD = 40  # bytes of an average for each of its weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +77,7 @@ def log_affinity(near: Neighbors, bandwidth: float, sharpness: float, sym: str) 
 
 def markov(log_k: sparse.csr_array, weight_i: Float64, density_power: float) -> MarkovGraph:
     """Normalise affinities by density and to a Markov chain."""
-    off = log_k.copy()
-    off.data = np.exp(log_k.data)
+    off = _like(log_k, np.exp(log_k.data))
     density = off @ weight_i + weight_i
     scale = density**-density_power
     off, diagonal = _scaled(off, scale), scale**2
@@ -88,8 +89,10 @@ def others_only(log_k: sparse.csr_array, weight_i: Float64, log_weight_i: Float6
 
     `log_weight_i` (n,) is the log-weight of a row in others' eyes, its multiplicity `weight_i` counted in.
     """
-    log_w = log_k.tocoo()
     copied = np.flatnonzero(weight_i > 1)
+    if not len(copied):
+        return _like(log_k, log_k.data + log_weight_i[log_k.indices])
+    log_w = log_k.tocoo()
     copies = (log_weight_i + np.log1p(-1 / weight_i.clip(2)))[copied]
     data = np.concatenate([log_w.data + log_weight_i[log_w.col], copies])
     index = (np.concatenate([log_w.row, copied]), np.concatenate([log_w.col, copied]))
@@ -102,14 +105,28 @@ def row_means(log_w: sparse.csr_array, values_jx: Array) -> Float64:
     The largest weight of a row counts as one, so that a row far from all others does not underflow
     but takes the value of its nearest. Every row must hold an entry.
     """
-    counts, starts = np.diff(log_w.indptr), log_w.indptr[:-1]
-    weights = np.exp(log_w.data - np.repeat(np.maximum.reduceat(log_w.data, starts), counts))
-    mass = np.add.reduceat(weights, starts)
-    summed = sparse.csr_array((weights, log_w.indices, log_w.indptr), shape=log_w.shape) @ values_jx
-    return summed / mass[:, None]
+    n = log_w.shape[0]
+    means = np.empty((n, values_jx.shape[1]))
+    for rows in row_blocks(n, rows_within(_HELD * (1 + log_w.nnz // max(1, n)))):
+        indptr = log_w.indptr[rows.start : rows.stop + 1]
+        stored, starts = slice(indptr[0], indptr[-1]), indptr[:-1] - indptr[0]
+        log_weights = log_w.data[stored]
+        largest = np.maximum.reduceat(log_weights, starts)
+        weights = np.exp(log_weights - np.repeat(largest, np.diff(indptr)))
+        form = (weights, log_w.indices[stored], indptr - indptr[0])
+        summed = sparse.csr_array(form, shape=(len(starts), log_w.shape[1])) @ values_jx
+        means[rows] = summed / np.add.reduceat(weights, starts)[:, None]
+    return means
 
 
 def _scaled(matrix: sparse.csr_array, scale: Array) -> sparse.csr_array:
-    """diag(scale) matrix diag(scale), sharing the pattern."""
-    data = matrix.data * np.repeat(scale, np.diff(matrix.indptr)) * scale[matrix.indices]
+    """diag(scale) matrix diag(scale)."""
+    data = scale[matrix.indices]
+    data *= matrix.data
+    data *= np.repeat(scale, np.diff(matrix.indptr))
+    return _like(matrix, data)
+
+
+def _like(matrix: sparse.csr_array, data: Array) -> sparse.csr_array:
+    """Other values, sharing the pattern."""
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -15,10 +15,12 @@ _BRIDGE = -1.0  # log-affinity of a bridge: as that of a neighbour at the bandwi
 
 def connected(off: sparse.csr_array) -> tuple[int, Int32]:
     """Number of parts, and the one of each row, of `MarkovGraph.conjugate` without edges next to nothing."""
-    seen = off.copy()
-    seen.data = np.where(off.data > _UNSEEN, off.data, 0.0)
-    seen.eliminate_zeros()
-    n_parts, labels = connected_components(seen, directed=False)
+    seen = off.data > _UNSEEN
+    if not seen.all():
+        before = np.concatenate([[0], np.cumsum(seen)])
+        form = (off.data[seen], off.indices[seen], before[off.indptr])
+        off = sparse.csr_array(form, shape=off.shape)
+    n_parts, labels = connected_components(off, directed=False)
     return int(n_parts), labels
 
 

@@ -66,10 +66,12 @@ class ManifoldMap(Autoencoder):
             used = split or d
             self.gplm.fit(near[:, :used], X, in_sample_ix=known[:, :used])
             self.principal_, self.predicted_error_ = None, self.gplm.press_.error
+            self.new_codes_: Float64 | None = near
             if split < d:
                 left = self._left(X)
                 self.principal_ = principal(left, d - split)
                 self.predicted_error_ = _predicted(left, X, d - split)
+                self.new_codes_ = self._with_rest(near, X, left)
         return self
 
     def _tuned(self, X: Array) -> Tuned:
@@ -109,8 +111,10 @@ class ManifoldMap(Autoencoder):
         """Diffusion coordinates (b, d) with principal ones of the rest in the places of the last."""
         if self.principal_ is None:
             return codes
-        left = X - self._decoded(codes) if left is None else left
-        rest = (left - self.principal_.center) @ self.principal_.axes.T
+        if left is None:
+            left = self._decoded(codes)
+            np.subtract(X, left, out=left)
+        rest = left @ self.principal_.axes.T - self.principal_.axes @ self.principal_.center
         return np.hstack([codes[:, : self.d_diffusion_], rest])
 
     def _left(self, X: Array) -> Float64:
@@ -125,9 +129,10 @@ class ManifoldMap(Autoencoder):
 
     def training_codes(self, X: Array) -> tuple[Float64, Float64]:
         """Coordinates (n, d) of the training rows, and those of each as if it had been new."""
-        if self.principal_ is None:
-            return self.dmap.embedding_, self.dmap.self_excluded_
         known = self._with_rest(self.dmap.embedding_, X)
+        if self.new_codes_ is not None:
+            return known, self.new_codes_
+        # Saved before they were kept.
         return known, self._with_rest(self.dmap.self_excluded_, X, self._left(X))
 
     def left_out(self, X: Array) -> Float64:
@@ -156,6 +161,8 @@ class ManifoldMap(Autoencoder):
         if self.principal_ is not None:
             saved["principal"], own = to_arrays(self.principal_)
             arrays |= under("principal", own)
+        if self.principal_ is not None and self.new_codes_ is not None:
+            arrays["new_codes"] = self.new_codes_
         return saved, arrays
 
     @classmethod
@@ -172,6 +179,7 @@ class ManifoldMap(Autoencoder):
         # Once kept beside the principal components.
         self.predicted_error_ = saved.get("predicted_error", (plain or {}).get("error", gplm.press_.error))
         self.trials_ = tuple(Trial(**each) for each in saved.get("trials", ()))
+        self.new_codes_ = dmap.self_excluded_ if plain is None else arrays.get("new_codes")
         return self
 
     def facts(self) -> dict[str, Any]:

@@ -62,3 +62,20 @@ def test_inputs_are_left_alone():
     before = points.copy()
     brute.search(points, points, 3)
     assert_close(points, before)
+
+
+@pytest.mark.parametrize("kind", ["scattered", "in order", "ties", "all equal"])
+def test_few_of_a_long_row_are_those_that_sorting_finds(kind, rng):
+    block = rng.standard_normal((7, 5000)).astype(np.float32)
+    block = {
+        "scattered": block,
+        "in order": np.sort(block, axis=1),  # the bound of every eighth is the best there is
+        "ties": np.round(2 * block),
+        "all equal": 0 * block,
+    }[kind]
+    block[3, ::8] = 9.0  # nothing small among those that tell the bound
+    for k in (1, 20, 70):
+        ids, values = brute._smallest(block, k)
+        assert_close(values, np.sort(block, axis=1)[:, :k])
+        assert_close(np.take_along_axis(block, ids, axis=1), values)
+        assert (np.diff(np.sort(ids, axis=1), axis=1) > 0).all()
