@@ -41,9 +41,9 @@ def engine_of(fit: DDPMFit, points: ArrayLike) -> train.Engine:
     Example:
         >>> from dima import DDPM
         >>> Z = np.random.default_rng(0).standard_normal((50, 2))
-        >>> engine = engine_of(DDPM(n_iter=5, hidden_dim=8).fit(Z).fit_, Z)
+        >>> engine = engine_of(DDPM(n_iter=4, hidden_dim=8).fit(Z).fit_, Z)
         >>> engine.n_steps, engine.examples.points.shape
-        (5, (50, 2))
+        (4, (50, 2))
     """
     if fit.settings["patience"] is not None:
         fix = "Fit with patience=None."
@@ -72,7 +72,7 @@ class Unrolled:
     Example:
         >>> from dima import DDPM
         >>> Z = np.random.default_rng(0).standard_normal((50, 2))
-        >>> engine = engine_of(DDPM(n_iter=5, hidden_dim=8).fit(Z).fit_, Z)
+        >>> engine = engine_of(DDPM(n_iter=4, hidden_dim=8, eps_root=1e-8).fit(Z).fit_, Z)
         >>> Unrolled(engine).scores(engine.examples.points[:3]).shape
         (3, 50)
     """
@@ -139,7 +139,7 @@ def unrolled_scores(fit: DDPMFit, points: ArrayLike, queries: ArrayLike) -> Arra
     Example:
         >>> from dima import DDPM
         >>> Z = np.random.default_rng(0).standard_normal((50, 2))
-        >>> prior = DDPM(n_iter=5, hidden_dim=8, eps_root=1e-8).fit(Z)
+        >>> prior = DDPM(n_iter=4, hidden_dim=8, eps_root=1e-8).fit(Z)
         >>> unrolled_scores(prior.fit_, Z, Z[:3]).shape
         (3, 50)
     """
