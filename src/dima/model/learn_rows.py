@@ -85,8 +85,7 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
             raise DataError(f"{owner}: y must be labels where X is an array; got {y!r}. Pass a data frame.")
         whole, (table, y), label = table, table.split_off(y), y
         X, label = table, (label, whole.shown_names.index(label))
-    if table is not None:
-        _refuse_twins(owner, table.shown_names)
+    _refuse_twins(owner, list(names or ()) if table is None else table.shown_names)
     values = _values(model, X, table, names, impute=treatment.impute)
     types, words = (None, {}) if table is None else (table.types, table.words)
     left_out = () if table is None else tuple(table.left_out)

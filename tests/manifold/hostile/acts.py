@@ -113,6 +113,11 @@ def ragged_labels(side, X):
     return (side.unfitted().fit(X, [[1, 2], [3]] + [[1]] * (len(X) - 2)),)
 
 
+def named_twice(side, X):
+    """Fit an array with names of which two are the same."""
+    return (side.unfitted().fit(X, names=list("aabc")),)
+
+
 def unfitted(side, X):
     """Transform before fit."""
     return (side.unfitted().transform(X),)

@@ -194,6 +194,7 @@ USES = [
     Case("the same seed", RIGHT, sheet, acts.again, judge.equal),
     refused("few diffusion coordinates", SETTING_D, act=code(6, d_diffusion=1), sides=OURS),
     refused("ragged labels", "label", act=acts.ragged_labels, sides=OURS),
+    refused("names of which one is twice", "name", act=acts.named_twice, sides=OURS),
     refused("frame of one name twice", "name", act=partial(acts.framed, names="aabc"), sides=OURS),
     refused(
         "frame with an integer beyond float64",

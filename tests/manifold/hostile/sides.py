@@ -56,7 +56,8 @@ class Peer:
         self.new = DIMA
 
     def fit(self, X, d=2, **settings):
-        n = len(X) if hasattr(X, "__len__") and getattr(X, "ndim", 1) else 100
+        shape = X.shape if hasattr(X, "shape") else (len(X),) if hasattr(X, "__len__") else ()
+        n = shape[0] if shape else 100  # it refuses the rest itself
         own = {"dmap_k": settings.pop("k")} if "k" in settings else {}
         if "eps" in settings:
             own["dmap_kwargs"] = {"eps": settings.pop("eps")}
