@@ -19,21 +19,21 @@ def pictures(page):
 def test_pictures_have_all_sections(model, rows, measured):
     subject = report.Subject("Digits", rows[:60], rows[:60, 0], (8, 8))
     page = report.build(model, measured, subject)
-    assert pictures(page) == 5
-    for title in ("Latent space", "Reconstruction", "Generated", "Refinement", "Spectrum"):
+    assert pictures(page) == 6
+    for title in ("Latent space", "Loadings", "Reconstruction", "Generated", "Refinement", "Spectrum"):
         assert title in page
 
 
 def test_a_table_has_no_rows_of_pictures(model, rows, measured):
     page = report.build(model, measured, report.Subject("<b>Table</b>", rows[:60]))
-    assert pictures(page) == 3
+    assert pictures(page) == 4
     assert "<b>Table" not in page
 
 
 def test_a_model_of_one_dimension_without_prior(rows):
     model = ManifoldAutoencoder(1, prior=None).fit(rows)
     measured = evaluate(model, rows[:60])
-    assert pictures(report.build(model, measured, report.Subject("Line", rows[:60]))) == 2
+    assert pictures(report.build(model, measured, report.Subject("Line", rows[:60]))) == 3
 
 
 def test_latents_that_are_principal_components_have_no_spectrum(rows):

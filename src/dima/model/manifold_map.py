@@ -201,21 +201,19 @@ class ManifoldMap(Autoencoder):
             text = "Eigenvalues of the diffusion map: how slowly each coordinate varies along the data."
             found.append(Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),)))
         if self.trials_:
-            headers = [
-                "coordinates",
-                "neighbours",
-                "bandwidth / median",
-                "diffusion coordinates",
-                "error / variance",
-            ]
+            headers = ["coordinates", "neighbours", "bandwidth", "used", "error / variance"]
             rows = [
                 [one.coordinates, str(one.k), f"{one.eps_mul:g}", str(one.d_diffusion), f"{one.error:.4f}"]
                 for one in self.trials_
             ]
             text = (
-                "Each map with as many of its coordinates as do best; other latents are principal components."
+                "Each map that was tried, and how many of its coordinates are best used; the other latents are "
+                "principal components."
             )
-            note = "Errors are those predicted of new rows, by a small decoder that leaves each row out."
+            note = (
+                "The bandwidth is a multiple of the median squared distance to a neighbour. Errors are those "
+                "predicted of new rows, by a small decoder that leaves each row out."
+            )
             found.append(Section("Choice of the diffusion map", text, (), (Table(headers, rows, note),)))
         return found
 

@@ -6,6 +6,7 @@ from dima import check
 from dima.figures.report import Section, Table, html
 from dima.model.evaluate import Evaluation
 from dima.model.report.latents import latents
+from dima.model.report.loadings import loadings
 from dima.model.report.reconstruction import reconstruction
 from dima.model.report.refinement import refinement
 from dima.model.report.samples import samples
@@ -16,7 +17,7 @@ from dima.model.report.tables import columns, honesty
 __all__ = ["Subject", "build", "summary"]
 
 # In the order of the page; each may have nothing to show of a model, and says so with None.
-_SECTIONS = (latents, reconstruction, samples, refinement)
+_SECTIONS = (latents, loadings, reconstruction, samples, refinement)
 _TAKEN = {"rank": "Columns were taken by rank.", "standard": "Columns were taken over their spreads."}
 _PRIORS = {
     "gmm": "a Gaussian mixture",
