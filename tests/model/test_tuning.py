@@ -128,3 +128,10 @@ def test_columns_beyond_the_leading_ones_count_as_left(monkeypatch, rng):
     whole = tune(DMAP(3, k=20), [], X, 2).trials[0].error
     monkeypatch.setattr(tuning, "_COLUMNS", 25)
     assert tune(DMAP(3, k=20), [], X, 2).trials[0].error == pytest.approx(whole, rel=0.02)
+
+
+def test_components_of_what_does_not_vary_are_found_in_silence():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = principal(np.full((6, 3), 2.0), 2)
+    assert_close(found.rest(np.full((2, 3), 2.0)), np.zeros((2, 3)))

@@ -207,8 +207,8 @@ class ManifoldMap(Autoencoder):
                 for one in self.trials_
             ]
             text = (
-                "Each map that was tried, and how many of its coordinates are best used; the other latents are "
-                "principal components."
+                "Each map that was tried, and how many of its coordinates are best used; the other latents "
+                "are principal components."
             )
             note = (
                 "The bandwidth is a multiple of the median squared distance to a neighbour. Errors are those "

@@ -137,7 +137,8 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
 def principal(left: Float64, d: int) -> Principal:
     """The `d` leading principal components of residuals (n, D)."""
     d = min(d, *left.shape) if len(left) > 1 else 0  # a row alone has no spread
-    axes = PCA(d, random_state=0).fit(left).components_ if d else np.empty((0, left.shape[1]))
+    with np.errstate(invalid="ignore", divide="ignore"):  # shares of a spread there may be none of
+        axes = PCA(d, random_state=0).fit(left).components_ if d else np.empty((0, left.shape[1]))
     return Principal(left.mean(axis=0), axes.astype(np.float64))
 
 
