@@ -9,9 +9,9 @@ encoded out of sample. Figures are medians over seeds: RMSE of sheets, squared e
 rest. `of best` is over the least of the rivals': principal components, kernel principal components (the
 best of four widths and two ridges by a tenth of the training rows) and packages in environments of their
 own (`rival_manifold.py`): `peer` is the published dima, `umap` umap-learn. One that fails or takes longer
-than the limit is counted. `predicted` is the error that leave-one-out on the training rows foretold; `read-
-out` the relative error of the true chart as an affine function of the latents, fitted and measured on held-
-out rows.
+than the limit is counted. `predicted` is the error that leave-one-out on the training rows foretold;
+`inside` the share of held-out values within `model.interval(Z, 0.9)`; `read-out` the relative error of the
+true chart as an affine function of the latents, fitted and measured on held-out rows.
 """
 
 import argparse
@@ -152,6 +152,8 @@ def measured(name, d, seeds, rivals):
         if name in SHEETS:
             predicted = np.sqrt(predicted * ((train - train.mean(axis=0)) ** 2).mean())
         own = {"dima": ours, "predicted": predicted, "gap": abs(predicted - ours) / max(ours, 1e-9)}
+        low, high = model.interval(Z)
+        own["inside"] = ((low <= test) & (test <= high)).mean()
         own |= {"d1": facts["diffusion_coordinates"], "k": facts["neighbours_k"], "seconds": seconds}
         if chart is not None:
             own["read-out"] = affine_readout(Z, chart)

@@ -86,13 +86,19 @@ class GPLMFit:
 
     def half_widths(self, z_ax: Float64, level: float) -> Float64:
         """Half the width (b, D) of intervals around what standardised latents (b, d) decode to."""
-        equations = self._known_sums("intervals")
-        quantile = interval.half_widths(self._scores, level)
-        widths = np.empty((len(z_ax), len(quantile)))
+        return self.spread(z_ax)[:, None] * interval.half_widths(self._scores, level)
+
+    def spread(self, z_ax: Float64) -> Float64:
+        """Standard deviation (b,) of the Gaussian process at standardised latents (b, d)."""
+        equations, found = self._known_sums("intervals"), np.empty(len(z_ax))
         for rows in row_blocks(len(z_ax), self.settings["fit_block"]):
-            spread = interval.spread(equations, self._affinities(z_ax[rows]), self.press.ridge)
-            widths[rows] = spread[:, None] * quantile
-        return widths
+            found[rows] = interval.spread(equations, self._affinities(z_ax[rows]), self.press.ridge)
+        return found
+
+    def sampled(self) -> tuple[Float64, Float64]:
+        """Residuals (s, D) of some training rows, each left out, and the spread (s,) there."""
+        equations = self._known_sums("intervals")
+        return interval.left_out(equations, self._affinities, self.press.ridge, self.mu_X)
 
     def with_rows(self, latents: list[Array], targets: Array) -> "GPLMFit":
         """The same learnt from more rows: latents, each (n, d) of the same rows, and targets (n, D) or (n,).
@@ -118,8 +124,7 @@ class GPLMFit:
     @functools.cached_property
     def _scores(self) -> Float64:
         """(s, D) sizes of the residuals of left-out rows over the spread there, in order."""
-        equations = self._known_sums("intervals")
-        return interval.scores(equations, self._affinities, self.press.ridge, self.mu_X)
+        return interval.scores(*self.sampled())
 
     @functools.cached_property
     def _field_mX(self) -> Float64:

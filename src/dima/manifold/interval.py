@@ -16,15 +16,17 @@ import numpy as np
 from dima.manifold.normal_equations import Features, NormalEquations
 from dima.typing import Float64
 
-__all__ = ["half_widths", "scores", "spread"]
+__all__ = ["half_widths", "left_out", "scores", "spread"]
 
 _LEAST_NOISE = 1e-8  # of the kernel's variance; less is rounding
 _ROUNDING = 1e-9  # of a rank that is whole
 _SLACK = 1e-10  # of a row that alone fixes its prediction
 
 
-def scores(equations: NormalEquations, affinities: Features, ridge: float, mu_X: Float64) -> Float64:
-    """Sizes (s, D) of the residuals of sampled rows, each left out, over the spread there; in order.
+def left_out(
+    equations: NormalEquations, affinities: Features, ridge: float, mu_X: Float64
+) -> tuple[Float64, Float64]:
+    """Residuals (s, D) of sampled rows, each left out, and the spread (s,) there.
 
     A row and its twins, T latents of weight 1/T, are left out together: with H their leverages, the
     residuals are (1 - H)^-1 times those of the fit. Those at the first twin count: it is as if new.
@@ -38,9 +40,14 @@ def scores(equations: NormalEquations, affinities: Features, ridge: float, mu_X:
     share = np.linalg.solve((1 + _SLACK) * np.eye(T) - H, first)[:, :, 0]
     targets = equations.sample_sX + (equations.reference_X - mu_X)
     mixed = np.einsum("st,str->sr", share, Phi)
-    left_out = targets * share.sum(axis=1)[:, None] - mixed @ equations.weights(ridge, mu_X)
+    residuals = targets * share.sum(axis=1)[:, None] - mixed @ equations.weights(ridge, mu_X)
     leverage = T * np.einsum("st,st->s", H[:, 0], share)
-    return np.sort(np.abs(left_out) / _spread(Phi[:, 0], leverage, ridge)[:, None], axis=0)
+    return residuals, _spread(Phi[:, 0], leverage, ridge)
+
+
+def scores(residuals: Float64, spread: Float64) -> Float64:
+    """Sizes (s, D) of residuals over the spread at their rows; in order."""
+    return np.sort(np.abs(residuals) / spread[:, None], axis=0)
 
 
 def spread(equations: NormalEquations, affinity_am: Float64, ridge: float) -> Float64:

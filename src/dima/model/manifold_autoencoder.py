@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import Meta
 from sklearn.base import clone
 
-from dima import check
+from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
@@ -120,6 +121,43 @@ class ManifoldAutoencoder(LatentModel):
         fit: LatentModelFit = check.fitted(self)
         latents = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
         return pulled_back(lambda rows: slopes(fit, rows), latents, len(fit.mean_X))
+
+    def interval(
+        self,
+        Z: ArrayLike,
+        level: Annotated[float, Meta(gt=0, lt=1, description="share of new values inside")] = 0.9,
+    ) -> tuple[Array, Array]:
+        """Bounds (b, D) between which values of new rows that encode to latents `Z` (b, d) lie so often.
+
+        Of each column by itself: what is left of training rows, each left out of encoder and decoder, says
+        how wide, wider where training latents are far; infinite with too few rows to say. See
+        `dima.manifold.interval`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d.
+            SettingError: level is not between 0 and 1, a column holds words, or the decoder was saved before
+                it could.
+
+        Example:
+            >>> from dima.data import manifolds
+            >>> X = manifolds.s_curve(600)[0]
+            >>> model = ManifoldAutoencoder(2, prior=None).fit(X[:500])
+            >>> low, high = model.interval(model.transform(X[500:]))
+            >>> bool(0.8 < ((low <= X[500:]) & (X[500:] <= high)).mean() < 1)
+            True
+        """
+        fit: LatentModelFit = check.fitted(self)
+        owner = f"{type(self).__name__}.interval"
+        settings.check(owner, ManifoldAutoencoder.interval, {"level": level})
+        if fit.rows.columns.words:
+            got = f"words in {len(fit.rows.columns.words)} of them. Leave those out of the fit."
+            raise SettingError(f"{owner}: columns must hold numbers; got {got}")
+        decoded = self.decoded(Z)
+        half = fit.autoencoder.half_widths(fit.scale.restore(np.asarray(Z, np.float64)), level)
+        known, restore = np.where(np.isinf(half), 0.0, half), fit.rows.columns.restore
+        beyond = half - known  # what is infinite is so in any unit
+        return restore(decoded - known) - beyond, restore(decoded + known) + beyond
 
     def novelty(self, X: ArrayLike) -> Float64:
         """How unlike the training rows `X` (b, D) are: (b,) from 0, known, to 1, far; see `DMAP`.

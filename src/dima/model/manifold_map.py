@@ -8,6 +8,7 @@ components `P` (around `c`) of what the first d1 leave: with d1 = 0 it is PCA, w
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,11 +16,12 @@ import numpy as np
 from sklearn.base import clone
 
 from dima.fitted import below, from_arrays, to_arrays, under
+from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
 from dima.model.stages import measured
-from dima.model.tuning import Principal, Trial, Tuned, fit_quietly, principal, row_errors, tune
+from dima.model.tuning import Principal, Trial, Tuned, fit_quietly, principal, rests, row_errors, tune
 from dima.typing import Array, Arrays, Float64
 
 if TYPE_CHECKING:
@@ -100,6 +102,26 @@ class ManifoldMap(Autoencoder):
             axes = self.principal_.axes.T
             parts.append(np.broadcast_to(axes, (len(codes), *axes.shape)))
         return np.concatenate(parts, axis=2)
+
+    def half_widths(self, codes: Array, level: float) -> Float64:
+        """Half the width (b, D) of intervals around what coordinates (b, d) decode to; see `interval`.
+
+        Their scores are of residuals less their principal part, by components of other rows.
+        """
+        quantiles = interval.half_widths(self._scores, level)
+        if not self.d_diffusion_:  # principal components are as wide everywhere
+            return np.broadcast_to(quantiles, (len(codes), len(quantiles)))
+        fit = self.gplm.fit_
+        return fit.spread(fit.scale.apply(codes[:, : self.d_diffusion_]))[:, None] * quantiles
+
+    @functools.cached_property
+    def _scores(self) -> Float64:
+        residuals, spread = self.gplm.fit_.sampled()
+        if not self.d_diffusion_:
+            equations = self.gplm.fit_.equations
+            residuals, spread = equations.sample_sX, np.ones(len(equations.sample_sX))
+        d = 0 if self.principal_ is None else len(self.principal_.axes)
+        return interval.scores(rests(residuals, d), spread)
 
     def _decoded(self, codes: Array) -> Float64:
         """What diffusion coordinates alone decode to."""

@@ -24,7 +24,7 @@ from dima.manifold.rows import DistinctRows
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
-__all__ = ["TUNED", "Principal", "Trial", "Tuned", "fit_quietly", "principal", "row_errors", "tune"]
+__all__ = ["TUNED", "Principal", "Trial", "Tuned", "fit_quietly", "principal", "rests", "row_errors", "tune"]
 
 TUNED = ("coordinates", "k", "eps_mul")  # settings of a map that are chosen where the user leaves them open
 _MAPS = (  # these, the neighbours as a multiple of the usual number
@@ -142,15 +142,19 @@ def principal(left: Float64, d: int) -> Principal:
     return Principal(left.mean(axis=0), axes.astype(np.float64))
 
 
+def rests(left: Float64, d: int) -> Float64:
+    """What `d` principal components of other rows leave (n, D) of each of `left` (n, D)."""
+    if d == 0:
+        return left
+    fold, found = np.arange(len(left)) % _FOLDS, np.empty_like(left, np.float64)
+    for part in range(_FOLDS):
+        found[fold == part] = principal(left[fold != part], d).rest(left[fold == part])
+    return found
+
+
 def row_errors(left: Float64, d: int) -> Float64:
     """Squared error (n,) of what `d` principal components of other rows leave of each of `left` (n, D)."""
-    if d == 0:
-        return (left**2).sum(axis=1)
-    fold, errors = np.arange(len(left)) % _FOLDS, np.empty(len(left))
-    for part in range(_FOLDS):
-        found = principal(left[fold != part], d)
-        errors[fold == part] = (found.rest(left[fold == part]) ** 2).sum(axis=1)
-    return errors
+    return (rests(left, d) ** 2).sum(axis=1)
 
 
 def _quarters(d: int) -> list[int]:
