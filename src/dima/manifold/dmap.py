@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from dima import check, settings
 from dima.errors import warn_user
 from dima.fitted import Fitted, FittedEstimator
+from dima.manifold.budget import asked_neighbours, fit_bytes
 from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap_fit import DMAPFit, fit_dmap
 from dima.manifold.neighbors import BACKENDS, given
@@ -106,6 +107,23 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     def fit_transform(self, R_iX: ArrayLike, y: None = None, neighbors: Any = None) -> Float64:
         """Fit and return `embedding_` (n, d)."""
         return self.fit(R_iX, y, neighbors).embedding_
+
+    def estimate(self, shape: tuple[int, int]) -> int:
+        """Bytes that `fit` to distinct rows of this shape (n, D) takes beside them at its peak, about.
+
+        It is a quarter off at the most where measured. A fit that needs more than is free is refused before
+        it starts.
+
+        Raises:
+            SettingError: a setting is out of range, or k is larger than n.
+
+        Example:
+            >>> f"{DMAP(2).estimate((100_000, 64)) / 1e9:.2f} GB"
+            '0.61 GB'
+        """
+        settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
+        n, D = shape
+        return fit_bytes(n, D, asked_neighbours(settings_used, n, "the number of rows", n))
 
     def transform(self, R_aX: ArrayLike) -> Float64:
         """Diffusion coordinates (b, d) of rows `R_aX` (b, D); of training rows, exactly `embedding_`.

@@ -9,19 +9,17 @@ import scipy.linalg
 from scipy import sparse
 
 from dima.errors import DataError, SettingError, warn_user
-from dima.manifold import graph, neighbors, parts, spectrum
+from dima.manifold import budget, graph, neighbors, parts, spectrum
 from dima.manifold.coordinates import COORDINATES, Choice, Modes, modes_wanted
 from dima.manifold.neighbors import Neighbors, given, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
 from dima.typing import Array, Float32, Float64, Int32
 
-__all__ = ["MOST_NEIGHBOURS", "DMAPFit", "fit_dmap", "usual_neighbours"]
+__all__ = ["DMAPFit", "fit_dmap"]
 
 _DIMENSION = 2  # taken when d is not given
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
-_FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
-MOST_NEIGHBOURS = 512  # beyond which memory grows and the error hardly falls
 _SPACED = 1000  # training rows that say how far new ones are from the nearest
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
 
@@ -128,7 +126,7 @@ def fit_dmap(
 
 def _warn_if_localised(fit: DMAPFit) -> None:
     """Warn when the coordinates of rows, had they been new, have little to do with their own."""
-    if fit.n_components > 1 or not fit.settings["drop_trivial"] or len(fit.psi_ux) < _FEWEST:
+    if fit.n_components > 1 or not fit.settings["drop_trivial"] or len(fit.psi_ux) < budget.FEWEST:
         return  # parts were warned of already, a constant correlates with nothing, few rows tell nothing
     weight = fit.rows.weight_u[:, None] / fit.rows.weight_u.sum()
     mixed = (x if fit.mixing_xx is None else x @ fit.mixing_xx for x in (fit.psi_ux, fit.others_ux))
@@ -141,31 +139,18 @@ def _warn_if_localised(fit: DMAPFit) -> None:
         warn_user(f"DMAP: {lost}, so that those of new rows mean little. Raise eps or k, or lower d.")
 
 
-def usual_neighbours(d: int, n: int) -> int:
-    """Neighbours taken for `d` coordinates of `n` rows when k is not given, where there are as many."""
-    return max(_FEWEST, min(MOST_NEIGHBOURS, int(np.ceil(2 * d * np.log2(n)))))
-
-
 def _near(
     settings_used: dict[str, Any], rows: DistinctRows, given_near: tuple[Array, Float64] | None
 ) -> tuple[Neighbors, float]:
     """The k nearest of the distinct rows, searched or given, and the recall of the search."""
     if given_near is None:
-        k = _neighbours(settings_used, len(rows.R_uX), "the number of distinct rows", len(rows.row_i))
+        u, D = rows.R_uX.shape
+        k = budget.asked_neighbours(settings_used, u, "the number of distinct rows", len(rows.row_i))
+        budget.refuse_too_large(u, D, k)
         return neighbors.certified(rows.R_uX, k, settings_used["ann_backend"], settings_used["seed"])
     ids, d2 = given.of_distinct("DMAP", rows, given_near)
-    k = _neighbours(settings_used, ids.shape[1], "the number of neighbors given", len(rows.row_i))
+    k = budget.asked_neighbours(settings_used, ids.shape[1], "the number of neighbors given", len(rows.row_i))
     return Neighbors(ids[:, :k], d2[:, :k]), 1.0
-
-
-def _neighbours(settings_used: dict[str, Any], most: int, what: str, n: int) -> int:
-    k: int | None = settings_used["k"]
-    if k is None:
-        return min(most, usual_neighbours(settings_used["d"], n))
-    if k > most:
-        fix = "Lower k or pass more rows."
-        raise SettingError(f"DMAP: k must be at most {what} = {most}; got {k}. {fix}")
-    return k
 
 
 def _bandwidth(settings_used: dict[str, Any], near: Neighbors, unit2: float) -> float:

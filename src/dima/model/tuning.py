@@ -17,8 +17,8 @@ from sklearn.decomposition import PCA
 
 from dima.errors import DataError, NumericsError, warn_user
 from dima.manifold import press
+from dima.manifold.budget import most_neighbours, usual_neighbours
 from dima.manifold.dmap import DMAP
-from dima.manifold.dmap_fit import MOST_NEIGHBOURS, usual_neighbours
 from dima.manifold.eigen import one_thread
 from dima.manifold.rows import DistinctRows
 from dima.scaling import Standardizer
@@ -173,7 +173,7 @@ def _tried(dmap: DMAP, free: Sequence[str], share: float, n_distinct: int) -> It
     fixed = dmap.k if dmap.k is None or share == 1 else max(2, round(dmap.k * share))
     seen: list[dict[str, object]] = []
     for coordinates, times, eps_mul in _MAPS:
-        k = min(n_distinct, MOST_NEIGHBOURS, round(times * usual))
+        k = min(n_distinct, most_neighbours(n_distinct), round(times * usual))
         wanted = {"coordinates": coordinates, "k": k, "eps_mul": eps_mul}
         chosen = {"k": fixed} | {name: value for name, value in wanted.items() if name in free}
         if chosen not in seen:
@@ -183,7 +183,8 @@ def _tried(dmap: DMAP, free: Sequence[str], share: float, n_distinct: int) -> It
 
 def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int) -> DMAP:
     """The map of a share of the rows for all of them: as large a share of these is as far away."""
-    k = asked.k if asked.k is not None else min(MOST_NEIGHBOURS, n_distinct, round(taken.k_ / share))
+    n = round(n_distinct / share)
+    k = asked.k if asked.k is not None else min(most_neighbours(n), n_distinct, round(taken.k_ / share))
     return clone(taken).set_params(k=k)
 
 
