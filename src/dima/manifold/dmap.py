@@ -119,7 +119,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
         Example:
             >>> f"{DMAP(2).estimate((100_000, 64)) / 1e9:.2f} GB"
-            '0.61 GB'
+            '0.55 GB'
         """
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         n, D = shape
