@@ -8,7 +8,6 @@ from dima.errors import MemoryBudgetError, SettingError
 from dima.manifold.budget import fit_bytes, most_neighbours, usual_neighbours
 from manifold.shapes import cloud
 
-
 MEASURED = [  # rows, neighbours, and the peak of the resident set beside the rows, in bytes
     ((20_000, 64), 64, 220e6),
     ((20_000, 64), 256, 298e6),

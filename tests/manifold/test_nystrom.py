@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from close import assert_close
+from dima.manifold import nystrom
 from dima.manifold.neighbors import knn
 from dima.manifold.nystrom import RowRule
 from dima.metrics import distance
@@ -68,3 +69,23 @@ def test_a_row_that_approaches_a_training_row_sees_what_it_sees():
     for step in (1e-6, 1e-9):
         close, _ = rule().means(TRAIN[:5].astype(float) + step, VALUES)
         assert_close(close, at, atol=20 * step)
+
+
+@pytest.mark.parametrize("halved", [False, True])
+@pytest.mark.parametrize("kind", ["scattered", "grid", "close"])
+def test_distances_of_many_rows_in_float32_change_next_to_nothing(monkeypatch, kind, halved):
+    queries = cloud(40, 3, seed=1)
+    train = {"scattered": TRAIN, "grid": np.round(2 * TRAIN), "close": TRAIN * 1e-3 + 1}[kind]
+    queries = {"scattered": queries, "grid": np.round(2 * queries), "close": queries * 1e-3 + 1}[kind]
+    train, queries = np.unique(train, axis=0), queries.astype(np.float32)
+    radius2 = knn(train, train, K, "brute").d2[:, -1].astype(float)
+    given = (train, radius2, cloud(len(train), 1, seed=3)[:, 0], K, 1.5, halved)
+    values = cloud(len(train), 2, seed=7)
+    exact, far = RowRule(*given).means(queries, values)
+    monkeypatch.setattr(nystrom, "_MANY", 1)
+    quick, far_too = RowRule(*given).means(queries, values)
+    assert far == far_too
+    # Six neighbours: of the hundreds there are where this is used, rounding averages out.
+    assert_close(quick, exact, atol=4e-6)
+    alone = np.vstack([RowRule(*given).means(query[None], values)[0] for query in queries])
+    assert_close(alone, quick, atol=4e-6)

@@ -1,6 +1,5 @@
 """How many neighbours a diffusion map takes, and what memory its fit to n rows needs."""
 
-import math
 from typing import Any
 
 import numpy as np

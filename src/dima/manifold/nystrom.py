@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from dima.manifold.graph import row_means
+from dima.manifold.neighbors import brute
 from dima.metrics.distance import squared_distances
 from dima.typing import Array, Float32, Float64
 
@@ -21,6 +22,13 @@ __all__ = ["RowRule"]
 _FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row is near
 # float32 rows carry no finer distances; ties of gridded data must not break by rounding.
 _TIES = 1 + 1e-5
+_MANY = (
+    10_000  # training rows from which distances are taken in float32, and where that tells again in float64
+)
+_ROUNDING = 1e-5  # relative, of those, where they have not lost digits:
+_CANCELLED = (
+    0.1  # of the norm, below which the distance to the k-th neighbour is a difference of large numbers
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,21 +51,52 @@ class RowRule:
 
     def means(self, rows_aX: Array, values_ux: Float64) -> tuple[Float64, int]:
         """Averages P values (b, d) for rows (b, D), and how many of those lie far from all training rows."""
-        means, far = np.empty((len(rows_aX), values_ux.shape[1])), 0
-        # Beside a block stand its partitioned copy and the mask of links.
-        for block, d2 in squared_distances(rows_aX, self.R_uX, equal_at_zero=False, bytes_beside=9):
-            linked = self._links(d2)
-            far += int((self.rate * np.minimum.reduceat(linked.data, linked.indptr[:-1]) > _FAR).sum())
-            means[block] = row_means(self._log_weights(linked), values_ux)
-        return means, far
+        means, is_far = np.empty((len(rows_aX), values_ux.shape[1])), np.zeros(len(rows_aX), bool)
+        dtype = np.float64 if self.R_uX.size < _MANY else np.float32
+        lossy = self._fill(rows_aX, np.arange(len(rows_aX)), values_ux, means, is_far, dtype)
+        if len(lossy):
+            self._fill(rows_aX, lossy, values_ux, means, is_far, np.float64)
+        return means, int(is_far.sum())
 
-    def _links(self, d2: Float64) -> sparse.csr_array:
-        """Squared distances (b, u) kept where the row rule links query and training row."""
-        own = np.partition(d2, self.k - 1, axis=1)[:, self.k - 1 : self.k]
-        linked = d2 <= np.maximum(own, self.radius2_u) * _TIES
-        indptr = np.concatenate([[0], np.cumsum(linked.sum(axis=1))])
-        columns = np.nonzero(linked)[1].astype(np.int32)
-        return sparse.csr_array((d2[linked], columns, indptr), shape=d2.shape)
+    def _fill(
+        self, rows_aX: Array, into: Array, values_ux: Float64, means: Float64, is_far: Array, dtype: type
+    ) -> Array:
+        """Write the averages for the rows `into`; those (l,) of them whose distances have lost digits so."""
+        asked, lossy = rows_aX[into], [np.empty(0, int)]
+        norms = np.einsum("ij,ij->i", asked, asked)
+        # Beside a block stand its bounds and the mask of links.
+        for block, d2 in squared_distances(asked, self.R_uX, dtype, equal_at_zero=False, bytes_beside=12):
+            place, own = brute.farthest_of_nearest(d2, self.k)
+            linked = self._links(asked[block], d2, place, own)
+            nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
+            is_far[into[block]] = self.rate * nearest > _FAR
+            means[into[block]] = row_means(self._log_weights(linked), values_ux)
+            lossy.append(into[block][own < _CANCELLED * norms[block]])
+        return np.concatenate(lossy) if dtype is np.float32 else lossy[0]
+
+    def _links(self, rows: Array, d2: Array, place: Array, own: Array) -> sparse.csr_array:
+        """Squared distances (b, u) kept where the row rule links query and training row.
+
+        In float32 they are measured again where rounding might tell.
+        """
+        n, rounding = d2.shape[1], _ROUNDING if d2.dtype == np.float32 else 0.0
+        own = own.astype(np.float64) if rounding == 0 else self._measured(rows, np.arange(len(own)), place)
+        widest = np.maximum(own[:, None].astype(d2.dtype), self.radius2_u.astype(d2.dtype))
+        widest *= _TIES + rounding
+        flat = np.flatnonzero(d2 <= widest)
+        at, columns = flat // n, (flat % n).astype(np.int32)
+        found = d2.ravel()[flat].astype(np.float64)
+        bound = np.maximum(own[at], self.radius2_u[columns]) * _TIES
+        close = np.flatnonzero(np.abs(found - bound) <= rounding * bound) if rounding else at[:0]
+        found[close] = self._measured(rows, at[close], columns[close])
+        kept = found <= bound
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(at[kept], minlength=len(d2)))])
+        return sparse.csr_array((found[kept], columns[kept], indptr), shape=d2.shape)
+
+    def _measured(self, rows: Array, at: Array, columns: Array) -> Float64:
+        """Squared distances (p,) of pairs of a row and a training row, term by term."""
+        steps = rows[at].astype(np.float64) - self.R_uX[columns]
+        return np.einsum("ij,ij->i", steps, steps)
 
     def _log_weights(self, linked: sparse.csr_array) -> sparse.csr_array:
         halves = self._one_sided(linked) if self.halved else 0.0

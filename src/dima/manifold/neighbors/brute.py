@@ -7,7 +7,7 @@ import numpy as np
 from dima.metrics.distance import squared_distances
 from dima.typing import Array, Float32, Int32
 
-__all__ = ["search"]
+__all__ = ["farthest_of_nearest", "search"]
 
 # float32 products lose the digits in which d2 is smaller than the norms it is a difference of;
 # rows whose k-th neighbour is closer than this share of them are done again in float64.
@@ -27,6 +27,14 @@ def search(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
     if len(lossy):
         _fill(points, queries[lossy], lossy, ids, d2, np.float64)
     return ids, d2
+
+
+def farthest_of_nearest(block: Array, k: int) -> tuple[Array, Array]:
+    """Place and value (b,) of the k-th least of each row (b, n)."""
+    columns, few = _cut_down(block, k) if k * _WIDE < block.shape[1] else (None, block)
+    at = np.argpartition(few, k - 1, axis=1)[:, k - 1 : k]
+    places = at if columns is None else np.take_along_axis(columns, at, axis=1)
+    return places[:, 0], np.take_along_axis(few, at, axis=1)[:, 0]
 
 
 def _fill(points: Array, queries: Array, into: Array, ids: Array, d2: Array, dtype: type) -> None:
