@@ -22,13 +22,11 @@ __all__ = ["RowRule"]
 _FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row is near
 # float32 rows carry no finer distances; ties of gridded data must not break by rounding.
 _TIES = 1 + 1e-5
-_MANY = (
-    10_000  # training rows from which distances are taken in float32, and where that tells again in float64
-)
-_ROUNDING = 1e-5  # relative, of those, where they have not lost digits:
-_CANCELLED = (
-    0.1  # of the norm, below which the distance to the k-th neighbour is a difference of large numbers
-)
+# Distances to training rows that hold so many numbers are taken in float32. Measured again in float64 are pairs
+# within its rounding of a bound, and rows whose k-th neighbour is so near, beside the norm, that digits cancel.
+_MANY = 1_000_000
+_ROUNDING = 1e-5
+_CANCELLED = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
