@@ -21,6 +21,7 @@ from dima.manifold.budget import most_neighbours, usual_neighbours
 from dima.manifold.dmap import DMAP
 from dima.manifold.eigen import one_thread
 from dima.manifold.rows import DistinctRows
+from dima.progress import track
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
@@ -107,7 +108,8 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     judge, best = _Judge.of(few, dmap.seed), None
     quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
     without, trials = judge.row_errors(judge.targets, dmap.d), list[Trial]()
-    for tried in _tried(dmap, free, share, n_distinct):
+    maps = list(_tried(dmap, free, share, n_distinct))
+    for tried in track(maps, len(maps), "Trying diffusion maps"):
         try:
             with one_thread() if free else contextlib.nullcontext():
                 messages = fit_quietly(tried, few)
