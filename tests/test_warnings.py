@@ -1,5 +1,6 @@
 """A warning stands at the user's line, however deep its cause."""
 
+import threading
 import types
 import warnings
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from dima.errors import warn_user
+from dima.errors import kept_messages, warn_user
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from manifold.shapes import blobs, cloud
@@ -57,3 +58,27 @@ def test_a_program_made_of_our_frames_still_hears_it():
         warnings.simplefilter("always")
         warn_user("told")
     assert [str(found.message) for found in caught] == ["told"]
+
+
+def test_messages_that_are_kept_are_not_shown_and_other_threads_go_on():
+    heard = []
+
+    def other():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            warn_user("loud")
+        heard.extend(str(each.message) for each in caught)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with kept_messages() as messages:
+            warn_user("first")
+            with kept_messages() as inner:
+                warn_user("inner")
+            warn_user("second")
+            thread = threading.Thread(target=other)
+            thread.start()
+            thread.join()
+        with pytest.raises(UserWarning, match="after"):
+            warn_user("after")
+    assert (messages, inner, heard) == (["first", "second"], ["inner"], ["loud"])

@@ -14,8 +14,11 @@ DimaError
 A message is one sentence: "owner: thing must be rule; got value. What to do."
 """
 
+import contextlib
+import contextvars
 import sys
 import warnings
+from collections.abc import Iterator
 
 __all__ = [
     "ArtifactError",
@@ -28,6 +31,7 @@ __all__ = [
     "NumericsError",
     "SettingError",
     "ShapeError",
+    "kept_messages",
     "warn_user",
 ]
 
@@ -74,8 +78,26 @@ class MemoryBudgetError(DimaError, MemoryError):
     """A request would not fit into memory, and was refused before it started."""
 
 
+_kept: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("dima_kept", default=None)
+
+
+@contextlib.contextmanager
+def kept_messages() -> Iterator[list[str]]:
+    """A block whose `warn_user` is written to the list it gives, and nothing shown; other threads go on."""
+    messages: list[str] = []
+    token = _kept.set(messages)
+    try:
+        yield messages
+    finally:
+        _kept.reset(token)
+
+
 def warn_user(message: str) -> None:
     """Warn at the first line outside dima and scikit-learn, whatever stands between it and the cause."""
+    kept = _kept.get()
+    if kept is not None:
+        kept.append(message)
+        return
     frame, level = sys._getframe(1), 2
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _INSIDE:
         frame, level = frame.f_back, level + 1

@@ -26,6 +26,7 @@ PLACES = {
         r"\bSection\(",
         ["dima/model/report/", "dima/figures/report.py", "dima/model/manifold_map.py"],
     ),
+    "threads": (r"threadpool_limits|ThreadpoolController", ["dima/threads.py"]),
     "parts of a graph": (r"connected_components\(", ["dima/manifold/parts.py"]),
     "reading JSON and MessagePack of a model": (r"msgpack\.decode|msgpack\.Decoder", ["dima/store/"]),
 }

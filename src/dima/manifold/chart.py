@@ -15,8 +15,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from dima.blocks import row_blocks, rows_within
-from dima.manifold.eigen import one_thread
 from dima.manifold.neighbors import Neighbors
+from dima.threads import one_thread
 from dima.typing import Array, Float64, Int32
 
 __all__ = ["isometric", "squared_gradients"]

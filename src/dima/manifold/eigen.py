@@ -1,17 +1,14 @@
 """Eigenpairs of dense symmetric matrices, on as many threads as pay."""
 
 import contextlib
-import functools
-from contextlib import AbstractContextManager
 
 import scipy.linalg
-from threadpoolctl import ThreadpoolController
 
+from dima.threads import one_thread
 from dima.typing import Array, Float64
 
-__all__ = ["eigh", "one_thread"]
+__all__ = ["eigh"]
 
-_threads = functools.cache(ThreadpoolController)  # looking for the BLAS libraries takes milliseconds
 _SMALL = 1500  # rows below which threads wait for each other longer than they compute
 
 
@@ -23,8 +20,3 @@ def eigh(A: Array) -> tuple[Float64, Float64]:
     with one_thread() if len(A) < _SMALL else contextlib.nullcontext():
         values, vectors = scipy.linalg.eigh(A, driver="evd")
     return values, vectors
-
-
-def one_thread() -> AbstractContextManager[object]:
-    """A block in which BLAS keeps to one thread, for many small problems."""
-    return _threads().limit(limits=1, user_api="blas")

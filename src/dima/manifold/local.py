@@ -7,8 +7,8 @@ which truncating C M would simply lose, are contained in those values.
 import numpy as np
 from scipy import sparse
 
-from dima.manifold.eigen import one_thread
 from dima.manifold.kernel import affinity
+from dima.threads import one_thread
 from dima.typing import Array, Float64, Int32
 
 __all__ = ["SOLVE_BYTES", "interpolate"]

@@ -22,8 +22,8 @@ __all__ = ["RowRule"]
 _FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row is near
 # float32 rows carry no finer distances; ties of gridded data must not break by rounding.
 _TIES = 1 + 1e-5
-# Distances to training rows that hold so many numbers are taken in float32. Measured again in float64 are pairs
-# within its rounding of a bound, and rows whose k-th neighbour is so near, beside the norm, that digits cancel.
+# Distances to training rows that hold so many numbers are taken in float32. Measured again in float64 are
+# pairs within its rounding of a bound, and rows whose k-th neighbour is so near that digits cancel.
 _MANY = 1_000_000
 _ROUNDING = 1e-5
 _CANCELLED = 0.1

@@ -11,9 +11,10 @@ import dataclasses
 
 import numpy as np
 
-from dima.manifold.eigen import eigh, one_thread
+from dima.manifold.eigen import eigh
 from dima.manifold.kernel import affinity, excited, whitening
 from dima.metrics.distance import distance_matrix
+from dima.threads import one_thread
 from dima.typing import Array, Float64
 
 __all__ = ["Choice", "Search", "choose", "leave_one_out", "left_out", "residuals", "typical_distance"]

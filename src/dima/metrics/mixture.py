@@ -7,6 +7,7 @@ import numpy as np
 
 from dima import check
 from dima.errors import DataError, SettingError
+from dima.threads import one_thread
 from dima.typing import Array, ArrayLike
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def fit_mixture(X: ArrayLike, seed: int = 0, most: int = 10) -> "GaussianMixture
     """
     # scikit-learn takes half a second to import, and few metrics need it.
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
     rows = check.array("fit_mixture", "X", X).astype(np.float64, copy=False)
     if len(rows) < 2:
@@ -54,7 +54,7 @@ def fit_mixture(X: ArrayLike, seed: int = 0, most: int = 10) -> "GaussianMixture
         raise SettingError(f"fit_mixture: most must be at least 1; got {most}. Raise it.")
     most = min(most, max(1, len(rows) // _ROWS_EACH), len(np.unique(rows, axis=0)))
     # Of products this small a second thread only waits: seven times the seconds, measured at 60 x 6.
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         few = rows if len(rows) <= _COMPARED else _some(rows, seed)
         fits = [_fit(few, size, kind, seed) for kind in _COVARIANCES for size in range(1, most + 1)]

@@ -7,7 +7,6 @@ which map to take, and where principal components alone do as well, none.
 
 import contextlib
 import dataclasses
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
@@ -15,14 +14,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from dima.errors import DataError, NumericsError, warn_user
+from dima.errors import DataError, NumericsError, kept_messages, warn_user
 from dima.manifold import press
 from dima.manifold.budget import most_neighbours, usual_neighbours
 from dima.manifold.dmap import DMAP
-from dima.manifold.eigen import one_thread
 from dima.manifold.rows import DistinctRows
 from dima.progress import track
 from dima.scaling import Standardizer
+from dima.threads import one_thread
 from dima.typing import Array, Float64
 
 __all__ = ["TUNED", "Principal", "Trial", "Tuned", "fit_quietly", "principal", "rests", "row_errors", "tune"]
@@ -192,10 +191,9 @@ def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int) -> DMAP:
 
 def fit_quietly(dmap: DMAP, X: Array) -> list[str]:
     """Fit the map, and give what it warned of."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with kept_messages() as messages:
         dmap.fit(X)
-    return [str(each.message) for each in caught]
+    return messages
 
 
 def _is_surely_less(errors: Float64, than: Float64) -> bool:
