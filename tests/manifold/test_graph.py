@@ -98,6 +98,14 @@ def test_others_only_leaves_one_copy_of_the_row_out(power):
     assert_close(means, weights @ values / weights.sum(axis=1)[:, None], rtol=1e-5, atol=1e-7)
 
 
+def test_averages_are_the_same_in_blocks(monkeypatch):
+    log_w = sparse.csr_array(np.log(np.random.default_rng(0).uniform(0.1, 0.9, (20, 20))))
+    values = np.arange(40.0).reshape(20, 2)
+    weights = np.exp(log_w.toarray())
+    monkeypatch.setattr(graph, "rows_within", lambda _: 7)
+    assert_close(graph.row_means(log_w, values), weights @ values / weights.sum(axis=1)[:, None], rtol=1e-12)
+
+
 def test_averages_of_a_lonely_row_are_those_of_its_nearest():
     log_w = sparse.csr_array(np.array([[-1e5, -2e5, -3e5], [-1.0, -1.0, -1.0]]))
     values = np.array([[1.0], [5.0], [6.0]])

@@ -92,12 +92,47 @@ def test_a_map_that_cannot_be_fitted_is_passed_over_unless_it_is_the_first(rng):
         tune(DMAP(2, k=50), [], rng.standard_normal((20, 3)))
 
 
-def test_only_what_is_taken_warns(rng):
+def test_only_what_is_taken_warns():
     apart = np.vstack([manifolds.s_curve(100)[0], manifolds.s_curve(100)[0] + 1e3])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        tune(DMAP(2), TUNED, apart)
-    assert [str(each.message)[:5] for each in caught].count("DMAP:") <= 1
+        tuned = tune(DMAP(2), TUNED, apart, 2)
+    assert (tuned.d_diffusion, len(tuned.trials) > 1) == (2, True)
+    (message,) = [str(each.message) for each in caught]
+    assert message.startswith("DMAP: the neighbour graph falls into 2 parts")
+
+
+def test_where_maps_are_hopeless_two_are_tried(rng):
+    assert len(tune(DMAP(2), TUNED, rng.standard_normal((300, 2)) @ rng.standard_normal((2, 9))).trials) == 2
+
+
+def test_the_number_of_coordinates_is_tried_by_eighths(monkeypatch, rows):
+    asked = []
+    judge = tuning._Judge
+
+    class Watched(judge):
+        def best_split(self, self_excluded, splits):
+            asked.append(list(splits))
+            return judge.best_split(self, self_excluded, splits)
+
+    monkeypatch.setattr(tuning, "_Judge", Watched)
+    taken = tune(DMAP(16), ("coordinates",), rows)
+    best = min(taken.trials, key=lambda trial: trial.error).d_diffusion
+    assert asked[:-1] == [[4, 8, 12, 16]] * len(taken.trials)
+    assert asked[-1] == [best - 2, best, min(16, best + 2)]
+    assert taken.d_diffusion in (0, *asked[-1])
+
+
+def test_rows_of_which_a_sample_is_equal_are_all_looked_at():
+    X = np.zeros((4000, 3))
+    X[-1] = [1.0, 2.0, 3.0]
+    assert ManifoldMap(DMAP(1), GPLM(), None, TUNED).fit(X).d_diffusion_ == 0
+
+
+def test_more_coordinates_than_columns_are_of_the_map_and_it_may_warn(rng):
+    apart = rng.standard_normal((90, 2)) + np.repeat([0.0, 1e3, 2e3], 30)[:, None]
+    with pytest.warns(UserWarning, match="falls into 3 parts"):
+        assert tune(DMAP(3), TUNED, apart).d_diffusion >= 1
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 3), (12, 200), (30, 100)])

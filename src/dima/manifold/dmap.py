@@ -96,7 +96,8 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
                 neighbors given.
             ShapeError: `neighbors` are no pair of two tables (n, k).
             DataError: the rows cannot be used, or carry fewer than d coordinates; with components="error",
-                the neighbour graph falls into parts.
+                the neighbour graph falls into parts; `neighbors` are not those of the rows, or some of these
+                are equal.
         """
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         rows = check.points(self, R_iX, reset=True, min_rows=2)

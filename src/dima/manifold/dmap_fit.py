@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg
 from scipy import sparse
 
-from dima.errors import DataError, SettingError, warn_user
+from dima.errors import DataError, NumericsError, SettingError, warn_user
 from dima.manifold import budget, graph, neighbors, parts, spectrum
 from dima.manifold.coordinates import COORDINATES, Choice, Modes, modes_wanted
 from dima.manifold.neighbors import Neighbors, given, knn
@@ -81,8 +81,8 @@ class DMAPFit:
     @functools.cached_property
     def spacing(self) -> Float64:
         """(s,) distances of some training rows to the nearest other one, rising, in units of the data."""
-        u = len(self.rows.R_uX)
-        some = np.random.default_rng(self.settings["seed"]).permutation(u)[:_SPACED]
+        u, n = len(self.rows.R_uX), len(self.rows.row_i)
+        some = self.rows.row_i[np.random.default_rng(self.settings["seed"]).permutation(n)[:_SPACED]]
         near = knn(self.rows.R_uX, self.rows.R_uX[some], min(2, u), self.settings["ann_backend"])
         alone = self.rows.weight_u[some] == 1  # another row is an equal one
         return np.sort(np.sqrt(np.where(alone, near.d2[:, -1], 0.0) * self.rows.unit2))
@@ -148,7 +148,7 @@ def _near(
         k = budget.asked_neighbours(settings_used, u, "the number of distinct rows", len(rows.row_i))
         budget.refuse_too_large(u, D, k)
         return neighbors.certified(rows.R_uX, k, settings_used["ann_backend"], settings_used["seed"])
-    ids, d2 = given.of_distinct("DMAP", rows, given_near)
+    ids, d2 = given.of_distinct("DMAP.fit", rows, given_near)
     k = budget.asked_neighbours(settings_used, ids.shape[1], "the number of neighbors given", len(rows.row_i))
     return Neighbors(ids[:, :k], d2[:, :k]), 1.0
 
@@ -170,7 +170,7 @@ def _bandwidth(settings_used: dict[str, Any], near: Neighbors, unit2: float) -> 
 
 def _in_one(settings_used: dict[str, Any], log_k: sparse.csr_array, rows: DistinctRows) -> sparse.csr_array:
     """The graph, refused or bridged where it falls into parts and they are not to be told apart."""
-    how = settings_used["components"]
+    how, n_before = settings_used["components"], len(rows.R_uX) + 1
     while how != "separate":
         chain, _ = graph.markov(log_k, rows.weight_u, settings_used["alpha"]).conjugate()
         n_parts, labels = parts.connected(chain)
@@ -179,7 +179,10 @@ def _in_one(settings_used: dict[str, Any], log_k: sparse.csr_array, rows: Distin
         if how == "error":
             fix = 'Raise k or eps, or pass components="bridge".'
             raise DataError(f"DMAP: the neighbour graph must be in one part; got {n_parts} parts. {fix}")
-        log_k = parts.bridged(log_k, rows.R_uX, labels)
+        if n_parts == n_before:
+            got = f"{n_parts} parts still. Raise k or eps."
+            raise NumericsError(f"DMAP: bridges must join the parts of the neighbour graph; got {got}")
+        log_k, n_before = parts.bridged(log_k, rows.R_uX, labels), n_parts
     return log_k
 
 

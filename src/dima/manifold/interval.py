@@ -61,7 +61,7 @@ def spread(equations: NormalEquations, affinity_am: Float64, ridge: float) -> Fl
 
 def half_widths(ordered: Float64, level: float) -> Float64:
     """(D,) the score that so large a share of new ones stays below; infinite of too few rows to say."""
-    rank = math.ceil((len(ordered) + 1) * level - _ROUNDING)
+    rank = max(1, math.ceil((len(ordered) + 1) * level - _ROUNDING))
     return np.full(ordered.shape[1], np.inf) if rank > len(ordered) else ordered[rank - 1]
 
 

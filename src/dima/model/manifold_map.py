@@ -62,9 +62,7 @@ class ManifoldMap(Autoencoder):
                 fit(self.dmap, X)
         with measured("decoder"):
             known, near = self.dmap.embedding_, self.dmap.self_excluded_
-            d = known.shape[1]
-            # There are no more principal components than columns.
-            split = self.d_diffusion_ = max(self.d_diffusion_, d - X.shape[1])
+            d, split = known.shape[1], self.d_diffusion_
             used = split or d
             self.gplm.fit(near[:, :used], X, in_sample_ix=known[:, :used])
             self.principal_, self.predicted_error_ = None, self.gplm.press_.error

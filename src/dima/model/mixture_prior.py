@@ -27,6 +27,7 @@ __all__ = ["BootstrapPrior", "MixtureFit", "MixturePrior"]
 _T = 1000  # levels of the path that t_start counts on, as in `DDPM`
 _RIDGE = 1e-9  # of the mean variance, so that a constant axis has a covariance
 _AGAIN = 100  # times that what lies outside the box is drawn again
+_BESIDE = 1e-3  # of the mean spread, by which the box is wider than the points
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +137,10 @@ def _whitened(root: Float64, rows: Float64) -> Float64:
 class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped base
     """A Gaussian mixture over latents, with as many components as BIC asks for.
 
-    Drawing, density and denoising are exact, and fitting takes a second where a network takes many: below
-    about a thousand rows nothing that is trained does better. Points beyond the range of those learnt from
-    are drawn again: the tails there are the Gaussians', not the data's, and no decoder knows them.
+    Density and denoising are exact, and fitting takes a second where a network takes many: below about a
+    thousand rows nothing that is trained does better. Points beyond the range of those learnt from are drawn
+    again: the tails there are the Gaussians', not the data's, and no decoder knows them. The density is that
+    of the whole mixture.
 
     Example:
         >>> Z = np.random.default_rng(0).standard_normal((200, 2))
@@ -177,7 +179,10 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
         return found.weights_, found.means_, covariances.reshape(-1, Z.shape[1], Z.shape[1])
 
     def _box(self, Z: Float64) -> Float64 | None:
-        return np.stack([Z.min(axis=0), Z.max(axis=0)])
+        beside = _BESIDE * float(
+            Z.std(axis=0).mean()
+        )  # an axis may be constant, up to the floor of a covariance
+        return np.stack([Z.min(axis=0) - beside, Z.max(axis=0) + beside])
 
     def sample(self, n: sampling.Count, seed: sampling.Seed = 0, **unknown: Any) -> Float64:
         """Draw `n` new points (n, d); equal seeds draw equal points.

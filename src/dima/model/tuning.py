@@ -66,7 +66,7 @@ class Principal:
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A map that was tried: its settings, how many quarters of its coordinates do best, and the error so."""
+    """A map that was tried: its settings, how many of its coordinates do best, and the error so."""
 
     coordinates: str
     k: int
@@ -102,7 +102,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
         X: training rows (n, D).
         d_diffusion: the number of its coordinates, where it is not to be chosen.
     """
-    few = X[np.sort(np.random.default_rng(dmap.seed).permutation(len(X))[:_ROWS])] if free else X
+    few = _sample(X, dmap.seed) if free else X
     share, n_distinct = len(few) / len(X), len(DistinctRows.of(few, "DMAP").R_uX)
     judge, best = _Judge.of(few, dmap.seed), None
     quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
@@ -128,6 +128,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     if d_diffusion is None:
         split, rows = judge.best_split(taken.self_excluded_, _eighths(split, dmap.d))
         split *= _is_surely_less(rows, without)
+        split = max(split, dmap.d - X.shape[1])  # there are no more principal components than columns
     if share < 1:
         return Tuned(_for_all(taken, dmap, share, n_distinct), split, tuple(trials))
     for message in messages if split else ():  # nothing is said of coordinates that are not used
@@ -156,6 +157,12 @@ def rests(left: Float64, d: int) -> Float64:
 def row_errors(left: Float64, d: int) -> Float64:
     """Squared error (n,) of what `d` principal components of other rows leave of each of `left` (n, D)."""
     return (rests(left, d) ** 2).sum(axis=1)
+
+
+def _sample(X: Array, seed: int) -> Array:
+    """Some of the rows; all where these are equal."""
+    few: Array = X[np.sort(np.random.default_rng(seed).permutation(len(X))[:_ROWS])]
+    return few if (few != few[0]).any() else X
 
 
 def _quarters(d: int) -> list[int]:
