@@ -6,6 +6,7 @@ from scipy.optimize import check_grad
 
 from close import assert_close
 from dima.manifold import chart
+from dima.manifold.dmap import DMAP
 from dima.manifold.neighbors import Neighbors, knn
 from manifold.shapes import affine_error, cloud, modes_of_strip, strip
 
@@ -94,3 +95,10 @@ def test_one_coordinate_of_a_curve_is_its_length():
     found = np.cos(x * rate) @ chart.isometric(slopes[:, :, None] * slopes[:, None], np.array([0]))
     assert affine_error(found, x, found, x) < 0.02
     assert found.std() == pytest.approx(x.std(), rel=0.05)
+
+
+def test_beside_a_contrast_of_parts_a_chart_has_a_coordinate_that_varies():
+    parts = cloud(300, 4) + 60.0 * (np.arange(300) < 150)[:, None]
+    with pytest.warns(UserWarning, match="falls into 2 parts"):
+        embedding = DMAP(2, k=15, coordinates="chart").fit(parts).embedding_
+    assert (embedding.std(axis=0) > 0.5).all()

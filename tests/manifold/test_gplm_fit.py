@@ -16,8 +16,8 @@ def test_defaults_choose_bandwidth_and_ridge_that_predict(inducing):
     assert r2_score(R_AX_DATA, gplm.predict(R_AX)) > 0.98
     assert gplm.press_.error < 0.02
     assert (gplm.eps_, gplm.sigma2_) == (gplm.press_.bandwidth, gplm.press_.ridge)
-    tried = gplm.press_.curve[gplm.press_.curve[:, 2].argmin()]
-    assert_close(tried, [gplm.eps_, gplm.sigma2_, gplm.press_.error])
+    assert [gplm.eps_, gplm.sigma2_, gplm.press_.error] in gplm.press_.curve.tolist()
+    assert gplm.press_.error <= 1.1 * gplm.press_.curve[:, 2].min()
 
 
 @pytest.mark.parametrize("k_eps", [1, 5, 40])

@@ -51,10 +51,13 @@ def smooth(n, D=3):
     return Z_ix, R_iX, R_iX.mean(axis=0)
 
 
-def test_choice_is_the_best_it_tried_and_predicts_held_out_error():
+def test_choice_is_as_good_as_the_best_it_tried_with_the_most_ridge_and_predicts_held_out_error():
     Z_ix, R_iX, mu_X = smooth(1200)
     choice = press.choose(Z_ix[:200], R_iX[:200], mu_X, Z_ix[:60], SEARCH)
-    assert choice.error == choice.curve[:, 2].min()
+    least = choice.curve[:, 2].min()
+    good = choice.curve[choice.curve[:, 2] <= least + 1e-4]  # a tenth more would be more
+    assert choice.error <= least + 1e-4 < 1.1 * least
+    assert choice.ridge == good[:, 1].max() > choice.curve[choice.curve[:, 2].argmin(), 1]
     d2 = distance_matrix(Z_ix, Z_ix[:60])
     K_mm = affinity(distance_matrix(Z_ix[:60], Z_ix[:60]), choice.bandwidth)
     Phi = affinity(d2, choice.bandwidth) @ whitening(K_mm, 1e-11)

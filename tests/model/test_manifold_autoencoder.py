@@ -74,7 +74,7 @@ def test_what_settings_leave_open_is_chosen_and_what_they_say_is_kept(rows):
     assert chosen.dmap_.alpha == 0.5
     by_power = ManifoldAutoencoder(3, dmap={"t": 2.0, "eps": 900.0}, prior=None).fit(rows)
     assert {(trial.coordinates, trial.eps_mul) for trial in by_power.trials_} == {("first", 1.0)}
-    assert len({trial.k for trial in by_power.trials_}) == 4
+    assert len({trial.k for trial in by_power.trials_}) == 5
     assert ManifoldAutoencoder(3, dmap=DMAP(), d_diffusion=2, prior=None).fit(rows).trials_ == ()
 
 

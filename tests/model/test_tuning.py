@@ -170,3 +170,10 @@ def test_components_of_what_does_not_vary_are_found_in_silence():
         warnings.simplefilter("error")
         found = principal(np.full((6, 3), 2.0), 2)
     assert_close(found.rest(np.full((2, 3), 2.0)), np.zeros((2, 3)))
+
+
+def test_a_map_that_does_no_better_on_rows_it_has_not_seen_is_not_taken():
+    ball = np.random.default_rng(3).standard_normal((560, 3))
+    sphere = ball / np.linalg.norm(ball, axis=1, keepdims=True)
+    assert tune(DMAP(2), TUNED, sphere).d_diffusion == 2
+    assert ManifoldMap(DMAP(2), GPLM(), None, TUNED).fit(sphere).d_diffusion_ == 0

@@ -84,7 +84,8 @@ def _wider(among: Array, n_modes: int) -> Iterator[Array]:
 def _searched(gamma: Float64, start: Int32, first: Array) -> tuple[float, Float64]:
     """The least sum found, and its L (r, d), by searches among `first` and ever more modes."""
     L = np.zeros((gamma.shape[1], len(start)))
-    L[start, np.arange(len(start))] = 1.0
+    # Each as long as is best for it alone: from far off, a step may end at 0, where no slope leads away.
+    L[start, np.arange(len(start))] = np.mean(gamma[:, start, start] ** 2, axis=0) ** -0.5
     for among in _wider(first, len(L)):
         inner = np.ascontiguousarray(gamma[:, among[:, None], among])
         found = minimize(

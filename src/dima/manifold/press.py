@@ -27,13 +27,14 @@ _FACTORS = 2.0 ** np.arange(-4, 7, 2)  # coarse grid of bandwidths around the me
 _REFINED = 2.0 ** np.array([-1.0, 1.0])
 _NEAR = 2.0 ** np.arange(-2, 3, 2)  # bandwidths tried where one near the best is known
 _FEW_RIDGES = _RIDGES[::2]
+_AS_GOOD, _OF_VARIANCE = 0.1, 1e-4  # of the least error, and of the variance: by so much more is as good
 _JITTER = 1e-11
 _SAME = 1e-13  # squared distance of standardised latents below which two are one, up to rounding
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The kernel bandwidth and ridge with the least leave-one-out error.
+    """The kernel bandwidth and ridge with the least leave-one-out error, or next to it and more ridge.
 
     Attributes:
         error: leave-one-out squared error over the variance of the targets.
@@ -112,8 +113,18 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
         if search.bandwidth is None:
             best = curve[curve[:, 2].argmin(), 0]
             curve = np.vstack([curve, *[tried(best * factor) for factor in _REFINED]])
-    width, ridge, error = curve[curve[:, 2].argmin()]
+    width, ridge, error = curve[_steadiest(curve)]
     return Choice(float(width), float(ridge), float(error), curve)
+
+
+def _steadiest(curve: Float64) -> int:
+    """The row of (bandwidth, ridge, error) with the largest ridge of those about as good as the best.
+
+    A decoder of little ridge swings far out where there are no training latents, and gains nothing elsewhere.
+    """
+    least = curve[:, 2].min()
+    good = np.flatnonzero(curve[:, 2] <= min(least * (1 + _AS_GOOD), least + _OF_VARIANCE))
+    return int(good[np.lexsort((curve[good, 2], -curve[good, 1]))[0]])
 
 
 def residuals(Z_ix: Float64, Y: Float64, Z_mx: Float64, near: float | None = None) -> tuple[Float64, float]:

@@ -15,13 +15,26 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
+from dima.errors import DataError, SettingError, kept_messages
 from dima.fitted import below, from_arrays, to_arrays, under
 from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
 from dima.model.stages import measured
-from dima.model.tuning import Principal, Trial, Tuned, fit_quietly, principal, rests, row_errors, tune
+from dima.model.tuning import (
+    FOLDS,
+    WORTH,
+    Principal,
+    Trial,
+    Tuned,
+    fit_quietly,
+    principal,
+    rests,
+    row_errors,
+    sample,
+    tune,
+)
 from dima.typing import Array, Arrays, Float64
 
 if TYPE_CHECKING:
@@ -30,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["ManifoldMap"]
 
 _JUDGED = 2500  # training rows the predicted error is taken on
+_DOUBTFUL = 0.6  # of the error of principal components, above which a predicted gain is looked into
 
 
 class ManifoldMap(Autoencoder):
@@ -78,7 +92,33 @@ class ManifoldMap(Autoencoder):
         """The encoder, and how many of its coordinates are used."""
         if self.d_diffusion == 0 or (self.d_diffusion is not None and not self.free):
             return Tuned(clone(self.dmap), self.d_diffusion, ())
-        return tune(self.dmap, self.free, X, self.d_diffusion)
+        tuned = tune(self.dmap, self.free, X, self.d_diffusion)
+        is_chosen = self.d_diffusion is None and tuned.d_diffusion > max(0, self.dmap.d - X.shape[1])
+        if is_chosen and tuned.ratio > _DOUBTFUL and not self._holds(tuned, sample(X, self.dmap.seed)):
+            return dataclasses.replace(tuned, dmap=clone(tuned.dmap), d_diffusion=0)
+        return tuned
+
+    def _holds(self, tuned: Tuned, few: Array) -> bool:
+        """Whether the map is better than principal components on rows that had no part in it.
+
+        A row that is left out of averages has had its part in the eigenvectors.
+        """
+        d, split = self.dmap.d, tuned.d_diffusion
+        fold, errors, without = np.arange(len(few)) % FOLDS, np.empty(len(few)), np.empty(len(few))
+        k = round(min(tuned.trials, key=lambda trial: trial.error).k * (1 - 1 / FOLDS))
+        for part in range(FOLDS):
+            others, held = few[fold != part], few[fold == part]
+            both = ManifoldMap(clone(tuned.dmap).set_params(k=max(2, k)), clone(self.gplm), split)
+            try:
+                with kept_messages():
+                    left = held - both.fit(others).decode(both.encode(held))
+            except (DataError, SettingError):  # too few rows for such a map
+                return False
+            errors[fold == part] = (left**2).sum(axis=1)
+            center = others.mean(axis=0, dtype=np.float64)
+            alone = principal(others - center, d).rest(held - center)
+            without[fold == part] = (alone**2).sum(axis=1)
+        return bool(errors.mean() < WORTH * without.mean())
 
     def encode(self, X: Array) -> Float64:
         """Coordinates (b, d): diffusion coordinates, then principal ones of the rest."""

@@ -27,7 +27,7 @@ __all__ = ["BootstrapPrior", "MixtureFit", "MixturePrior"]
 _T = 1000  # levels of the path that t_start counts on, as in `DDPM`
 _RIDGE = 1e-9  # of the mean variance, so that a constant axis has a covariance
 _AGAIN = 100  # times that what lies outside the box is drawn again
-_BESIDE = 1e-3  # of the mean spread, by which the box is wider than the points
+_BESIDE = 3e-4  # of the mean range, by which the box is wider than the points
 
 
 @dataclasses.dataclass(frozen=True)

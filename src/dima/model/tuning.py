@@ -24,26 +24,33 @@ from dima.scaling import Standardizer
 from dima.threads import one_thread
 from dima.typing import Array, Float64
 
-__all__ = ["TUNED", "Principal", "Trial", "Tuned", "fit_quietly", "principal", "rests", "row_errors", "tune"]
+# fmt: off
+__all__ = [
+    "FOLDS", "TUNED", "WORTH", "Principal", "Trial", "Tuned", "fit_quietly", "principal", "rests",
+    "row_errors", "sample", "tune",
+]
+# fmt: on
 
 TUNED = ("coordinates", "k", "eps_mul")  # settings of a map that are chosen where the user leaves them open
 _MAPS = (  # these, the neighbours as a multiple of the usual number
     ("first", 1, 1.0),
     ("chart", 1, 1.0),
     ("chart", 0.5, 1.0),
+    ("chart", 0.25, 1.0),
     ("chart", 1, 0.5),
     ("chart", 2, 0.5),
     ("chart", 4, 0.5),
 )
 _TELLING, _HOPELESS = 2, 1.1  # maps after which no more are tried, where the error of principal components
 # alone is so many times less
+_FEWEST = 8  # neighbours that are tried at the least
 _ROWS = 2500  # training rows maps are fitted to
 _JUDGED = 1500  # and of these, rows they are judged by
 _CENTRES, _SHARED = 256, 3  # inducing points of the decoders, at most one for so many rows
 _COLUMNS = 128  # principal columns of the rows; what they leave is the same for every map
 _PARTS = 4  # of d that are tried as the number of diffusion coordinates; then an eighth more and less
-_FOLDS = 5
-_WORTH = 0.99  # of the error, below which more diffusion coordinates are taken
+FOLDS = 5
+WORTH = 0.99  # of the error, below which more diffusion coordinates are taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,11 +90,13 @@ class Tuned:
         dmap: the map.
         d_diffusion: how many of its coordinates, 0 where principal components do as well.
         trials: all that were tried, in order.
+        ratio: predicted error, over that of principal components alone.
     """
 
     dmap: DMAP
     d_diffusion: int
     trials: tuple[Trial, ...]
+    ratio: float = 1.0
 
 
 def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = None) -> Tuned:
@@ -102,7 +111,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
         X: training rows (n, D).
         d_diffusion: the number of its coordinates, where it is not to be chosen.
     """
-    few = _sample(X, dmap.seed) if free else X
+    few = sample(X, dmap.seed) if free else X
     share, n_distinct = len(few) / len(X), len(DistinctRows.of(few, "DMAP").R_uX)
     judge, best = _Judge.of(few, dmap.seed), None
     quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
@@ -129,11 +138,12 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
         split, rows = judge.best_split(taken.self_excluded_, _eighths(split, dmap.d))
         split *= _is_surely_less(rows, without)
         split = max(split, dmap.d - X.shape[1])  # there are no more principal components than columns
+    ratio = float(rows.mean() / (without.mean() or 1.0))
     if share < 1:
-        return Tuned(_for_all(taken, dmap, share, n_distinct), split, tuple(trials))
+        return Tuned(_for_all(taken, dmap, share, n_distinct), split, tuple(trials), ratio)
     for message in messages if split else ():  # nothing is said of coordinates that are not used
         warn_user(message)
-    return Tuned(taken, split, tuple(trials))
+    return Tuned(taken, split, tuple(trials), ratio)
 
 
 def principal(left: Float64, d: int) -> Principal:
@@ -148,8 +158,8 @@ def rests(left: Float64, d: int) -> Float64:
     """What `d` principal components of other rows leave (n, D) of each of `left` (n, D)."""
     if d == 0:
         return left
-    fold, found = np.arange(len(left)) % _FOLDS, np.empty_like(left, np.float64)
-    for part in range(_FOLDS):
+    fold, found = np.arange(len(left)) % FOLDS, np.empty_like(left, np.float64)
+    for part in range(FOLDS):
         found[fold == part] = principal(left[fold != part], d).rest(left[fold == part])
     return found
 
@@ -159,7 +169,7 @@ def row_errors(left: Float64, d: int) -> Float64:
     return (rests(left, d) ** 2).sum(axis=1)
 
 
-def _sample(X: Array, seed: int) -> Array:
+def sample(X: Array, seed: int) -> Array:
     """Some of the rows; all where these are equal."""
     few: Array = X[np.sort(np.random.default_rng(seed).permutation(len(X))[:_ROWS])]
     return few if (few != few[0]).any() else X
@@ -181,7 +191,7 @@ def _tried(dmap: DMAP, free: Sequence[str], share: float, n_distinct: int) -> It
     fixed = dmap.k if dmap.k is None or share == 1 else max(2, round(dmap.k * share))
     seen: list[dict[str, object]] = []
     for coordinates, times, eps_mul in _MAPS:
-        k = min(n_distinct, most_neighbours(n_distinct), round(times * usual))
+        k = min(n_distinct, most_neighbours(n_distinct), max(_FEWEST, round(times * usual)))
         wanted = {"coordinates": coordinates, "k": k, "eps_mul": eps_mul}
         chosen = {"k": fixed} | {name: value for name, value in wanted.items() if name in free}
         if chosen not in seen:
@@ -206,7 +216,7 @@ def fit_quietly(dmap: DMAP, X: Array) -> list[str]:
 def _is_surely_less(errors: Float64, than: Float64) -> bool:
     """Whether errors (n,) of rows are less by more than a hundredth and more than chance."""
     gain = than - errors
-    return bool(gain.mean() > max((1 - _WORTH) * than.mean(), 2 * gain.std() / np.sqrt(len(gain))))
+    return bool(gain.mean() > max((1 - WORTH) * than.mean(), 2 * gain.std() / np.sqrt(len(gain))))
 
 
 @dataclasses.dataclass
@@ -254,7 +264,7 @@ class _Judge:
                 found[split] = self.row_errors(residuals, d - split)
         best = min(found)
         for split in sorted(found):
-            best = split if found[split].mean() < _WORTH * found[best].mean() else best
+            best = split if found[split].mean() < WORTH * found[best].mean() else best
         return best, found[best]
 
     def row_errors(self, residuals: Float64, d: int) -> Float64:
