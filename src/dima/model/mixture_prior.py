@@ -27,7 +27,7 @@ __all__ = ["BootstrapPrior", "MixtureFit", "MixturePrior"]
 _T = 1000  # levels of the path that t_start counts on, as in `DDPM`
 _RIDGE = 1e-9  # of the mean variance, so that a constant axis has a covariance
 _AGAIN = 100  # times that what lies outside the box is drawn again
-_BESIDE = 3e-4  # of the mean range, by which the box is wider than the points
+_BESIDE = 1e-3  # of the mean range, by which the box is wider than the points
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,9 +179,8 @@ class MixturePrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unt
         return found.weights_, found.means_, covariances.reshape(-1, Z.shape[1], Z.shape[1])
 
     def _box(self, Z: Float64) -> Float64 | None:
-        beside = _BESIDE * float(
-            Z.std(axis=0).mean()
-        )  # an axis may be constant, up to the floor of a covariance
+        # An axis may be constant up to the floor of a covariance.
+        beside = _BESIDE * float(np.ptp(Z, axis=0).mean())
         return np.stack([Z.min(axis=0) - beside, Z.max(axis=0) + beside])
 
     def sample(self, n: sampling.Count, seed: sampling.Seed = 0, **unknown: Any) -> Float64:
