@@ -107,3 +107,14 @@ def test_codes_as_new_are_kept_and_worked_out_where_they_were_not(rows, split):
     decoded = both._decoded(both.dmap.self_excluded_)
     if split == 2:  # the rest is of decoders that each were left without the row, too
         assert not np.allclose(as_new[:, 2:], both._with_rest(as_new, rows, rows - decoded)[:, 2:], atol=1e-6)
+
+
+def test_components_along_which_nothing_varies_are_zero_and_warned_of(rng):
+    X = rng.standard_normal((80, 2)) @ rng.standard_normal((2, 10))
+    with pytest.warns(
+        UserWarning, match="2 of 4 latents are zero: the rows vary along no more than 2. Lower d"
+    ):
+        both = ManifoldMap(DMAP(4, k=20), GPLM(30), 0).fit(X)
+    codes = both.encode(X + 1e-3 * rng.standard_normal(X.shape))
+    assert (codes[:, 2:] == 0).all()
+    assert_close(both.decode(both.encode(X)), X, atol=1e-9)

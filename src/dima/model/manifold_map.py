@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from dima.errors import DataError, SettingError, kept_messages
+from dima.errors import DataError, SettingError, kept_messages, warn_user
 from dima.fitted import below, from_arrays, to_arrays, under
 from dima.manifold import interval
 from dima.manifold.dmap import DMAP
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["ManifoldMap"]
 
 _JUDGED = 2500  # training rows the predicted error is taken on
+_NOTHING = 1e-6  # of the largest deviation of a row, below which a component is rounding
 _DOUBTFUL = 0.6  # of the error of principal components, above which a predicted gain is looked into
 
 
@@ -83,7 +84,7 @@ class ManifoldMap(Autoencoder):
             self.new_codes_: Float64 | None = near
             if split < d:
                 left = self._left(X)
-                self.principal_ = principal(left, d - split)
+                self.principal_ = _that_vary(principal(left, d - split), left, X, d)
                 self.predicted_error_ = _predicted(left, X, d - split)
                 self.new_codes_ = self._with_rest(near, X, left)
         return self
@@ -276,6 +277,18 @@ class ManifoldMap(Autoencoder):
             )
             found.append(Section("Choice of the diffusion map", text, (), (Table(headers, rows, note),)))
         return found
+
+
+def _that_vary(found: Principal, left: Float64, X: Array, d: int) -> Principal:
+    """The components, with zeros for those along which there is next to nothing of the rows `X`."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
+    along = np.abs((left[rows] - found.center) @ found.axes.T).max(axis=0)
+    carries = along > _NOTHING * np.abs(X[rows] - X[rows].mean(axis=0, dtype=np.float64)).max()
+    n_lost = len(carries) - int(carries.sum())
+    if n_lost:
+        lost = f"{n_lost} of {d} latents are zero: the rows vary along no more than {d - n_lost}"
+        warn_user(f"ManifoldAutoencoder: {lost}. Lower d.")
+    return dataclasses.replace(found, axes=found.axes * carries[:, None])
 
 
 def _predicted(left: Float64, X: Array, d: int) -> float:
