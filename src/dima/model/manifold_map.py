@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["ManifoldMap"]
 
 _JUDGED = 2500  # training rows the predicted error is taken on
+_MANY, _FEW_FOLDS = 1000, 2  # rows of which so few folds tell enough
 _NOTHING = 1e-6  # of the largest deviation of a row, below which a component is rounding
 _DOUBTFUL = 0.6  # of the error of principal components, above which a predicted gain is looked into
 
@@ -105,9 +106,9 @@ class ManifoldMap(Autoencoder):
         A row that is left out of averages has had its part in the eigenvectors.
         """
         d, split = self.dmap.d, tuned.d_diffusion
-        fold, errors, without = np.arange(len(few)) % FOLDS, np.empty(len(few)), np.empty(len(few))
+        fold, error, without = np.arange(len(few)) % FOLDS, 0.0, 0.0
         k = round(min(tuned.trials, key=lambda trial: trial.error).k * (1 - 1 / FOLDS))
-        for part in range(FOLDS):
+        for part in range(FOLDS if len(few) < _MANY else _FEW_FOLDS):
             others, held = few[fold != part], few[fold == part]
             both = ManifoldMap(clone(tuned.dmap).set_params(k=max(2, k)), clone(self.gplm), split)
             try:
@@ -115,11 +116,11 @@ class ManifoldMap(Autoencoder):
                     left = held - both.fit(others).decode(both.encode(held))
             except (DataError, SettingError):  # too few rows for such a map
                 return False
-            errors[fold == part] = (left**2).sum(axis=1)
+            error += float((left**2).sum())
             center = others.mean(axis=0, dtype=np.float64)
             alone = principal(others - center, d).rest(held - center)
-            without[fold == part] = (alone**2).sum(axis=1)
-        return bool(errors.mean() < WORTH * without.mean())
+            without += float((alone**2).sum())
+        return error < WORTH * without
 
     def encode(self, X: Array) -> Float64:
         """Coordinates (b, d): diffusion coordinates, then principal ones of the rest."""
