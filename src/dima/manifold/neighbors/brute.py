@@ -74,7 +74,10 @@ def _cut_down(block: Array, k: int) -> tuple[Array, Array]:
     # Four standard deviations more than the k-th of the row is expected at; k are looked at in any case.
     place = min(k // _EIGHTH + 4 * math.isqrt(k // _EIGHTH) + _BESIDE, some.shape[1] - 1)
     bound = np.partition(some, place, axis=1)[:, place]
-    short = np.flatnonzero((block <= bound[:, None]).sum(axis=1) < k)
+    counts = (block <= bound[:, None]).sum(axis=1)
+    if counts.max() > n // _EIGHTH:  # ties: there is next to nothing to leave out
+        return np.broadcast_to(np.arange(n), block.shape), block
+    short = np.flatnonzero(counts < k)
     bound[short] = np.partition(block[short], k - 1, axis=1)[:, k - 1]
     flat = np.flatnonzero(block <= bound[:, None])
     rows = flat // n
