@@ -12,6 +12,7 @@ from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model import tuning
 from dima.model.manifold_map import ManifoldMap
+from dima.model.stages import collected
 from dima.model.tuning import TUNED, principal, row_errors, tune
 
 
@@ -176,4 +177,6 @@ def test_a_map_that_does_no_better_on_rows_it_has_not_seen_is_not_taken():
     ball = np.random.default_rng(3).standard_normal((560, 3))
     sphere = ball / np.linalg.norm(ball, axis=1, keepdims=True)
     assert tune(DMAP(2), TUNED, sphere).d_diffusion == 2
-    assert ManifoldMap(DMAP(2), GPLM(), None, TUNED).fit(sphere).d_diffusion_ == 0
+    with collected() as stages:
+        assert ManifoldMap(DMAP(2), GPLM(), None, TUNED).fit(sphere).d_diffusion_ == 0
+    assert [stage.name for stage in stages] == ["tuning", "encoder", "decoder"]

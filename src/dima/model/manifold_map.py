@@ -21,7 +21,7 @@ from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
-from dima.model.stages import measured
+from dima.model.stages import collected, measured
 from dima.model.tuning import (
     FOLDS,
     WORTH,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["ManifoldMap"]
 
 _JUDGED = 2500  # training rows the predicted error is taken on
-_MANY, _FEW_FOLDS = 1000, 2  # rows of which so few folds tell enough
+_MANY, _FEW_FOLDS, _POINTS = 1000, 2, 256  # rows of which so few folds, and inducing points, tell enough
 _NOTHING = 1e-6  # of the largest deviation of a row, below which a component is rounding
 _DOUBTFUL = 0.6  # of the error of principal components, above which a predicted gain is looked into
 
@@ -108,11 +108,14 @@ class ManifoldMap(Autoencoder):
         d, split = self.dmap.d, tuned.d_diffusion
         fold, error, without = np.arange(len(few)) % FOLDS, 0.0, 0.0
         k = round(min(tuned.trials, key=lambda trial: trial.error).k * (1 - 1 / FOLDS))
+        dmap, gplm = clone(tuned.dmap).set_params(k=max(2, k)), clone(self.gplm)
+        if gplm.m is None and len(few) > _MANY:
+            gplm.set_params(m=_POINTS)
         for part in range(FOLDS if len(few) < _MANY else _FEW_FOLDS):
             others, held = few[fold != part], few[fold == part]
-            both = ManifoldMap(clone(tuned.dmap).set_params(k=max(2, k)), clone(self.gplm), split)
+            both = ManifoldMap(dmap, gplm, split)
             try:
-                with kept_messages():
+                with kept_messages(), collected():
                     left = held - both.fit(others).decode(both.encode(held))
             except (DataError, SettingError):  # too few rows for such a map
                 return False

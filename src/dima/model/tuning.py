@@ -151,7 +151,8 @@ def principal(left: Float64, d: int) -> Principal:
     d = min(d, *left.shape) if len(left) > 1 else 0  # a row alone has no spread
     with np.errstate(invalid="ignore", divide="ignore"):  # shares of a spread there may be none of
         axes = PCA(d, random_state=0).fit(left).components_ if d else np.empty((0, left.shape[1]))
-    return Principal(left.mean(axis=0), axes.astype(np.float64))
+    # In rows, as they are read back: another order rounds otherwise.
+    return Principal(left.mean(axis=0), np.ascontiguousarray(axes, np.float64))
 
 
 def rests(left: Float64, d: int) -> Float64:
