@@ -267,10 +267,7 @@ class ManifoldMap(Autoencoder):
             found.append(Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),)))
         if self.trials_:
             headers = ["coordinates", "neighbours", "bandwidth", "used", "error / variance"]
-            rows = [
-                [one.coordinates, str(one.k), f"{one.eps_mul:g}", str(one.d_diffusion), f"{one.error:.4f}"]
-                for one in self.trials_
-            ]
+            rows = [trial.cells() for trial in self.trials_]
             text = (
                 "Each map that was tried, and how many of its coordinates are best used; the other latents "
                 "are principal components."

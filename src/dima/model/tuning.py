@@ -81,6 +81,16 @@ class Trial:
     d_diffusion: int
     error: float
 
+    def cells(self) -> list[str]:
+        """The same as text."""
+        return [
+            self.coordinates,
+            str(self.k),
+            f"{self.eps_mul:g}",
+            str(self.d_diffusion),
+            f"{self.error:.4f}",
+        ]
+
 
 @dataclasses.dataclass(frozen=True)
 class Tuned:
