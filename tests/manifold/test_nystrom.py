@@ -72,14 +72,20 @@ def test_a_row_that_approaches_a_training_row_sees_what_it_sees():
 
 
 @pytest.mark.parametrize("halved", [False, True])
-@pytest.mark.parametrize("kind", ["scattered", "grid", "close"])
+@pytest.mark.parametrize("kind", ["scattered", "grid", "close", "clusters"])
 def test_distances_of_many_rows_in_float32_change_next_to_nothing(monkeypatch, kind, halved):
     queries = cloud(40, 3, seed=1)
-    train = {"scattered": TRAIN, "grid": np.round(2 * TRAIN), "close": TRAIN * 1e-3 + 1}[kind]
-    queries = {"scattered": queries, "grid": np.round(2 * queries), "close": queries * 1e-3 + 1}[kind]
+    make = {
+        "scattered": lambda rows: rows,
+        "grid": lambda rows: np.round(2 * rows),
+        "close": lambda rows: rows * 1e-3 + 1,
+        "clusters": lambda rows: rows * 1e-4 + np.where(np.arange(len(rows)) % 2, 30, -30)[:, None],
+    }[kind]
+    train, queries = make(TRAIN).astype(np.float32), make(queries)
     train, queries = np.unique(train, axis=0), queries.astype(np.float32)
     radius2 = knn(train, train, K, "brute").d2[:, -1].astype(float)
-    given = (train, radius2, cloud(len(train), 1, seed=3)[:, 0], K, 1.5, halved)
+    rate = 1.0 / float(np.median(radius2))
+    given = (train, radius2, cloud(len(train), 1, seed=3)[:, 0], K, rate, halved)
     values = cloud(len(train), 2, seed=7)
     exact, far = RowRule(*given).means(queries, values)
     monkeypatch.setattr(nystrom, "_MANY", 1)
@@ -89,3 +95,14 @@ def test_distances_of_many_rows_in_float32_change_next_to_nothing(monkeypatch, k
     assert_close(quick, exact, atol=4e-6)
     alone = np.vstack([RowRule(*given).means(query[None], values)[0] for query in queries])
     assert_close(alone, quick, atol=4e-6)
+
+
+def test_a_row_just_beyond_the_bound_is_not_linked_in_float32_either(monkeypatch):
+    train = np.array([[-1.0], [1.0], [1.0 + 0.75e-5], [9.0]], np.float32)  # its square is 1.5e-5 too large
+    given = (train, np.zeros(4), np.zeros(4), 2, 1.0, False)
+    values = np.eye(4)
+    exact, _ = RowRule(*given).means(np.zeros((1, 1)), values)
+    monkeypatch.setattr(nystrom, "_MANY", 1)
+    quick, _ = RowRule(*given).means(np.zeros((1, 1)), values)
+    assert_close(exact, [[0.5, 0.5, 0.0, 0.0]], atol=1e-5)
+    assert_close(quick, exact, atol=1e-6)
