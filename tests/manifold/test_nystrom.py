@@ -79,7 +79,7 @@ def test_distances_of_many_rows_in_float32_change_next_to_nothing(monkeypatch, k
         "scattered": lambda rows: rows,
         "grid": lambda rows: np.round(2 * rows),
         "close": lambda rows: rows * 1e-3 + 1,
-        "clusters": lambda rows: rows * 1e-4 + np.where(np.arange(len(rows)) % 2, 30, -30)[:, None],
+        "clusters": lambda rows: rows * 1e-3 + np.where(np.arange(len(rows)) % 2, 3, -3)[:, None],
     }[kind]
     train, queries = make(TRAIN).astype(np.float32), make(queries)
     train, queries = np.unique(train, axis=0), queries.astype(np.float32)

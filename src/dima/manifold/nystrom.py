@@ -65,12 +65,17 @@ class RowRule:
         # Beside a block stand its bounds and the mask of links.
         for block, d2 in squared_distances(asked, self.R_uX, dtype, equal_at_zero=False, bytes_beside=12):
             place, own = brute.farthest_of_nearest(d2, self.k)
-            linked = self._links(asked[block], d2, place, own)
+            rows, queries = into[block], asked[block]
+            if dtype is np.float32 and (is_lost := own < _CANCELLED * norms[block]).any():
+                lossy.append(rows[is_lost])
+                rows, queries, d2, place, own = (each[~is_lost] for each in (rows, queries, d2, place, own))
+            if not len(rows):
+                continue
+            linked = self._links(queries, d2, place, own)
             nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
-            is_far[into[block]] = self.rate * nearest > _FAR
-            means[into[block]] = row_means(self._log_weights(linked), values_ux)
-            lossy.append(into[block][own < _CANCELLED * norms[block]])
-        return np.concatenate(lossy) if dtype is np.float32 else lossy[0]
+            is_far[rows] = self.rate * nearest > _FAR
+            means[rows] = row_means(self._log_weights(linked), values_ux)
+        return np.concatenate(lossy)
 
     def _links(self, rows: Array, d2: Array, place: Array, own: Array) -> sparse.csr_array:
         """Squared distances (b, u) kept where the row rule links query and training row.
