@@ -8,6 +8,7 @@ from dima import memory
 from dima.errors import SettingError
 
 __all__ = [
+    "DIMENSION",
     "FEWEST",
     "asked_neighbours",
     "fit_bytes",
@@ -19,7 +20,7 @@ __all__ = [
 FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
 _MOST = 512  # beyond which memory grows and the error hardly falls
 _MOST_EDGES = 64_000_000  # of a graph whose k is not given: some 4 GB
-_DIMENSION = 2  # taken when d is not given
+DIMENSION = 2  # taken when d is not given
 _BYTES_BLOCK = 200_000_000  # of the distances that are held at a time, and what they are searched with
 # As measured of peaks of the resident set: for each edge of a graph half of whose edges are mutual, for each
 # value in the search, and for each row with its modes.
@@ -28,7 +29,7 @@ _BYTES_EDGE, _BYTES_VALUE, _BYTES_ROW = 63, 8, 1000
 
 def usual_neighbours(d: int | None, n: int) -> int:
     """Neighbours taken for `d` coordinates of `n` rows when k is not given, where there are as many."""
-    return max(FEWEST, min(most_neighbours(n), int(np.ceil(2 * (d or _DIMENSION) * np.log2(n)))))
+    return max(FEWEST, min(most_neighbours(n), int(np.ceil(2 * (d or DIMENSION) * np.log2(n)))))
 
 
 def most_neighbours(n: int) -> int:

@@ -18,7 +18,6 @@ from dima.typing import Array, Float32, Float64, Int32
 
 __all__ = ["DMAPFit", "fit_dmap"]
 
-_DIMENSION = 2  # taken when d is not given
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _SPACED = 1000  # training rows that say how far new ones are from the nearest
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
@@ -92,7 +91,7 @@ def fit_dmap(
     settings_used: dict[str, Any], R_iX: Array, given_near: tuple[Array, Float64] | None = None
 ) -> DMAPFit:
     """Fit the map to checked rows `R_iX` (n, D), with their neighbours if given; warns as `DMAP.fit` says."""
-    settings_used = settings_used | {"d": settings_used["d"] or _DIMENSION}
+    settings_used = settings_used | {"d": settings_used["d"] or budget.DIMENSION}
     rows = DistinctRows.of(R_iX, "DMAP")
     near, recall = _near(settings_used, rows, given_near)
     bandwidth = _bandwidth(settings_used, near, rows.unit2)

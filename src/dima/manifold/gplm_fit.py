@@ -90,14 +90,14 @@ class GPLMFit:
 
     def spread(self, z_ax: Float64) -> Float64:
         """Standard deviation (b,) of the Gaussian process at standardised latents (b, d)."""
-        equations, found = self._known_sums("intervals"), np.empty(len(z_ax))
+        equations, found = self.known_sums("intervals"), np.empty(len(z_ax))
         for rows in row_blocks(len(z_ax), self.settings["fit_block"]):
             found[rows] = interval.spread(equations, self._affinities(z_ax[rows]), self.press.ridge)
         return found
 
     def sampled(self) -> tuple[Float64, Float64]:
         """Residuals (s, D) of some training rows, each left out, and the spread (s,) there."""
-        equations = self._known_sums("intervals")
+        equations = self.known_sums("intervals")
         return interval.left_out(equations, self._affinities, self.press.ridge, self.mu_X)
 
     def with_rows(self, latents: list[Array], targets: Array) -> "GPLMFit":
@@ -107,12 +107,13 @@ class GPLMFit:
         """
         Z, R_iX = [self.scale.apply(twin) for twin in latents], targets.reshape(len(targets), -1)
         how = (self.settings["fit_block"], self.settings["seed"])
-        equations = self._known_sums("partial_fit").plus(self._affinities, Z, R_iX, *how)
+        equations = self.known_sums("partial_fit").plus(self._affinities, Z, R_iX, *how)
         mu_X = equations.mean_X if self.settings["center_X"] else self.mu_X
         M_mX = equations.B_mr @ equations.weights(self.press.ridge, mu_X)
         return dataclasses.replace(self, M_mX=M_mX, mu_X=mu_X, equations=equations)
 
-    def _known_sums(self, wanted: str) -> NormalEquations:
+    def known_sums(self, wanted: str) -> NormalEquations:
+        """The sums over rows; SettingError of a decoder saved before they were kept, which `wanted` needs."""
         if self.equations is None:
             got = "one saved before they were. Fit anew."
             raise SettingError(f"GPLM: sums over rows must be kept for {wanted}; got {got}")

@@ -20,8 +20,6 @@ from dima.typing import Array, Float32, Float64
 __all__ = ["RowRule"]
 
 _FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row is near
-# float32 rows carry no finer distances; ties of gridded data must not break by rounding.
-_TIES = 1 + 1e-5
 # Distances to training rows that hold so many numbers are taken in float32. Measured again in float64 are
 # pairs within its rounding of a bound, and rows whose k-th neighbour is so near that digits cancel.
 _MANY = 1_000_000
@@ -85,11 +83,11 @@ class RowRule:
         n, rounding = d2.shape[1], _ROUNDING if d2.dtype == np.float32 else 0.0
         own = own.astype(np.float64) if rounding == 0 else self._measured(rows, np.arange(len(own)), place)
         widest = np.maximum(own[:, None].astype(d2.dtype), self.radius2_u.astype(d2.dtype))
-        widest *= _TIES + rounding
+        widest *= brute.TIES + rounding
         flat = np.flatnonzero(d2 <= widest)
         at, columns = flat // n, (flat % n).astype(np.int32)
         found = d2.ravel()[flat].astype(np.float64)
-        bound = np.maximum(own[at], self.radius2_u[columns]) * _TIES
+        bound = np.maximum(own[at], self.radius2_u[columns]) * brute.TIES
         close = np.flatnonzero(np.abs(found - bound) <= rounding * bound) if rounding else at[:0]
         found[close] = self._measured(rows, at[close], columns[close])
         kept = found <= bound
@@ -111,6 +109,6 @@ class RowRule:
         counts = np.diff(linked.indptr)
         order = np.lexsort((linked.data, np.repeat(np.arange(len(counts)), counts)))
         kth = linked.data[order][linked.indptr[:-1] + self.k - 1]
-        by_query = linked.data <= np.repeat(kth, counts) * _TIES
-        by_row = linked.data <= self.radius2_u[linked.indices] * _TIES
+        by_query = linked.data <= np.repeat(kth, counts) * brute.TIES
+        by_row = linked.data <= self.radius2_u[linked.indices] * brute.TIES
         return np.where(by_query & by_row, 0.0, -np.log(2.0))

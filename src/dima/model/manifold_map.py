@@ -159,10 +159,11 @@ class ManifoldMap(Autoencoder):
 
     @functools.cached_property
     def _scores(self) -> Float64:
-        residuals, spread = self.gplm.fit_.sampled()
-        if not self.d_diffusion_:
-            equations = self.gplm.fit_.equations
-            residuals, spread = equations.sample_sX, np.ones(len(equations.sample_sX))
+        if self.d_diffusion_:
+            residuals, spread = self.gplm.fit_.sampled()
+        else:
+            residuals = self.gplm.fit_.known_sums("intervals").sample_sX
+            spread = np.ones(len(residuals))
         d = 0 if self.principal_ is None else len(self.principal_.axes)
         return interval.scores(rests(residuals, d), spread)
 

@@ -46,7 +46,6 @@ _EXACT = ("brute", "sklearn")
 _EFFORTS = (1, 2, 4)
 _RECALL = 0.98  # from which no more effort is made
 _CERTIFIED = 1000  # rows searched exactly to tell it
-_TIES = 1 + 1e-5  # float32 distances carry no finer digits
 
 
 def knn(points: Array, queries: Array, k: int, backend: str = "auto") -> Neighbors:
@@ -77,7 +76,7 @@ def certified(points: Array, k: int, backend: str = "auto", seed: int = 0) -> tu
     if name in _EXACT:
         return knn(points, points, k, name), 1.0
     some = np.sort(np.random.default_rng(seed).permutation(len(points))[:_CERTIFIED])
-    reach = knn(points, points[some], k, "brute").d2[:, -1:] * _TIES
+    reach = knn(points, points[some], k, "brute").d2[:, -1:] * brute.TIES
     for effort in _EFFORTS:
         near = _searched(name, points, points, k, effort=effort)
         recall = float((near.d2[some] <= reach).mean())

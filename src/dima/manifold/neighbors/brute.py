@@ -7,11 +7,14 @@ import numpy as np
 from dima.metrics.distance import squared_distances
 from dima.typing import Array, Float32, Int32
 
-__all__ = ["farthest_of_nearest", "search"]
+__all__ = ["TIES", "farthest_of_nearest", "search"]
 
 # float32 products lose the digits in which d2 is smaller than the norms it is a difference of;
 # rows whose k-th neighbour is closer than this share of them are done again in float64.
 _CANCELLED = 1e-2
+
+# Factor on a squared distance below which another is as near: float32 rows carry no finer digits.
+TIES = 1 + 1e-5
 
 _WIDE = 64  # rows so many times wider than k are first cut down
 _EIGHTH, _BESIDE = 8, 8
@@ -74,12 +77,13 @@ def _cut_down(block: Array, k: int) -> tuple[Array, Array]:
     # Four standard deviations more than the k-th of the row is expected at; k are looked at in any case.
     place = min(k // _EIGHTH + 4 * math.isqrt(k // _EIGHTH) + _BESIDE, some.shape[1] - 1)
     bound = np.partition(some, place, axis=1)[:, place]
-    counts = (block <= bound[:, None]).sum(axis=1)
+    is_near = block <= bound[:, None]
+    counts = is_near.sum(axis=1)
     if counts.max() > n // _EIGHTH:  # ties: there is next to nothing to leave out
         return np.broadcast_to(np.arange(n), block.shape), block
     short = np.flatnonzero(counts < k)
-    bound[short] = np.partition(block[short], k - 1, axis=1)[:, k - 1]
-    flat = np.flatnonzero(block <= bound[:, None])
+    is_near[short] = block[short] <= np.partition(block[short], k - 1, axis=1)[:, k - 1 : k]
+    flat = np.flatnonzero(is_near)
     rows = flat // n
     counts = np.bincount(rows, minlength=b)
     at = np.arange(len(flat)) - (np.cumsum(counts) - counts)[rows]
