@@ -66,6 +66,9 @@ class ImageAutoencoder(PixelAutoencoder):
         sharpen: Annotated[
             bool, Meta(description="train the decoder against a discriminator afterwards: crisper images")
         ] = False,
+        contrast: Annotated[
+            bool, Meta(description="raise the logits until decoded images are no greyer than real ones")
+        ] = True,
         seed: Seed = 0,
     ) -> None:
         self._store(locals())
@@ -133,4 +136,5 @@ class ImageAutoencoder(PixelAutoencoder):
         if not len(fit.losses):
             return used  # it was trained elsewhere
         steps, loss = fit.losses[-1].tolist()
-        return used | {"autoencoder_training_steps": int(steps), "autoencoder_loss": loss}
+        trained = {"autoencoder_training_steps": int(steps), "autoencoder_loss": loss}
+        return used | trained | {"autoencoder_contrast": fit.contrast}

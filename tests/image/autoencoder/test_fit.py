@@ -22,6 +22,7 @@ SETTINGS = {
     "precision": "float32",
     "device": "cpu",
     "sharpen": False,
+    "contrast": False,
     "seed": 0,
 }
 

@@ -26,10 +26,10 @@ def coder_of():
 def test_the_decoder_changes_and_the_encoder_does_not():
     coder = coder_of()
     before = named(coder)
-    after = sharpen(coder, IMAGES, 0, training.Run("test"))
+    after = named(sharpen(coder, IMAGES, 0, training.Run("test")))
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed == {name for name in before if ".decoder." in name}
-    again = sharpen(coder, IMAGES, 0, training.Run("test"))
+    again = named(sharpen(coder, IMAGES, 0, training.Run("test")))
     for name, array in after.items():
         np.testing.assert_array_equal(array, again[name])
 

@@ -39,6 +39,11 @@ class Conv(nn.Module):
         self.from_code = nn.Linear(latent_dim, flat)
         self.up = nn.ModuleList(nn.Conv2d(i, o, 3, 1, 1) for i, o in itertools.pairwise(through[::-1]))
 
+    @property
+    def last(self) -> nn.Module:
+        """The layer that gives the logits."""
+        return self.up[-1]
+
     def encode(self, images: Tensor) -> Tensor:
         """Codes (b, d) of images (b, c, h, w)."""
         for layer in self.down:

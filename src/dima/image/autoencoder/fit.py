@@ -16,6 +16,7 @@ from dima.blocks import row_blocks
 from dima.errors import ArtifactError
 from dima.image import device as devices
 from dima.image.autoencoder.coder import OWN_PIXELS, PIXELS, Coder
+from dima.image.autoencoder.contrast import raise_contrast
 from dima.image.autoencoder.sharpen import sharpen
 from dima.image.run import by_epoch, holding_out, run_of
 from dima.image.train import Engine, Plan, State, from_named, named
@@ -46,6 +47,7 @@ class AutoencoderFit:
         losses: (records, 2) training steps done and mean loss since the record before.
         pixels: the network's convention of pixels, a name of `PIXELS`.
         widths: channels of its convolutions, where they are not the usual ones.
+        contrast: by how much the logits were raised after training.
     """
 
     settings: dict[str, Any]
@@ -54,6 +56,7 @@ class AutoencoderFit:
     losses: Float64
     pixels: str = OWN_PIXELS
     widths: tuple[int, ...] | None = None
+    contrast: float = 1.0
 
     def __post_init__(self) -> None:
         """Read the shape back as it was, JSON knows no tuples, and refuse an unknown convention."""
@@ -112,13 +115,13 @@ def fit_autoencoder(
     run = run_of("ImageAutoencoder", settings_used, {"images": images}, folder)
     run = dataclasses.replace(run, watch=by_epoch(engine, show))
     trained = training.train(engine, run)
-    fit = fit_of(trained.state, trained.history)
-    if not settings_used["sharpen"]:
-        return fit
-    data, coder = engine.data[0], trained.state.average
-    folder = None if folder is None else Path(folder) / "sharpen"
-    run = run_of("ImageAutoencoder", settings_used, {"images": images}, folder)
-    return dataclasses.replace(fit, network=sharpen(coder, data, settings_used["seed"], run))
+    coder, data = trained.state.average, engine.data[0]
+    if settings_used["sharpen"]:
+        folder = None if folder is None else Path(folder) / "sharpen"
+        run = run_of("ImageAutoencoder", settings_used, {"images": images}, folder)
+        coder = sharpen(coder, data, settings_used["seed"], run)
+    contrast = raise_contrast(coder, data) if settings_used["contrast"] else 1.0
+    return AutoencoderFit(settings_used, shape, named(coder), trained.history, contrast=contrast)
 
 
 def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device) -> Engine:

@@ -24,6 +24,11 @@ class MLP(nn.Module):
         self.encoder = nn.Sequential(nn.Flatten(), *_stack(widths))
         self.decoder = nn.Sequential(*_stack(widths[::-1]), nn.Unflatten(1, shape))
 
+    @property
+    def last(self) -> nn.Module:
+        """The layer that gives the logits."""
+        return self.decoder[-2]
+
     def encode(self, images: Tensor) -> Tensor:
         """Codes (b, d) of images (b, c, h, w)."""
         codes: Tensor = self.encoder(images)

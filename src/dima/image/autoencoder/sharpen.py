@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from dima import training
 from dima.blocks import row_blocks
 from dima.image.autoencoder.coder import Coder
-from dima.image.train import Engine, Plan, named
-from dima.typing import Arrays
+from dima.image.train import Engine, Plan
 
 __all__ = ["Discriminator", "Sharpener", "sharpen", "sharpening_loss"]
 
@@ -70,8 +69,8 @@ class Sharpener(nn.Module):
         self.discriminator = Discriminator(shape)
 
 
-def sharpen(coder: Coder, images: Tensor, seed: int, run: training.Run) -> Arrays:
-    """The parameters of a trained coder, by name, its decoder sharpened on its training images."""
+def sharpen(coder: Coder, images: Tensor, seed: int, run: training.Run) -> Coder:
+    """A trained coder with its decoder sharpened on its training images."""
     c, h, w = images.shape[1:]
     plan = dataclasses.replace(_PLAN, seed=seed, batch_size=min(_PLAN.batch_size, len(images)))
 
@@ -85,7 +84,8 @@ def sharpen(coder: Coder, images: Tensor, seed: int, run: training.Run) -> Array
         codes = torch.cat([coder.encode(images[rows]) for rows in row_blocks(len(images), _ROWS)])
     engine = Engine(plan, build, sharpening_loss, (images, codes))
     trained = training.train(engine, dataclasses.replace(run, label="Sharpening", patience=None))
-    return named(trained.state.average.coder)
+    sharpened: Coder = trained.state.average.coder
+    return sharpened
 
 
 def sharpening_loss(network: Sharpener, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
