@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 from sklearn.linear_model import BayesianRidge
 
 from close import assert_close
@@ -140,9 +142,49 @@ def test_the_seed_decides_the_draws(layer):
     assert not torch.equal(other.entropy(X), layer.entropy(X))
 
 
+def test_the_gaussian_kernel_is_a_gaussian_process():
+    # scikit-learn's, exact; ours by 256 random features.
+    x = torch.linspace(-2, 2, 80, dtype=torch.float64)[:, None]
+    y = (3 * x[:, 0]).sin()
+    own = (x - x.mean()) / x.std(correction=0)
+    rival = GaussianProcessRegressor(ConstantKernel(4.0) * RBF(0.5), alpha=0.01, optimizer=None)
+    rival.fit(own.numpy(), y.numpy())
+    found = BayesianLastLayer(
+        "gaussian", prior_variance=4.0, noise_variance=0.01, kernel="gaussian", bandwidth=0.5
+    ).fit(x, y)
+    between = x[:-1] + 0.02
+    mean = rival.predict(((between - x.mean()) / x.std(correction=0)).numpy())
+    assert_close(found.logits(between)[:, 0], mean, atol=0.02)
+    far = found.entropy(torch.tensor([[30.0]], dtype=torch.float64))
+    assert_close(far, [0.5 * np.log(2 * np.pi * np.e * 4.01)], atol=0.3)
+
+
+def test_with_the_gaussian_kernel_it_bends_and_is_unsure_far_away():
+    x = torch.randn(400, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    ring = (x.norm(dim=1) > 1.2).long()
+    linear, bent = (BayesianLastLayer(kernel=kernel).fit(x, ring) for kernel in ("linear", "gaussian"))
+    share = [(layer.predict_proba(x).argmax(dim=1) == ring).double().mean() for layer in (linear, bent)]
+    assert share[0] < 0.7 < 0.95 < share[1]
+    far = 20 * x[:50]
+    split = BayesianLastLayer(kernel="gaussian").fit(x, (x[:, 0] > 0).long())
+    assert split.entropy(far).mean() > 0.4
+    assert BayesianLastLayer().fit(x, (x[:, 0] > 0).long()).entropy(far).mean() < 0.1
+    some = x[:3].clone().requires_grad_()
+    assert torch.autograd.gradcheck(split.entropy, (some,), fast_mode=True)
+
+
 @pytest.mark.parametrize(
     ("settings", "features", "targets", "kind", "message"),
     [
+        ({"kernel": "cubic"}, X, LABELS, SettingError, "kernel must be one of 'linear', 'gaussian'"),
+        (
+            {"bandwidth": 2.0},
+            X,
+            LABELS,
+            SettingError,
+            "bandwidth must be given for the gaussian kernel alone",
+        ),
+        ({"kernel": "gaussian", "bandwidth": 0.0}, X, LABELS, SettingError, "bandwidth must be"),
         ({"covariance": "half"}, X, LABELS, SettingError, "covariance must be one of 'full', 'mean-field'"),
         ({"likelihood": "gaussian"}, X, Y, SettingError, "noise_variance must be given for gaussian alone"),
         ({"noise_variance": 1.0}, X, LABELS, SettingError, "noise_variance must be given for gaussian"),

@@ -52,6 +52,8 @@ def doubts(  # noqa: PLR0913 what it is asked and how it looks
 ) -> Doubts:
     """Fit a Bayesian last layer to latents and their labels, and explain what it says of others.
 
+    The layer is a Gaussian process, so that it doubts latents unlike any it was fitted to.
+
     Args:
         z: (m, d) latents, standardised.
         labels: (m,) whole numbers.
@@ -71,7 +73,9 @@ def doubts(  # noqa: PLR0913 what it is asked and how it looks
         >>> bool((told.z_entropy < told.entropy[told.unsure]).all())
         True
     """
-    layer = BayesianLastLayer(seed=seed).fit(rows("doubts", "z", z), torch.as_tensor(labels))
+    layer = BayesianLastLayer(seed=seed, kernel="gaussian").fit(
+        rows("doubts", "z", z), torch.as_tensor(labels)
+    )
     classes = layer.fit_.told.classes  # type: ignore[union-attr]  # labels it was fitted to
     own = rows("doubts", "asked", asked)
     entropy, probabilities = layer.entropy(own), layer.predict_proba(own)

@@ -13,8 +13,8 @@ from dima import check, settings
 from dima.blocks import row_blocks, rows_within
 from dima.errors import SettingError
 from dima.explain import last_layer_fit as vi
+from dima.explain.design import KERNELS, Design
 from dima.explain.tensors import class_labels, rows, to_numpy
-from dima.scaling import Standardizer
 from dima.settings import OneOf
 
 __all__ = ["BayesianLastLayer", "Labels", "LastLayerFit", "Targets"]
@@ -22,6 +22,7 @@ __all__ = ["BayesianLastLayer", "Labels", "LastLayerFit", "Targets"]
 _OWNER = "BayesianLastLayer"
 _LEAST = 1e-300  # probability below which an entropy is not differentiated
 _FEW = 32  # draws of the search, which has many rows to even them out
+_PRIOR_VARIANCE = {"linear": 1.0, "gaussian": 100.0}
 _BYTES = 32  # a row's working memory for each draw and logit, or output and weight
 
 _Measure = Callable[[Tensor, Tensor], Tensor]  # of the mean and variance (b, k) of the outputs
@@ -98,14 +99,12 @@ class LastLayerFit:
     """What `fit` found.
 
     Attributes:
-        center: (d,) of the training features.
-        unit: (d,) their spread.
-        posterior: of the weights (d + 1, k) on standardised features, the last row being the biases.
+        design: features to the rows that the weights multiply.
+        posterior: of the weights (p, k), the last row being the biases.
         told: what the k outputs of the weights say.
     """
 
-    center: Tensor
-    unit: Tensor
+    design: Design
     posterior: vi.Posterior
     told: Labels | Targets
 
@@ -114,11 +113,14 @@ class BayesianLastLayer:
     """A linear layer on frozen features whose weights are a Gaussian distribution, by variational inference.
 
     The features are standardised by their training mean and spread; weights and biases on them have the
-    prior N(0, prior_variance). With labels the layer gives the logits of a softmax. No probability sees the
-    shift common to all logits, so the weights are those of c - 1 orthonormal contrasts of the classes, with
-    the same prior; the posterior is a Gaussian over the d + 1 weights of each contrast, the contrasts being
-    independent. For two classes that is logistic regression. With targets the noise variance is known, and
-    the full posterior is the exact one.
+    prior N(0, prior_variance). With kernel="gaussian" the layer is a Gaussian process instead, by random
+    features of its kernel: it bends between classes, and is as unsure far from all training rows as it was
+    before it saw them, where a linear one is surest.
+
+    With labels the layer gives the logits of a softmax. No probability sees the shift common to all logits,
+    so the weights are those of c - 1 orthonormal contrasts of the classes, with the same prior; the posterior
+    is a Gaussian over the weights of each contrast, the contrasts being independent. For two classes that is
+    logistic regression. With targets the noise variance is known, and the full posterior is the exact one.
 
     The predictive of labels averages over Gaussian logits at fixed, seeded draws, the same for every row: a
     row's answer depends on its own features alone and is differentiable in them. Numbers are float64 inside
@@ -130,10 +132,13 @@ class BayesianLastLayer:
     Args:
         likelihood: "categorical" for labels, "gaussian" for targets with noise.
         covariance: of an output's weights, "full" or "mean-field" (diagonal).
-        prior_variance: of each weight and bias.
-        noise_variance: of the targets, in their squared unit; for "gaussian" alone.
+        prior_variance: of each weight and bias; not given, 1 for a linear kernel and 100 for a gaussian one,
+            where it is the variance of a logit far from all rows.
+        noise_variance: of the targets, in their squared unit; for "gaussian" targets alone.
         draws: of the logits that are predicted.
-        seed: of the draws.
+        seed: of the draws, and of the random features.
+        kernel: "linear" in the features, or "gaussian".
+        bandwidth: of the latter, in spreads of a feature; not given, the square root of their number.
 
     Raises:
         SettingError: from `fit`, if a setting breaks its rule.
@@ -149,7 +154,7 @@ class BayesianLastLayer:
 
     fit_: LastLayerFit
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         likelihood: Annotated[
             str, OneOf("categorical", "gaussian"), Meta(description="labels, or targets with noise")
@@ -157,12 +162,20 @@ class BayesianLastLayer:
         covariance: Annotated[
             str, OneOf(*vi.COVARIANCES), Meta(description="of an output's weights")
         ] = "full",
-        prior_variance: Annotated[float, Meta(gt=0, description="of each weight and bias")] = 1.0,
+        prior_variance: Annotated[
+            Annotated[float, Meta(gt=0)] | None, Meta(description="of each weight and bias")
+        ] = None,
         noise_variance: Annotated[
             Annotated[float, Meta(gt=0)] | None, Meta(description="of the targets of gaussian")
         ] = None,
         draws: Annotated[int, Meta(ge=1, description="of the logits that are predicted")] = 128,
         seed: Annotated[int, Meta(ge=0, lt=2**31, description="of the draws")] = 0,
+        kernel: Annotated[
+            str, OneOf(*KERNELS), Meta(description="linear in the features, or a Gaussian process")
+        ] = "linear",
+        bandwidth: Annotated[
+            Annotated[float, Meta(gt=0)] | None, Meta(description="of the gaussian kernel, in spreads")
+        ] = None,
     ) -> None:
         self.likelihood = likelihood
         self.covariance = covariance
@@ -170,6 +183,8 @@ class BayesianLastLayer:
         self.noise_variance = noise_variance
         self.draws = draws
         self.seed = seed
+        self.kernel = kernel
+        self.bandwidth = bandwidth
 
     def fit(self, features: Tensor, targets: Tensor) -> Self:
         """Find the posterior of the weights.
@@ -189,13 +204,16 @@ class BayesianLastLayer:
             rule, fix = "given for gaussian alone", "Pass both or neither."
             got = f"{chosen['noise_variance']} for {chosen['likelihood']}"
             raise SettingError(f"{_OWNER}: noise_variance must be {rule}; got {got}. {fix}")
+        kernel, bandwidth = chosen["kernel"], chosen["bandwidth"]
+        if kernel == "linear" and bandwidth is not None:
+            rule, fix = "given for the gaussian kernel alone", 'Pass kernel="gaussian" too.'
+            raise SettingError(f"{_OWNER}: bandwidth must be {rule}; got {bandwidth}. {fix}")
         known = rows(_OWNER, "features", features).detach()
-        scale = Standardizer.of(to_numpy(known))
-        center, unit = torch.from_numpy(scale.center), torch.from_numpy(scale.unit)
+        design = Design.of(known, kernel, bandwidth, chosen["seed"])
         told, likelihood = _TOLD[chosen["likelihood"]](chosen, targets, len(known))
-        design = _design(known, center, unit)
-        posterior = vi.fit(design, likelihood, chosen["covariance"], chosen["prior_variance"])
-        self.fit_ = LastLayerFit(center, unit, posterior, told)
+        variance = chosen["prior_variance"] or _PRIOR_VARIANCE[kernel]
+        posterior = vi.fit(design(known), likelihood, chosen["covariance"], variance)
+        self.fit_ = LastLayerFit(design, posterior, told)
         return self
 
     def logits(self, features: Tensor) -> Tensor:
@@ -237,17 +255,11 @@ class BayesianLastLayer:
     def _told(self, features: Tensor, which: Callable[[Labels | Targets], _Measure]) -> Tensor:
         """What is told of each row, in blocks."""
         fit: LastLayerFit = check.fitted(self)
-        given, measure = rows(_OWNER, "features", features, len(fit.center)), which(fit.told)
+        given, measure = rows(_OWNER, "features", features, len(fit.design.center)), which(fit.told)
         n_logits = len(fit.told.basis) * len(fit.told.draws) if isinstance(fit.told, Labels) else 0
         size = rows_within(_BYTES * max(n_logits, fit.posterior.mean.numel()))
-        designs = (_design(given[block], fit.center, fit.unit) for block in row_blocks(len(given), size))
-        return torch.cat([measure(*fit.posterior.outputs(design)) for design in designs]).to(given.dtype)
-
-
-def _design(features: Tensor, center: Tensor, unit: Tensor) -> Tensor:
-    """Standardised features and a one for the bias, (b, d + 1) float64."""
-    standard = (features.double() - center) / unit
-    return torch.cat([standard, torch.ones_like(standard[:, :1])], dim=1)
+        designs = (fit.design(given[block]) for block in row_blocks(len(given), size))
+        return torch.cat([measure(*fit.posterior.outputs(rows)) for rows in designs]).to(given.dtype)
 
 
 def _labels(chosen: dict[str, Any], targets: Any, n: int) -> tuple[Labels, vi.Likelihood]:
