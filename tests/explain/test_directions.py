@@ -98,27 +98,29 @@ def test_what_else_is_refused():
         linear_probe(Z, LABELS, Z, LABELS[1:])
 
 
-def test_shifts_lead_from_the_mean_of_one_class_to_that_of_another():
-    shifts = ClassShifts.of(Z, LABELS)
+def test_a_way_leads_to_the_mean_of_the_nearest_latents_of_the_class():
+    shifts, wanted = ClassShifts.of(Z, LABELS), np.array([1, 5, 3, 3, 5, 1])
     assert shifts.classes.tolist() == [1, 3, 5]
-    for place, label in enumerate(shifts.classes):
-        assert_close(shifts.means[place], Z[label == LABELS].mean(axis=0), atol=1e-9)
-    ways = shifts.ways(Z[:6], 3, LABELS[:6])
-    assert_close(ways, shifts.means[1] - shifts.means[LABELS[:6] // 2], atol=1e-12)
-    assert not shifts.ways(Z[:2], 3, [3, 3]).any()
-    each = shifts.ways(Z[:2], [1, 5], [5, 1])
-    assert_close(each[0], -each[1], atol=1e-12)
+    ways = shifts.ways(Z[:6], wanted)
+    for row, (way, label) in enumerate(zip(ways, wanted, strict=True)):
+        own = LABELS == label
+        order = np.linalg.norm(STANDARD[own] - STANDARD[row], axis=1).argsort()
+        assert_close(Z[row] + way, Z[own][order[: own.sum() // 20]].mean(axis=0), atol=1e-9)
+    assert_close(shifts.ways(Z[:6], 3)[2:4], ways[2:4])
 
 
-def test_without_labels_the_classifier_tells_where_a_shift_begins():
-    shifts, sure = ClassShifts.of(Z, LABELS), np.stack([CENTERS[0], CENTERS[2]])
-    assert_close(shifts.ways(sure, 3), shifts.ways(sure, 3, [1, 5]), atol=1e-12)
+def test_of_a_large_class_it_is_the_nearest_fifty_and_of_a_small_one_the_nearest():
+    z = np.random.default_rng(1).standard_normal((2010, 1))
+    shifts = ClassShifts.of(z, np.arange(2010) >= 10)
+    far = np.array([[9.0]])
+    assert_close(far + shifts.ways(far, 1), [[np.sort(z[10:, 0])[-50:].mean()]], atol=1e-9)
+    assert_close(far + shifts.ways(far, 0), [[z[:10].max()]], atol=1e-9)
 
 
 def test_the_least_strength_is_where_the_classifier_becomes_sure():
     shifts = ClassShifts.of(Z, LABELS)
     rows = Z[LABELS == 1][:50]
-    ways = shifts.ways(rows, 5, np.ones(50))
+    ways = shifts.ways(rows, 5)
     least = shifts.least(rows, ways, 5, confidence=0.9)
 
     def told(far):
@@ -127,8 +129,25 @@ def test_the_least_strength_is_where_the_classifier_becomes_sure():
 
     assert (told(least) >= 0.9).all()
     assert (told(least - 0.05) < 0.9).all()
-    assert shifts.least(rows, -ways, 5).tolist() == [3.0] * 50
-    assert (shifts.least(rows, ways, 5, confidence=0.99) > least).all()
+    assert shifts.least(rows, -ways, 5).tolist() == [2.0] * 50
+    assert (shifts.least(rows, ways, 5, confidence=0.95) > least).all()
+
+
+def test_what_the_moved_latents_become_is_judged_and_only_while_it_is_needed():
+    shifts, asked = ClassShifts.of(Z, LABELS), []
+    rows = Z[LABELS == 1][:20]
+    ways = shifts.ways(rows, 5)
+
+    def halfway(moved, numbers):
+        asked.append(len(numbers))
+        return (rows[numbers] + moved) / 2
+
+    least = shifts.least(rows, ways, 5, 0.6, through=halfway, most=3.0)
+    assert_close(least, 2 * shifts.least(rows, ways, 5, 0.6), atol=0.1 + 1e-9)
+    assert asked[0] == 20 > asked[-1]
+    assert asked == sorted(asked, reverse=True)
+    with pytest.raises(ShapeError, match="z must have shape"):
+        shifts.least(rows, ways, 5, through=lambda moved, numbers: moved[:, :2])
 
 
 def test_shifts_of_tensors_are_tensors_and_unknown_labels_are_refused():

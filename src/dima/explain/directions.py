@@ -1,24 +1,26 @@
 """Which way in the latent space a class lies, and how much of the classes a straight cut can tell."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from dima import check
 from dima.errors import DataError
 from dima.explain.tensors import class_labels, like, rows, to_numpy
 from dima.scaling import Standardizer
-from dima.typing import Array
+from dima.typing import Array, Float64
 
 __all__ = ["ClassShifts", "binary_direction", "class_directions", "linear_probe"]
 
 Latents = TypeVar("Latents", Tensor, Array)
 
 _MOST_ITERATIONS = 2000
-_TRIED = 61  # multiples of a shift among which the least is sought
+_NEAR, _SHARE = 50, 20  # latents of a class that a way leads to: so many, at most one in so many
 
 
 def class_directions(z: Latents, labels: Any) -> dict[int, Latents]:
@@ -77,29 +79,32 @@ def binary_direction(z: Latents, labels: Any, positive: int) -> Latents:
 
 @dataclasses.dataclass(frozen=True)
 class ClassShifts:
-    """Ways from class to class in latent space, and how far to go along them.
+    """Ways to a class in latent space, and how far to go along them.
 
-    The way is the difference of the means of two classes. Where latents correlate, the weights of a linear
-    classifier are not the way: they leave out what goes along with the class.
-    Source: Radford, Metz and Chintala 2016, arXiv 1511.06434, section 6.3 (arithmetic with means).
+    The way of a latent leads to the mean of those of the class that are nearest to it: where the class is
+    most like it, so that little else changes. Where latents correlate, the weights of a linear classifier
+    are not the way: they leave out what goes along with the class.
+    Source: Keane and Smyth 2020, arXiv 2005.13997 (counterfactuals led by the nearest cases of the class).
 
     Attributes:
         classes: (c,) labels in rising order.
-        means: (c, d) mean latent of each.
-        scale: standardises latents for the classifier.
+        scale: standardises latents.
+        latents: (n, d) standardised, that ways lead to.
+        places: (n,) of their labels among the classes.
         classifier: multinomial logistic regression of standardised latents.
 
     Example:
         >>> z = np.random.default_rng(0).standard_normal((300, 2))
         >>> shifts = ClassShifts.of(z, z[:, 0] > 0)
-        >>> way = shifts.ways(z[:5], towards=1, labels=np.zeros(5))
-        >>> bool((way[:, 0] > 1).all()), shifts.least(z[:5], way, 1).shape
+        >>> way = shifts.ways(z[:5], towards=1)
+        >>> bool(((z[:5] + way)[:, 0] > 0).all()), shifts.least(z[:5], way, 1).shape
         (True, (5,))
     """
 
     classes: Array
-    means: Array
     scale: Standardizer
+    latents: Float64
+    places: Array
     classifier: LogisticRegression
 
     @classmethod
@@ -112,29 +117,50 @@ class ClassShifts:
         latents = to_numpy(rows("ClassShifts", "z", z))
         classes, places = class_labels("ClassShifts", labels, len(latents))
         scale = Standardizer.of(latents)
-        means = np.stack([latents[places == place].mean(axis=0) for place in range(len(classes))])
-        return cls(classes, means, scale, _fitted(scale.apply(latents), places))
+        standard = scale.apply(latents)
+        return cls(classes, scale, standard, places, _fitted(standard, places))
 
-    def ways(self, z: Latents, towards: Any, labels: Any = None) -> Latents:
-        """From the mean of each row's class to that of another, (b, d): 1 is the whole way.
+    def ways(self, z: Latents, towards: Any) -> Latents:
+        """From each row to the mean of the latents of a class that are nearest to it, (b, d).
+
+        Those are 50, and no more than a twentieth of the class. 1 is the whole way.
 
         Args:
             z: (b, d) latents.
             towards: a label, or one for each row.
-            labels: (b,) of the rows; told by the classifier if not given.
 
         Raises:
             ShapeError, DataError: latents of another width, or labels that were not learnt.
         """
-        latents = self._latents("ways", z)
-        ends = self._places("towards", towards, len(latents))
-        own = (
-            self._told(latents).argmax(1) if labels is None else self._places("labels", labels, len(latents))
-        )
-        return like(z, self.means[ends] - self.means[own])
+        standard = self.scale.apply(self._latents("ways", z))
+        asked, ends = self._places("towards", towards, len(standard)), np.empty_like(standard)
+        for place in np.unique(asked):
+            rows, known = asked == place, self.latents[self.places == place]
+            search = NearestNeighbors(n_neighbors=max(1, min(_NEAR, len(known) // _SHARE))).fit(known)
+            ends[rows] = known[search.kneighbors(standard[rows], return_distance=False)].mean(axis=1)
+        return like(z, (ends - standard) * self.scale.unit)
 
-    def least(self, z: Any, ways: Any, towards: Any, confidence: float = 0.9, most: float = 3.0) -> Array:
+    def least(  # noqa: PLR0913 what is moved where, and when it is enough
+        self,
+        z: Any,
+        ways: Any,
+        towards: Any,
+        confidence: float = 0.9,
+        most: float = 2.0,
+        step: float = 0.05,
+        through: Callable[[Array, Array], Any] = lambda moved, rows: moved,
+    ) -> Array:
         """The least multiple (b,) of each way after which the classifier is that sure; `most` if none is.
+
+        Args:
+            z: (b, d) latents.
+            ways: (b, d).
+            towards: a label, or one for each row.
+            confidence: probability of the label that is asked for.
+            most: largest multiple that is tried.
+            step: from one multiple to the next.
+            through: (moved latents (m, d), their rows (m,)) -> the latents (m, d) that are judged. To judge
+                what they decode to: `lambda moved, rows: model.encode(model.decode(moved, noise[rows]))`.
 
         Raises:
             ShapeError, DataError: as `ways`.
@@ -142,10 +168,15 @@ class ClassShifts:
         latents = self._latents("least", z)
         along = check.array("ClassShifts.least", "ways", to_numpy(ways), latents.shape)
         ends = self._places("towards", towards, len(latents))
-        tried = np.linspace(0.0, most, _TRIED)
-        sure = np.stack([self._told(latents + far * along)[np.arange(len(ends)), ends] for far in tried])
-        is_sure = sure >= confidence
-        return np.where(is_sure.any(0), tried[is_sure.argmax(0)], most)
+        least, left = np.full(len(latents), float(most)), np.arange(len(latents))
+        for far in np.arange(0.0, most, step):
+            judged = self._latents("least", through(latents[left] + far * along[left], left))
+            is_sure = self._told(judged)[np.arange(len(left)), ends[left]] >= confidence
+            least[left[is_sure]] = far
+            left = left[~is_sure]
+            if not len(left):
+                break
+        return least
 
     def _told(self, latents: Array) -> Array:
         """Probability of each class (b, c)."""
@@ -153,7 +184,7 @@ class ClassShifts:
         return told
 
     def _latents(self, verb: str, z: Any) -> Array:
-        return to_numpy(rows(f"ClassShifts.{verb}", "z", z, self.means.shape[1]))
+        return to_numpy(rows(f"ClassShifts.{verb}", "z", z, len(self.scale.unit)))
 
     def _places(self, name: str, labels: Any, n: int) -> Array:
         given = np.broadcast_to(to_numpy(labels), (n,)) if np.ndim(labels) == 0 else to_numpy(labels)

@@ -34,8 +34,8 @@ def edit(  # noqa: PLR0913 each argument is a flag
     towards: Annotated[int, Parameter(help="label to move towards", converter=whole)],
     data: Data = "mnist",
     strengths: Annotated[
-        list[float], Parameter(help="shares of the way from class to class", consume_multiple=True)
-    ] = [0.0, 0.5, 1.0, 1.3, 1.6],  # noqa: B006 read only
+        list[float], Parameter(help="shares of the way to the label", consume_multiple=True)
+    ] = [0.0, 0.5, 0.8, 1.0, 1.2],  # noqa: B006 read only
     n: Annotated[Count, _N] = 10,
     cache_dir: CacheDir = None,
     to: Picture = Path("edited.png"),
@@ -44,8 +44,8 @@ def edit(  # noqa: PLR0913 each argument is a flag
     """Move test images towards a label in latent space, and keep their noise so that the rest stays.
 
     Writes a strip: the images, then a row for each strength, and last the least strength at which a linear
-    classifier of latents is sure. The way is that from the mean latent of the image's class to the mean of
-    the label's, learnt from training images.
+    classifier is sure of the latent of what was drawn. The way of an image leads to the training latents of
+    that label that are nearest to its own.
 
     Examples:
         dima image edit --ckpt digits/model --towards 8
@@ -63,7 +63,8 @@ def edit(  # noqa: PLR0913 each argument is a flag
         Z, noise = model.encode(shown), model.encode_noise(shown)
         ways = shifts.ways(Z, towards)
         rows = {f"strength {far:g}": model.decode(Z + far * ways, noise) for far in strengths}
-        least = shifts.least(Z, ways, towards)
+        drawn = lambda moved, which: model.encode(model.decode(moved, noise[which]))  # noqa: E731 used once
+        least = shifts.least(Z, ways, towards, through=drawn)
         rows["until sure"] = model.decode(Z + least[:, None] * ways, noise)
     save_rows(to, {"image": shown, **rows})
     _tell(to, len(shown), common)
