@@ -103,7 +103,7 @@ def test_a_way_leads_to_the_mean_of_the_nearest_latents_of_the_class():
     assert shifts.classes.tolist() == [1, 3, 5]
     ways = shifts.ways(Z[:6], wanted)
     for row, (way, label) in enumerate(zip(ways, wanted, strict=True)):
-        own = LABELS == label
+        own = label == LABELS
         order = np.linalg.norm(STANDARD[own] - STANDARD[row], axis=1).argsort()
         assert_close(Z[row] + way, Z[own][order[: own.sum() // 20]].mean(axis=0), atol=1e-9)
     assert_close(shifts.ways(Z[:6], 3)[2:4], ways[2:4])
