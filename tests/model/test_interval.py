@@ -13,7 +13,7 @@ from dima.errors import SettingError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.manifold_map import ManifoldMap
-from dima.model.tuning import rests
+from dima.model.principal import rests
 
 
 def test_without_principal_components_they_are_those_of_the_decoder(rows):

@@ -10,10 +10,10 @@ from dima.data import manifolds
 from dima.errors import DataError, SettingError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model import tuning
+from dima.model import manifold_map, tuning
 from dima.model.manifold_map import ManifoldMap
 from dima.model.stages import collected
-from dima.model.tuning import TUNED, principal, row_errors, tune
+from dima.model.tuning import TUNED, tune
 
 
 def held_out_error(trial, train, test):
@@ -145,32 +145,11 @@ def test_few_rows_of_noise_are_given_to_principal_components(rng, shape):
     assert left < ((X - X.mean(axis=0)) ** 2).sum() + 1e-9
 
 
-@pytest.mark.parametrize("d", [0, 1, 3])
-def test_row_errors_are_those_of_components_of_other_rows(rng, d):
-    left = rng.standard_normal((50, 6)) * [5, 3, 1, 1, 1, 0.5] + 2
-    by_hand = np.empty(50)
-    for fold in range(5):
-        inside = np.arange(50) % 5 == fold
-        center = left[~inside].mean(axis=0)
-        axes = np.linalg.svd(left[~inside] - center, full_matrices=False)[2][:d]
-        rest = left[inside] - center
-        by_hand[inside] = ((rest - rest @ axes.T @ axes) ** 2).sum(axis=1)
-    assert_close(row_errors(left, d), by_hand if d else (left**2).sum(axis=1), atol=1e-9)
-    assert principal(left, 3).axes.shape == (3, 6)
-
-
 def test_columns_beyond_the_leading_ones_count_as_left(monkeypatch, rng):
     X = rng.standard_normal((80, 30)) @ rng.standard_normal((30, 30))
     whole = tune(DMAP(3, k=20), [], X, 2).trials[0].error
     monkeypatch.setattr(tuning, "_COLUMNS", 25)
     assert tune(DMAP(3, k=20), [], X, 2).trials[0].error == pytest.approx(whole, rel=0.02)
-
-
-def test_components_of_what_does_not_vary_are_found_in_silence():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = principal(np.full((6, 3), 2.0), 2)
-    assert_close(found.rest(np.full((2, 3), 2.0)), np.zeros((2, 3)))
 
 
 def test_a_map_that_does_no_better_on_rows_it_has_not_seen_is_not_taken():
@@ -180,3 +159,19 @@ def test_a_map_that_does_no_better_on_rows_it_has_not_seen_is_not_taken():
     with collected() as stages:
         assert ManifoldMap(DMAP(2), GPLM(), None, TUNED).fit(sphere).d_diffusion_ == 0
     assert [stage.name for stage in stages] == ["tuning", "encoder", "decoder"]
+
+
+@pytest.mark.parametrize(("free", "share"), [((), 0.2), (TUNED, 1.0)])
+def test_on_rows_it_has_not_seen_a_map_has_as_large_a_share_of_neighbours(monkeypatch, free, share):
+    monkeypatch.setattr(tuning, "_ROWS", 200)
+    monkeypatch.setattr(manifold_map, "_DOUBTFUL", 0.0)
+    X, seen, fit = manifolds.s_curve(1000)[0], [], DMAP.fit
+
+    def watched(self, X, **given):
+        seen.append((len(X), self.k))
+        return fit(self, X, **given)
+
+    monkeypatch.setattr(DMAP, "fit", watched)
+    fitted = ManifoldMap(DMAP(2, k=60), GPLM(m=50), None, free).fit(X)
+    best = min(fitted.trials_, key=lambda trial: trial.error)
+    assert {k for n, k in seen if n == 160} == {round(0.8 * share * best.k)}

@@ -15,26 +15,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from dima.errors import DataError, SettingError, kept_messages, warn_user
+from dima.errors import DataError, SettingError, kept_messages
 from dima.fitted import below, from_arrays, to_arrays, under
 from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
+from dima.model.principal import FOLDS, Principal, predicted_error, principal, rests, varying
 from dima.model.stages import collected, measured
-from dima.model.tuning import (
-    FOLDS,
-    WORTH,
-    Principal,
-    Trial,
-    Tuned,
-    fit_quietly,
-    principal,
-    rests,
-    row_errors,
-    sample,
-    tune,
-)
+from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, tune
 from dima.typing import Array, Arrays, Float64
 
 if TYPE_CHECKING:
@@ -42,9 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ManifoldMap"]
 
-_JUDGED = 2500  # training rows the predicted error is taken on
 _MANY, _FEW_FOLDS, _POINTS = 1000, 2, 256  # rows of which so few folds, and inducing points, tell enough
-_NOTHING = 1e-6  # of the largest deviation of a row, below which a component is rounding
 _DOUBTFUL = 0.6  # of the error of principal components, above which a predicted gain is looked into
 
 
@@ -85,8 +72,8 @@ class ManifoldMap(Autoencoder):
             self.new_codes_: Float64 | None = near
             if split < d:
                 left = self._left(X)
-                self.principal_ = _that_vary(principal(left, d - split), left, X, d)
-                self.predicted_error_ = _predicted(left, X, d - split)
+                self.principal_ = varying(principal(left, d - split), left, X, d)
+                self.predicted_error_ = predicted_error(left, X, d - split)
                 self.new_codes_ = self._with_rest(near, X, left)
         return self
 
@@ -96,18 +83,24 @@ class ManifoldMap(Autoencoder):
             return Tuned(clone(self.dmap), self.d_diffusion, ())
         tuned = tune(self.dmap, self.free, X, self.d_diffusion)
         is_chosen = self.d_diffusion is None and tuned.d_diffusion > max(0, self.dmap.d - X.shape[1])
-        if is_chosen and tuned.ratio > _DOUBTFUL and not self._holds(tuned, sample(X, self.dmap.seed)):
+        if (
+            is_chosen
+            and tuned.ratio > _DOUBTFUL
+            and not self._holds(tuned, sample(X, self.dmap.seed), len(X))
+        ):
             return dataclasses.replace(tuned, dmap=clone(tuned.dmap), d_diffusion=0)
         return tuned
 
-    def _holds(self, tuned: Tuned, few: Array) -> bool:
-        """Whether the map is better than principal components on rows that had no part in it.
+    def _holds(self, tuned: Tuned, few: Array, n: int) -> bool:
+        """Whether the map is better than principal components on rows, some of n, that had no part in it.
 
         A row that is left out of averages has had its part in the eigenvectors.
         """
         d, split = self.dmap.d, tuned.d_diffusion
         fold, error, without = np.arange(len(few)) % FOLDS, 0.0, 0.0
-        k = round(min(tuned.trials, key=lambda trial: trial.error).k * (1 - 1 / FOLDS))
+        n_tried = len(few) if self.free else n
+        best = min(tuned.trials, key=lambda trial: trial.error)
+        k = round(best.k * (1 - 1 / FOLDS) * len(few) / n_tried)
         dmap, gplm = clone(tuned.dmap).set_params(k=max(2, k)), clone(self.gplm)
         if gplm.m is None and len(few) > _MANY:
             gplm.set_params(m=_POINTS)
@@ -279,22 +272,3 @@ class ManifoldMap(Autoencoder):
             )
             found.append(Section("Choice of the diffusion map", text, (), (Table(headers, rows, note),)))
         return found
-
-
-def _that_vary(found: Principal, left: Float64, X: Array, d: int) -> Principal:
-    """The components, with zeros for those along which there is next to nothing of the rows `X`."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
-    along = np.abs((left[rows] - found.center) @ found.axes.T).max(axis=0)
-    carries = along > _NOTHING * np.abs(X[rows] - X[rows].mean(axis=0, dtype=np.float64)).max()
-    n_lost = len(carries) - int(carries.sum())
-    if n_lost:
-        lost = f"{n_lost} of {d} latents are zero: the rows vary along no more than {d - n_lost}"
-        warn_user(f"ManifoldAutoencoder: {lost}. Lower d.")
-    return dataclasses.replace(found, axes=found.axes * carries[:, None])
-
-
-def _predicted(left: Float64, X: Array, d: int) -> float:
-    """Squared error over variance of what `d` principal components of other rows leave of residuals."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
-    centred = X[rows] - X[rows].mean(axis=0, dtype=np.float64)
-    return float(row_errors(left[rows], d).sum()) / (float((centred**2).sum()) or 1.0)

@@ -12,24 +12,19 @@ from typing import Self
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.decomposition import PCA
 
 from dima.errors import DataError, NumericsError, kept_messages, warn_user
 from dima.manifold import press
 from dima.manifold.budget import most_neighbours, usual_neighbours
 from dima.manifold.dmap import DMAP
 from dima.manifold.rows import DistinctRows
+from dima.model.principal import principal, row_errors
 from dima.progress import track
 from dima.scaling import Standardizer
 from dima.threads import one_thread
 from dima.typing import Array, Float64
 
-# fmt: off
-__all__ = [
-    "FOLDS", "TUNED", "WORTH", "Principal", "Trial", "Tuned", "fit_quietly", "principal", "rests",
-    "row_errors", "sample", "tune",
-]
-# fmt: on
+__all__ = ["TUNED", "WORTH", "Trial", "Tuned", "fit_quietly", "sample", "tune"]
 
 TUNED = ("coordinates", "k", "eps_mul")  # settings of a map that are chosen where the user leaves them open
 _MAPS = (  # these, the neighbours as a multiple of the usual number
@@ -49,26 +44,7 @@ _JUDGED = 1500  # and of these, rows they are judged by
 _CENTRES, _SHARED = 256, 3  # inducing points of the decoders, at most one for so many rows
 _COLUMNS = 128  # principal columns of the rows; what they leave is the same for every map
 _PARTS = 4  # of d that are tried as the number of diffusion coordinates; then an eighth more and less
-FOLDS = 5
 WORTH = 0.99  # of the error, below which more diffusion coordinates are taken
-
-
-@dataclasses.dataclass(frozen=True)
-class Principal:
-    """Principal components of what decoding leaves of the training rows, each left out.
-
-    Attributes:
-        center: (D,) mean of what is left.
-        axes: (d2, D) orthonormal.
-    """
-
-    center: Float64
-    axes: Float64
-
-    def rest(self, left: Float64) -> Float64:
-        """Residuals (n, D) less their principal part."""
-        centred = left - self.center
-        return centred - (centred @ self.axes.T) @ self.axes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,30 +130,6 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     for message in messages if split else ():  # nothing is said of coordinates that are not used
         warn_user(message)
     return Tuned(taken, split, tuple(trials), ratio)
-
-
-def principal(left: Float64, d: int) -> Principal:
-    """The `d` leading principal components of residuals (n, D)."""
-    d = min(d, *left.shape) if len(left) > 1 else 0  # a row alone has no spread
-    with np.errstate(invalid="ignore", divide="ignore"):  # shares of a spread there may be none of
-        axes = PCA(d, random_state=0).fit(left).components_ if d else np.empty((0, left.shape[1]))
-    # In rows, as they are read back: another order rounds otherwise.
-    return Principal(left.mean(axis=0), np.ascontiguousarray(axes, np.float64))
-
-
-def rests(left: Float64, d: int) -> Float64:
-    """What `d` principal components of other rows leave (n, D) of each of `left` (n, D)."""
-    if d == 0:
-        return left
-    fold, found = np.arange(len(left)) % FOLDS, np.empty_like(left, np.float64)
-    for part in range(FOLDS):
-        found[fold == part] = principal(left[fold != part], d).rest(left[fold == part])
-    return found
-
-
-def row_errors(left: Float64, d: int) -> Float64:
-    """Squared error (n,) of what `d` principal components of other rows leave of each of `left` (n, D)."""
-    return (rests(left, d) ** 2).sum(axis=1)
 
 
 def sample(X: Array, seed: int) -> Array:

@@ -1,0 +1,76 @@
+"""Principal components of what a decoder leaves of rows, and what is expected of them on others."""
+
+import dataclasses
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from dima.errors import warn_user
+from dima.typing import Array, Float64
+
+__all__ = ["FOLDS", "Principal", "predicted_error", "principal", "rests", "row_errors", "varying"]
+
+FOLDS = 5
+_JUDGED = 2500  # rows that are looked at
+_NOTHING = 1e-6  # of the largest deviation of a row, below which a component is rounding
+
+
+@dataclasses.dataclass(frozen=True)
+class Principal:
+    """Principal components of what decoding leaves of the training rows, each left out.
+
+    Attributes:
+        center: (D,) mean of what is left.
+        axes: (d2, D) orthonormal.
+    """
+
+    center: Float64
+    axes: Float64
+
+    def rest(self, left: Float64) -> Float64:
+        """Residuals (n, D) less their principal part."""
+        centred = left - self.center
+        return centred - (centred @ self.axes.T) @ self.axes
+
+
+def principal(left: Float64, d: int) -> Principal:
+    """The `d` leading principal components of residuals (n, D)."""
+    d = min(d, *left.shape) if len(left) > 1 else 0  # a row alone has no spread
+    with np.errstate(invalid="ignore", divide="ignore"):  # shares of a spread there may be none of
+        axes = PCA(d, random_state=0).fit(left).components_ if d else np.empty((0, left.shape[1]))
+    # In rows, as they are read back: another order rounds otherwise.
+    return Principal(left.mean(axis=0), np.ascontiguousarray(axes, np.float64))
+
+
+def rests(left: Float64, d: int) -> Float64:
+    """What `d` principal components of other rows leave (n, D) of each of `left` (n, D)."""
+    if d == 0:
+        return left
+    fold, found = np.arange(len(left)) % FOLDS, np.empty_like(left, np.float64)
+    for part in range(FOLDS):
+        found[fold == part] = principal(left[fold != part], d).rest(left[fold == part])
+    return found
+
+
+def row_errors(left: Float64, d: int) -> Float64:
+    """Squared error (n,) of what `d` principal components of other rows leave of each of `left` (n, D)."""
+    return (rests(left, d) ** 2).sum(axis=1)
+
+
+def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
+    """The components, with zeros for those along which there is next to nothing of the rows `X`."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
+    along = np.abs((left[rows] - found.center) @ found.axes.T).max(axis=0)
+    carries = along > _NOTHING * np.abs(X[rows] - X[rows].mean(axis=0, dtype=np.float64)).max()
+    n_lost = len(carries) - int(carries.sum())
+    if n_lost:
+        lost = f"{n_lost} of {d} latents are zero: the rows vary along no more than {d - n_lost}"
+        warn_user(f"ManifoldAutoencoder: {lost}. Lower d.")
+    return dataclasses.replace(found, axes=found.axes * carries[:, None])
+
+
+def predicted_error(left: Float64, X: Array, d: int) -> float:
+    """Squared error over variance of what `d` principal components of other rows leave of residuals."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
+    centred = X[rows] - X[rows].mean(axis=0, dtype=np.float64)
+    return float(row_errors(left[rows], d).sum()) / (float((centred**2).sum()) or 1.0)
