@@ -22,7 +22,7 @@ def test_a_folder_of_results_is_made_once(tmp_path, dima):
     made = dima(*SMALL, "--epochs", "1", "-o", str(folder))
     assert made.code == 0
     assert f"dima image make-pairs --ckpt {folder / 'model'}" in made.out
-    assert {path.name for path in folder.iterdir()} == {"model", "run", "samples"}
+    assert {path.name for path in folder.iterdir()} == {"model", "run", "samples", "made_of.json"}
     assert [path.name for path in (folder / "samples").iterdir()] == ["samples_epoch_001.png"]
     assert load(folder / "model").widths == (4, 8)
 
@@ -33,3 +33,6 @@ def test_a_folder_of_results_is_made_once(tmp_path, dima):
     other = dima(*SMALL, "--epochs", "2", "-o", str(folder))
     assert (other.code, other.err.count("\n")) == (2, 1)
     assert "must be of epochs 2; got epochs 1. Choose another folder" in other.err
+
+    digit = dima.refused(*SMALL, "--epochs", "1", "--only-digit", "3", "-o", str(folder))
+    assert "must be of the images of fashion-mnist-1000; got other images of that name" in digit

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from dima import settings
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common
-from dima.cli.image import places
+from dima.cli.image import places, same
 from dima.cli.image.flags import CacheDir, Data, OnlyDigit, OutDir
 from dima.cli.image.pictures import save_grid
 from dima.data import images
@@ -46,10 +46,12 @@ def fit_ddpm(  # noqa: PLR0913 each argument is a flag
     model = PixelDiffusion(**settings.check(_OWNER, PixelDiffusion, chosen or {}), **common.seeded())
     folder = targets.folder(to or (outdir or places.output_folder()) / "ddpm", _OWNER)
     place = folder / "model"
+    train = images.load(data, "train", only_digit, places.cache_folder(cache_dir)).images
+    asked = {"data": data, **same.declared_of(model)}
+    same.hold(_OWNER, folder, asked, train, made=("model", "run"))
     if place.exists():
-        model = places.open_the_same(_OWNER, place, model)
+        model = same.open_saved(place)
     else:
-        train = images.load(data, "train", only_digit, places.cache_folder(cache_dir)).images
         samples = targets.folder(folder / "samples", _OWNER)
 
         def after_epoch(so_far: PixelDiffusion, epoch: int) -> None:

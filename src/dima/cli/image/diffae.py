@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from dima import settings
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
-from dima.cli.image import places
+from dima.cli.image import places, same
 from dima.cli.image.flags import CacheDir, Data, OnlyDigit, OutDir
 from dima.cli.image.pictures import save_grid, save_rows
 from dima.data import images
@@ -23,7 +23,8 @@ __all__ = ["fit_diffae"]
 
 _OWNER = "dima image fit-diffae"
 _TO = Parameter(
-    name=["--output", "-o"], help="folder of results; OUTDIR/diffusion-autoencoders/MODE-dN if not given"
+    name=["--output", "-o"],
+    help="folder of results; OUTDIR/diffusion-autoencoders/MODE-dN-DATA if not given",
 )
 _PICTURES_EVERY = 5  # epochs
 _SHOWN = 10  # images in a row
@@ -59,16 +60,15 @@ def fit_diffae(  # noqa: PLR0913 each argument is a flag
         dima image fit-diffae --data fashion-mnist --widths 32 64 128 --epochs 10
     """
     coder = DiffusionCoder(**settings.check(_OWNER, DiffusionCoder, chosen or {}), **common.seeded())
-    usual = (
-        (outdir or places.output_folder()) / "diffusion-autoencoders" / f"{coder.mode}-d{coder.latent_dim}"
-    )
-    folder = targets.folder(to or usual, _OWNER)
+    usual = (outdir or places.output_folder()) / "diffusion-autoencoders"
+    folder = targets.folder(to or usual / _name(coder, data, only_digit), _OWNER)
     kept = places.cache_folder(cache_dir)
     train = images.load(data, "train", only_digit, kept).images
     shown = images.load(data, "test", only_digit, kept).images[:_SHOWN]
+    asked = {"data": data, "prior_steps": prior_steps, **same.declared_of(coder)}
+    same.hold(_OWNER, folder, asked, train, made=("model", "coder", "run"))
     with common.bars():
-        coder = _coder(coder, train, folder)
-        model = _model(coder, train, folder, prior_steps)
+        model = _model(_coder(coder, train, folder), train, folder, prior_steps)
     used = model.condition_used(train[:1000])
     if used < _LEAST_USED:
         _log.warning("The denoiser hardly uses its latents: ratio %.3f, below %.2f.", used, _LEAST_USED)
@@ -82,11 +82,17 @@ def fit_diffae(  # noqa: PLR0913 each argument is a flag
         output.lines(f"  dima image edit --ckpt {folder / 'model'} --towards 8 --output edited.png")
 
 
+def _name(coder: DiffusionCoder, data: str, only_digit: int | None) -> str:
+    digit = "" if only_digit is None else f"-digit{only_digit}"
+    return f"{coder.mode}-d{coder.latent_dim}-{Path(data).resolve().stem}{digit}"
+
+
 def _coder(coder: DiffusionCoder, train: Float32, folder: Path) -> DiffusionCoder:
     """The encoder and denoiser that are there already, or trained ones."""
     place = folder / "coder"
     if place.exists():
-        return places.open_the_same(_OWNER, place, coder)
+        found: DiffusionCoder = same.open_saved(place)
+        return found
 
     def after_epoch(so_far: DiffusionCoder, epoch: int) -> None:
         if epoch % _PICTURES_EVERY == 0:
@@ -101,8 +107,7 @@ def _coder(coder: DiffusionCoder, train: Float32, folder: Path) -> DiffusionCode
 def _model(coder: DiffusionCoder, train: Float32, folder: Path, steps: int) -> DiffusionAutoencoder:
     place = folder / "model"
     if place.exists():
-        _log.info("Loaded, not trained again: %s", place)
-        found: DiffusionAutoencoder = persist.load(place)
+        found: DiffusionAutoencoder = same.open_saved(place)
         return found
     model = DiffusionAutoencoder(coder, prior={"n_iter": steps}, seed=coder.seed)
     model.fit(train, checkpoint=folder / "run" / "prior")

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dima import settings, store
+from dima import store
 from dima.cli import targets
-from dima.errors import ArtifactError, SettingError
+from dima.errors import ArtifactError
 from dima.model import foreign, persist
 from dima.model.autoencoder import Autoencoder
 from dima.model.latent_model import LatentModel
@@ -23,7 +23,6 @@ __all__ = [
     "newest_run",
     "open_autoencoder",
     "open_kind",
-    "open_the_same",
     "output_folder",
     "run_name",
 ]
@@ -32,8 +31,6 @@ AUTOENCODERS = "autoencoders"  # folder below the results
 Estimator = TypeVar("Estimator")
 
 _ORDER = ("conv", "mlp")  # of kinds, where several autoencoders are found
-
-_log = logging.getLogger("dima")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,24 +141,6 @@ def open_kind(flag: str, path: Path, kind: type[Estimator], verb: str) -> Estima
         return found
     got, fix = type(found).__name__, f"Make one with {verb}."
     raise ArtifactError(f"{flag}: {place} must be a saved {kind.__name__}; got a {got}. {fix}")
-
-
-def open_the_same(owner: str, place: Path, asked: Estimator) -> Estimator:
-    """The saved model at `place`, made with the settings of the one asked for; where it ran is no matter.
-
-    Raises:
-        SettingError: its settings are others.
-    """
-    found: Estimator = persist.load(place)
-    names = [name for name in settings.declared(type(asked)) if name != "device"]
-    others = [name for name in names if getattr(found, name, None) != getattr(asked, name)]
-    if others:
-        want, got = (
-            ", ".join(f"{name} {getattr(of, name, None)}" for name in others) for of in (asked, found)
-        )
-        raise SettingError(f"{owner}: {place} must be of {want}; got {got}. Choose another folder.")
-    _log.info("Loaded, not trained again: %s", place)
-    return found
 
 
 def _newest(folder: Path) -> Path:
