@@ -93,7 +93,7 @@ def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array | Tabl
     """
     if hasattr(model, "image_shape_") and Path(data).suffix.lower() not in TABLES:
         with contextlib.suppress(ShapeError):  # an array of rows is a table for this model too
-            return images.load(data, "test").images
+            return images.load_given(data).images
     if hasattr(model, "image_shape_") or not isinstance(model, LatentModel):
         return rows_for(model, table(data, drop_text, common), data)
     learnt: Rows = model.fit_.rows

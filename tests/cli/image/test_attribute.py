@@ -3,8 +3,10 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
+from dima.data.images import load
 from dima.model.attribution import METHODS
 
 
@@ -40,6 +42,17 @@ def test_a_training_image_is_found_for_itself(ckpt, tmp_path, dima):
     ran = dima("image", "attribute", *asked, "--samples", "2", "-k", "1", "-o", str(tmp_path))
     assert ran.code == 0
     assert "2 images, by posterior" in ran.out
+
+
+def test_training_images_of_your_own_are_told_by_their_place_in_the_file(ckpt, tmp_path, dima):
+    np.save(tmp_path / "mine.npy", load("fashion-mnist-1000").images[:40])
+    mine = ["--data", str(tmp_path / "mine.npy"), "--images", str(tmp_path / "mine.npy"), "--samples", "40"]
+    ran = dima("image", "attribute", "--ckpt", ckpt, *mine, "-k", "1", "-o", str(tmp_path / "to"), "--json")
+    nearest = np.ravel(ran.json["ids"])
+    trained = load(tmp_path / "mine.npy").rows
+    # An image that was trained on is its own nearest one; all are explained, in the order of the file.
+    assert (nearest[trained] == trained).mean() > 0.9
+    assert len(nearest) == 40
 
 
 @pytest.mark.slow

@@ -54,19 +54,21 @@ def attribute_images(  # noqa: PLR0913 each argument is a flag
     folder = targets.folder(to, _OWNER)
     model = open_model(ckpt)
     kept = places.cache_folder(cache_dir)
-    training = image_sets.load(data, "train", cache_dir=kept).images[:n_train]
+    known = image_sets.load(data, "train", cache_dir=kept)
+    training = known.images[:n_train]
     with common.bars():
         asked = (
             model.sample(samples, **common.seeded())
             if images is None
-            else image_sets.load(images, "test", cache_dir=kept).images[:samples]
+            else image_sets.load_given(images, kept).images[:samples]
         )
         found = attribute(model, training, asked, method, top, **common.seeded())
     rows = {"image": asked} | {f"{at + 1}": training[found.ids[:, at]] for at in range(found.ids.shape[1])}
     save_rows(folder / "attribution.png", rows)
-    _save_table(folder / "attribution.csv", found.ids, found.scores)
+    ids = found.ids if known.rows is None else known.rows[found.ids]  # where they stand in the set itself
+    _save_table(folder / "attribution.csv", ids, found.scores)
     if common.as_json:
-        output.json({"output": folder, "method": method, "ids": found.ids.tolist()})
+        output.json({"output": folder, "method": method, "ids": ids.tolist()})
     elif not common.quiet:
         output.lines(f"{folder / 'attribution.png'}: {len(asked)} images, by {method}")
 

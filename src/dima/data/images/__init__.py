@@ -6,21 +6,18 @@ to use or to fill it. Nothing is fetched unless a cache folder is given. "fashio
 
 import dataclasses
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from dima import check
-from dima.data.images import idx, openml, pictures
+from dima.data.images import idx, openml, own
 from dima.data.images.pixels import scaled
-from dima.errors import DataError, DimaError, SettingError
+from dima.errors import DataError, SettingError
 from dima.typing import Array, Float32
 
-__all__ = ["Images", "load"]
+__all__ = ["Images", "load", "load_given"]
 
 _OFFLINE = "fashion-mnist-1000"
-_SPLITS = ("train", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +28,13 @@ class Images:
         images: (n, c, h, w) float32 in [-1, 1], c = 1 grey or 3 red, green, blue.
         labels: (n,) int64, or None.
         classes: names of the labels 0, 1 ...; None where they are numbers.
+        rows: (n,) where each stands among the files or rows of a set of your own; None for a known set.
     """
 
     images: Float32
     labels: Array | None = None
     classes: tuple[str, ...] | None = None
+    rows: Array | None = None
 
     def names(self) -> Array | None:
         """Labels by the names of their classes where those have some; None without labels."""
@@ -45,7 +44,12 @@ class Images:
 
     def first(self, n: int) -> "Images":
         """The first `n` of them."""
-        return Images(self.images[:n], None if self.labels is None else self.labels[:n], self.classes)
+        return self.take(slice(n))
+
+    def take(self, which: Array | slice) -> "Images":
+        """Those at some places."""
+        labels, rows = (None if of is None else of[which] for of in (self.labels, self.rows))
+        return Images(self.images[which], labels, self.classes, rows)
 
 
 def load(
@@ -60,12 +64,14 @@ def load(
         name: "mnist", "fashion-mnist", "fashion-mnist-1000" (comes with dima: 800 and 200 images), a folder
             of .png and .jpg pictures of one size, flat or one folder a class, an .npy file of images, or
             an .npz file of `images` and perhaps `labels`.
-        split: "train" or "test", of a known set.
+        split: "train" or "test". Of a set of your own a fifth is held out at random, always the same,
+            unless its folder has the folders train and test; both parts come in random order.
         only_digit: keep the images of this label, 0 to 9.
         cache_dir: where downloads are kept; None fetches nothing.
 
     Raises:
-        DataError: the set is nowhere to be found, damaged, or not images of one size.
+        DataError: the set is nowhere to be found, damaged, not images of one size, or too small to
+            hold some out.
         SettingError: split or only_digit is not one of those above, or there are no labels.
 
     Example:
@@ -73,8 +79,8 @@ def load(
         >>> found.images.shape[1:], set(found.labels.tolist())
         ((1, 28, 28), {3})
     """
-    if split not in _SPLITS:
-        raise SettingError(f"images: split must be one of {', '.join(_SPLITS)}; got {split!r}.")
+    if split not in own.PARTS:
+        raise SettingError(f"images: split must be one of {', '.join(own.PARTS)}; got {split!r}.")
     if only_digit is not None and (not isinstance(only_digit, int) or not 0 <= only_digit <= 9):
         raise SettingError(f"images: only_digit must be a whole number from 0 to 9; got {only_digit!r}.")
     found = _find(name, split, cache_dir)
@@ -85,7 +91,18 @@ def load(
     kept = found.labels == only_digit
     if not kept.any():
         raise DataError(f"images: {name} must hold images of label {only_digit}; got none.")
-    return Images(found.images[kept], found.labels[kept], found.classes)
+    return found.take(kept)
+
+
+def load_given(name: str | Path, cache_dir: str | Path | None = None) -> Images:
+    """Images that are given to be worked on: a set of your own in its order, or the test images of a known one.
+
+    A folder with the folders train and test is taken like a known set. Errors are those of `load`.
+    """
+    path = Path(name)
+    if not _is_own(name) or own.has_parts(path):
+        return load(name, "test", cache_dir=cache_dir)
+    return Images(*own.read(path, "test"))
 
 
 def _find(name: str | Path, split: str, cache_dir: str | Path | None) -> Images:
@@ -96,14 +113,18 @@ def _find(name: str | Path, split: str, cache_dir: str | Path | None) -> Images:
         return Images(scaled(_OFFLINE, pixels[rows]), labels[rows], idx.FASHION)
     if name in idx.SETS:
         return _known(str(name), split, cache_dir)
-    path = Path(name)
-    if path.is_dir():
-        found, kinds, classes = pictures.read_folder(path)
-        return Images(scaled(str(path), found), kinds, classes)
-    if path.suffix.lower() in (".npy", ".npz") and path.is_file():
-        return _arrays(path)
+    if _is_own(name):
+        path = Path(name)
+        found = own.read(path, split)
+        chosen = own.part(path, split, len(found[0]), found[1])
+        return Images(*found, np.arange(len(found[0]))).take(chosen)
     fix = f"Name a folder, an .npy or .npz file, or one of {', '.join([*idx.SETS, _OFFLINE])}."
     raise DataError(f"images: {name} must be a set of images; got nothing there. {fix}")
+
+
+def _is_own(name: str | Path) -> bool:
+    path, is_known = Path(name), name == _OFFLINE or name in idx.SETS
+    return not is_known and (path.is_dir() or (path.suffix.lower() in own.ARRAYS and path.is_file()))
 
 
 def _known(name: str, split: str, cache_dir: str | Path | None) -> Images:
@@ -118,26 +139,3 @@ def _known(name: str, split: str, cache_dir: str | Path | None) -> Images:
         )
         raise DataError(f"images: {name} must be found on this machine; got {where}. {fix}")
     return Images(scaled(name, found[0]), found[1], idx.FASHION if name == "fashion-mnist" else None)
-
-
-def _arrays(path: Path) -> Images:
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return Images(scaled(str(path), stored))
-        with stored:
-            arrays = {key: stored[key] for key in stored.files if key in ("images", "labels")}
-    except DimaError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as fault:
-        message = f"images: {path} must be a readable array file; got a damaged one ({fault})."
-        raise DataError(f"{message} Save it again.") from None
-    if "images" not in arrays:
-        raise DataError(
-            f"images: {path} must hold an array called images; got none. Save it under that name."
-        )
-    images = scaled(str(path), arrays["images"])
-    if "labels" not in arrays:
-        return Images(images)
-    labels = check.array("images", f"labels of {path}", arrays["labels"], (len(images),)).astype(np.int64)
-    return Images(images, labels)

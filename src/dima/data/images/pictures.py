@@ -1,5 +1,6 @@
 """Folders of .png and .jpg pictures of one size, flat or one folder a class."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,19 +8,30 @@ import numpy as np
 from dima.errors import BackendError, DataError
 from dima.typing import Array
 
-__all__ = ["read_folder"]
+__all__ = ["class_names", "read_folder"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def read_folder(folder: Path) -> tuple[Array, Array | None, tuple[str, ...] | None]:
+def class_names(folder: Path) -> list[str]:
+    """Names of the folders of pictures in a folder."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and _pictures(path))
+
+
+def read_folder(
+    folder: Path, known: Sequence[str] = ()
+) -> tuple[Array, Array | None, tuple[str, ...] | None]:
     """Images (n, h, w) or (n, h, w, 3) uint8 by name; of pictures in folders, labels and classes too.
+
+    Args:
+        folder: of pictures, or of folders of pictures, one a class.
+        known: names of all classes, where other folders have further ones.
 
     Raises:
         DataError: there is no picture, one cannot be read, or they differ in size or channels.
         BackendError: pillow is not installed.
     """
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and _pictures(path))
+    classes = class_names(folder)
     files = [path for name in classes or [""] for path in _pictures(folder / name)]
     if not files:
         raise DataError(f"images: {folder} must hold {', '.join(_SUFFIXES)} pictures; got none.")
@@ -31,8 +43,9 @@ def read_folder(folder: Path) -> tuple[Array, Array | None, tuple[str, ...] | No
             raise DataError(f"images: {path} must have the shape of the first picture; got {got}. {fix}")
     if not classes:
         return np.stack(images), None, None
-    labels = np.array([classes.index(path.parent.name) for path in files])
-    return np.stack(images), labels, tuple(classes)
+    names = known or classes
+    labels = np.array([names.index(path.parent.name) for path in files])
+    return np.stack(images), labels, tuple(names)
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -1,0 +1,90 @@
+"""Sets of your own: which images are for testing, and in which order they come."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from close import assert_close
+from dima.data import images
+from dima.errors import DataError
+
+
+def numbered(n):
+    """(n, 4, 4) images that tell their number."""
+    return np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None], (n, 4, 4)).copy()
+
+
+def numbers(found):
+    return np.round((found.images[:, 0, 0, 0] + 1) * 127.5).astype(int)
+
+
+def write(place, *values):
+    """Pictures of one grey each."""
+    place.mkdir(parents=True)
+    for value in values:
+        Image.fromarray(np.full((4, 4), value, np.uint8)).save(place / f"{value:03d}.png")
+
+
+@pytest.mark.parametrize("n", [5, 23, 200])
+@pytest.mark.parametrize("kind", ["a.npy", "a.npz", "folder"])
+def test_a_fifth_is_held_out_and_every_image_goes_one_way(tmp_path, n, kind):
+    place = tmp_path / kind
+    if kind == "a.npy":
+        np.save(place, numbered(n))
+    elif kind == "a.npz":
+        np.savez(place, images=numbered(n), labels=np.arange(n) // 10)
+    else:
+        write(place, *range(n))
+    train, test = (images.load(place, split) for split in ("train", "test"))
+    assert sorted([*numbers(train), *numbers(test)]) == list(range(n))
+    assert abs(len(test.images) - n / 5) <= 1
+    for part in (train, test):
+        assert_close(numbers(part), part.rows)
+        if part.labels is not None:
+            assert_close(part.labels, part.rows // 10)
+    assert_close(images.load(place, "test").rows, test.rows)
+
+
+def test_the_first_images_are_of_all_classes(tmp_path):
+    np.savez(tmp_path / "a.npz", images=numbered(200), labels=np.repeat([0, 1, 2, 3], 50))
+    train, test = (images.load(tmp_path / "a.npz", split) for split in ("train", "test"))
+    assert np.bincount(test.labels).tolist() == [10, 10, 10, 10]
+    assert np.bincount(train.first(40).labels).min() >= 4
+
+
+@pytest.mark.parametrize("classes", [("",), ("cat", "dog")])
+def test_folders_of_train_and_test_images_are_taken_as_they_are(tmp_path, classes):
+    for at, name in enumerate(classes):
+        write(tmp_path / "train" / name, *range(20 * at, 20 * at + 9))
+        write(tmp_path / "test" / name, *range(100 + 20 * at, 103 + 20 * at))
+    train, test = (images.load(tmp_path, split) for split in ("train", "test"))
+    assert max(numbers(train)) < 100 <= min(numbers(test))
+    assert (len(train.images), len(test.images)) == (9 * len(classes), 3 * len(classes))
+    assert not (np.diff(numbers(train)) > 0).all()
+    if len(classes) == 2:
+        assert train.classes == test.classes == ("cat", "dog")
+        assert_close(train.labels, numbers(train) // 20)
+    assert sorted(numbers(images.load_given(tmp_path))) == sorted(numbers(test))
+
+
+def test_labels_agree_where_a_class_is_in_one_folder_only(tmp_path):
+    write(tmp_path / "train" / "dog", 1, 2)
+    write(tmp_path / "test" / "cat", 3)
+    write(tmp_path / "test" / "dog", 4)
+    train, test = (images.load(tmp_path, split) for split in ("train", "test"))
+    assert set(train.names()) == {"dog"}
+    assert dict(zip(numbers(test), test.names(), strict=True)) == {3: "cat", 4: "dog"}
+
+
+def test_too_few_to_hold_some_out(tmp_path):
+    np.save(tmp_path / "a.npy", numbered(4))
+    assert len(images.load(tmp_path / "a.npy").images) == 4
+    with pytest.raises(DataError, match="at least 5 images to keep some for testing; got 4"):
+        images.load(tmp_path / "a.npy", "test")
+
+
+def test_given_images_are_all_of_them_in_their_order(tmp_path):
+    np.save(tmp_path / "a.npy", numbered(30))
+    assert_close(numbers(images.load_given(tmp_path / "a.npy")), np.arange(30))
+    known = images.load_given("fashion-mnist-1000").images
+    assert_close(known, images.load("fashion-mnist-1000", "test").images)
