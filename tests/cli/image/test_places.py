@@ -9,7 +9,7 @@ import pytest
 
 from dima.cli.image import places
 from dima.data.images import load as load_images
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, DataError
 from dima.manifold.dmap import DMAP
 from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.persist import save
@@ -85,3 +85,48 @@ def test_a_checkpoint_of_others_is_converted_once(tmp_path, monkeypatch):
     monkeypatch.setattr(places.foreign, "_from_bytes", lambda *given: pytest.fail("converted again"))
     again, _ = places.open_autoencoder(path, None, tmp_path / "results")
     np.testing.assert_array_equal(again.encode(IMAGES), opened.encode(IMAGES))
+
+
+def test_one_that_is_damaged_is_passed_over_with_a_word(saved, tmp_path, caplog):
+    home = tmp_path / places.AUTOENCODERS
+    for age, name in enumerate(["good", "config", "arrays", "other"]):
+        shutil.copytree(saved / "conv", home / name)
+        os.utime(home / name, (age, age))
+    for name, file in {"config": "config.json", "arrays": "model.safetensors"}.items():
+        (home / name / file).write_bytes((home / name / file).read_bytes()[:-9])
+    (home / "other" / "config.json").write_text(
+        '{"format": 1, "kind": "image-autoencoder", "settings": {}, "arrays": {}}'
+    )
+    assert places.open_autoencoder(None, None, tmp_path)[1] == home / "good"
+    for name in ("config", "arrays", "other"):
+        assert sum(f"Passed over {home / name}," in told for told in caplog.messages) == 1
+    with pytest.raises(ArtifactError, match=r"arrays/model\.safetensors"):  # one that is named is not
+        places.open_autoencoder(home / "arrays", None, tmp_path)
+    shutil.rmtree(home / "good")
+    with pytest.raises(ArtifactError, match=r"must hold a saved autoencoder; got none"):
+        places.open_autoencoder(None, None, tmp_path)
+
+
+def test_only_the_one_that_is_taken_is_read_whole(saved, monkeypatch):
+    read, load = [], places.persist.load
+    monkeypatch.setattr(places.persist, "load", lambda path: read.append(path) or load(path))
+    places.open_autoencoder(None, saved, saved)
+    assert read == [saved / "conv"]
+
+
+def test_checkpoints_of_others_in_the_folder_come_last(saved, tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    path = checkpoint(tmp_path / "in" / "theirs.pt", Flat(latent_dim=2), "mlp")
+    (tmp_path / "in" / "junk.pth").write_bytes(b"junk")
+    assert places.open_autoencoder(None, tmp_path / "in", tmp_path / "results")[1] == path
+    assert "junk.pth, which does not open" in caplog.text
+    shutil.copytree(saved / "mlp", tmp_path / "in" / "ours")
+    assert places.open_autoencoder(None, tmp_path / "in", tmp_path / "results")[1].name == "ours"
+
+
+def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path):
+    tree = places.Tree(tmp_path, "run")
+    tree.log.mkdir(parents=True)
+    told = r"run\.log must be a file to write to; got Is a directory\. Choose"
+    with pytest.raises(DataError, match=told), tree.logged():
+        pass

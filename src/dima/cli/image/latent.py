@@ -21,7 +21,7 @@ from dima.model.latent_diffusion import LatentDiffusion
 
 __all__ = ["fit_latent"]
 
-_AE_DIR = Parameter(help="folder whose newest autoencoder is taken, conv before mlp; OUTDIR if not given")
+_AE_DIR = Parameter(help="folder whose newest autoencoder is taken: conv, mlp, then .pt; OUTDIR if not given")
 _PATIENCE = Parameter(help="stop when a held-out tenth is no better for so many epochs", show_default=False)
 
 

@@ -9,12 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dima import store
+import msgspec
+
 from dima.cli import targets
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, DataError
+from dima.files import read_plain_file
 from dima.model import foreign, persist
 from dima.model.autoencoder import Autoencoder
 from dima.model.latent_model import LatentModel
+from dima.store.contents import CONFIG, LIMITS, Config
+from dima.store.decode import decode
 
 __all__ = [
     "AUTOENCODERS",
@@ -30,7 +34,9 @@ __all__ = [
 AUTOENCODERS = "autoencoders"  # folder below the results
 Estimator = TypeVar("Estimator")
 
-_ORDER = ("conv", "mlp")  # of kinds, where several autoencoders are found
+_FOREIGN = "foreign"
+_ORDER = ("conv", "mlp", _FOREIGN)  # of kinds, where several autoencoders are found
+_log = logging.getLogger("dima")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +76,14 @@ class Tree:
         """A block in which what the library tells is written to the log too, with the time.
 
         Raises:
-            DataError: the folder cannot be made.
+            DataError: the log cannot be written.
         """
         targets.folder(self.log.parent, "dima image")
-        handler, logger = logging.FileHandler(self.log, encoding="utf-8"), logging.getLogger("dima")
+        try:
+            handler, logger = logging.FileHandler(self.log, encoding="utf-8"), logging.getLogger("dima")
+        except OSError as fault:
+            got, fix = fault.strerror or type(fault).__name__, "Choose another place with --outdir."
+            raise DataError(f"dima image: {self.log} must be a file to write to; got {got}. {fix}") from None
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(handler)
         try:
@@ -107,14 +117,27 @@ def newest_run(outdir: Path, stem: str) -> str | None:
 
 
 def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> tuple[Any, Path]:
-    """The autoencoder at a path, or the newest in a folder or below the results: conv first, then mlp.
+    """The autoencoder at a path, or the newest in a folder or below the results: conv, then mlp, then .pt.
 
-    A torch checkpoint of others (.pt, .pth) is converted once, below the results.
+    One of a folder that does not open is passed over, with a line that says so. A torch checkpoint of others
+    (.pt, .pth) is converted once, below the results.
 
     Raises:
         ArtifactError: there is none, or what is there is something else.
     """
-    path = ckpt or _newest(ckpt_dir or outdir)
+    if ckpt is not None:
+        return _opened(ckpt, outdir), ckpt
+    folder = ckpt_dir or outdir
+    for path in _candidates(folder):
+        try:
+            return _opened(path, outdir), path
+        except ArtifactError as fault:
+            _pass_over(path, fault)
+    fix = "Make one with dima image fit-autoencoder, or name it with --ae-ckpt."
+    raise ArtifactError(f"--ae-ckpt-dir: {folder} must hold a saved autoencoder; got none. {fix}")
+
+
+def _opened(path: Path, outdir: Path) -> Any:
     is_foreign = path.suffix.lower() in foreign.SUFFIXES
     opened = persist.load(
         foreign.converted(path, outdir / AUTOENCODERS / "converted") if is_foreign else path
@@ -125,7 +148,7 @@ def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> 
         got = type(opened).__name__
         fix = "Make one with dima image fit-autoencoder."
         raise ArtifactError(f"--ae-ckpt: {path} must be a saved autoencoder; got a {got}. {fix}")
-    return opened, path
+    return opened
 
 
 def open_kind(flag: str, path: Path, kind: type[Estimator], verb: str) -> Estimator:
@@ -143,21 +166,31 @@ def open_kind(flag: str, path: Path, kind: type[Estimator], verb: str) -> Estima
     raise ArtifactError(f"{flag}: {place} must be a saved {kind.__name__}; got a {got}. {fix}")
 
 
-def _newest(folder: Path) -> Path:
-    places = [folder, *folder.glob("*"), *folder.glob(f"{AUTOENCODERS}/*")]
-    kinds = {path: _kind(path) for path in places if (path / "MANIFEST.json").is_file()}
-    for kind in _ORDER:
-        those = [path for path, found in kinds.items() if found == kind]
-        if those:
-            return max(those, key=lambda path: path.stat().st_mtime)
-    fix = "Make one with dima image fit-autoencoder, or name it with --ae-ckpt."
-    raise ArtifactError(f"--ae-ckpt-dir: {folder} must hold a saved autoencoder; got none. {fix}")
+def _candidates(folder: Path) -> list[Path]:
+    """Autoencoders in a folder and below the results, in the order of kinds and from new to old."""
+    saved = [folder, *folder.glob("*"), *folder.glob(f"{AUTOENCODERS}/*")]
+    kinds = {path: _kind(path) for path in saved if (path / "MANIFEST.json").is_file()}
+    theirs = {path: _FOREIGN for path in folder.glob("*") if path.suffix.lower() in foreign.SUFFIXES}
+    known = [(path, kind) for path, kind in {**kinds, **theirs}.items() if kind in _ORDER]
+    return [
+        path for path, _ in sorted(known, key=lambda one: (_ORDER.index(one[1]), -one[0].stat().st_mtime))
+    ]
 
 
-def _kind(path: Path) -> str | None:
-    """The network of a saved autoencoder of images; None for any other saved model."""
-    artifact = store.load(path)
-    return artifact.settings["fit"]["settings"]["model"] if artifact.kind == "image-autoencoder" else None
+def _kind(path: Path) -> str:
+    """The network of a saved autoencoder of images, from its description alone; "" for anything else."""
+    try:
+        text = read_plain_file(path / CONFIG, LIMITS[CONFIG], f"{path}/{CONFIG}", ArtifactError)
+        found = decode(msgspec.json.decode, text, Config, f"{path}/{CONFIG}")
+        is_one = found.kind == "image-autoencoder"
+        return str(found.settings["fit"]["settings"]["model"]) if is_one else ""
+    except (ArtifactError, KeyError, TypeError) as fault:
+        _pass_over(path, fault)
+        return ""
+
+
+def _pass_over(path: Path, fault: Exception) -> None:
+    _log.warning("Passed over %s, which does not open: %s", path, fault)
 
 
 def _scratch() -> Path:

@@ -95,7 +95,7 @@ def load(
 
 
 def load_given(name: str | Path, cache_dir: str | Path | None = None) -> Images:
-    """Images that are given to be worked on: a set of your own in its order, or the test images of a known one.
+    """Images to be worked on: all of a set of your own in its order, or the test images of a known set.
 
     A folder with the folders train and test is taken like a known set. Errors are those of `load`.
     """
