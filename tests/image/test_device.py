@@ -44,6 +44,19 @@ def test_the_faster_precision_is_told_by_the_clock():
     assert device.bf16_is_faster(slow_in_full, cpu)
 
 
+def test_the_clock_waits_for_the_device(monkeypatch):
+    done, left = [], []
+
+    def wait():
+        done.extend(left)
+        left.clear()
+
+    monkeypatch.setitem(device._WAIT, "cpu", wait)
+    device.bf16_is_faster(lambda: left.append(torch.is_autocast_enabled("cpu")), torch.device("cpu"))
+    assert done == [True] * 4 + [False] * 4
+    assert not left
+
+
 def test_work_that_has_no_half_precision_runs_in_full():
     def work():
         if torch.is_autocast_enabled("cpu"):

@@ -78,6 +78,31 @@ def test_latents_of_ones_own_are_decoded_and_cannot_be_encoded():
     assert coder.decode(latents[:2]).shape == (2, 784)
     with pytest.raises(SettingError, match="mode must be joint; got frozen"):
         coder.encode(IMAGES[:2])
+    noise = coder.encode_noise(IMAGES[:2], latents[:2])
+    again = coder.fit_.decode(latents[:2], noise)
+    assert_close(again, IMAGES[:2], atol=0.02)
+    assert coder.condition_used(IMAGES, codes=latents) > 0.9
+    with pytest.raises(ShapeError, match=r"codes must have shape \(2, 7\)"):
+        coder.encode_noise(IMAGES[:2], latents[:3])
+
+
+def test_a_path_follows_noise_and_latents_from_one_reconstruction_to_the_other(models):
+    model, few = models["joint"], IMAGES[:2]
+    still = model.interpolate(few, few, 3)
+    assert_close(still, np.repeat(model.reconstruct(few)[:, None], 3, axis=1), atol=1e-4)
+    path = model.interpolate(few[:1], few[1:], 4)
+    assert path.shape == (1, 4, 1, 28, 28)
+    assert_close(path[:, [0, -1]], model.reconstruct(few)[None], atol=1e-4)
+    with pytest.raises(SettingError, match="steps must be at least 2; got 1"):
+        model.interpolate(few, few, 1)
+
+
+def test_the_autoencoder_of_a_frozen_one_is_gone_on_from_too(tmp_path, monkeypatch):
+    whole = DiffusionCoder("frozen", latent_dim=3, **SMALL).fit(IMAGES, checkpoint=tmp_path / "run")
+    assert (tmp_path / "run" / "autoencoder" / "checkpoint").exists()
+    monkeypatch.setattr("dima.image.train.Engine._step", None)  # nothing is left to train
+    again = DiffusionCoder("frozen", latent_dim=3, **SMALL).fit(IMAGES, checkpoint=tmp_path / "run")
+    np.testing.assert_array_equal(again.encode(IMAGES), whole.encode(IMAGES))
 
 
 def test_the_torch_doors_open_what_is_saved(models, tmp_path):

@@ -81,6 +81,12 @@ def test_it_is_converted_once_and_found_by_its_bytes(tmp_path, monkeypatch, flat
     load(place)
 
 
+def test_a_cache_that_cannot_be_made_is_refused(tmp_path, flat):
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match=r"convert: .*cache must be a folder that can be written; got"):
+        converted(flat[0], tmp_path / "file" / "cache")
+
+
 def test_a_refused_one_leaves_nothing_in_the_cache(tmp_path):
     path = checkpoint(tmp_path / "a.pt", network(Flat), "conv")
     with pytest.raises(ArtifactError, match=r"convert: a\.pt must be a conv of the published shapes"):

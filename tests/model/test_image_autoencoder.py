@@ -1,10 +1,14 @@
 """The autoencoder of images as a part: shapes, refusals, saving."""
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 
 from dima.data.images import load as load_images
 from dima.errors import DataError, NotFittedError, SettingError, ShapeError
+from dima.image import device
 from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.persist import load, save
 
@@ -33,6 +37,21 @@ def test_saved_and_opened_it_is_the_same(fitted, tmp_path):
     assert opened.facts()["autoencoder"] == "conv"
 
 
+def test_the_precision_is_measured_once_and_kept(fitted, tmp_path, monkeypatch):
+    other = copy.copy(fitted)
+    monkeypatch.setattr(device, "bf16_is_faster", lambda work, place: work() is None)
+    assert other.to_device("cpu", "auto").precision == "float32"
+    monkeypatch.setattr(device, "bf16_is_faster", lambda work, place: work() is not None)
+    assert other.to_device("cpu", "auto").precision == "bfloat16"
+    opened = load(save(other, tmp_path / "coder"))
+    monkeypatch.setattr(device, "bf16_is_faster", None)  # nothing is measured any more
+    codes = other.encode(IMAGES)
+    np.testing.assert_array_equal(opened.encode(IMAGES), codes)
+    assert 0 < np.abs(codes - fitted.encode(IMAGES)).max() < 0.1
+    trained = dataclasses.replace(fitted.fit_, settings=fitted.fit_.settings | {"precision": "auto"})
+    np.testing.assert_array_equal(trained.encode(IMAGES), fitted.encode(IMAGES))
+
+
 def test_it_is_watched_epoch_by_epoch():
     seen = []
     ImageAutoencoder(latent_dim=2, epochs=2).fit(
@@ -46,6 +65,7 @@ def test_it_is_watched_epoch_by_epoch():
     [
         (IMAGES[:, :, :20], ShapeError, r"\(1, 28, 28\); got \(1, 20, 28\)"),
         (IMAGES.reshape(64, -1)[:, :700], ShapeError, "700 features"),
+        (IMAGES[:0], DataError, "minimum of 1 is required"),
         (IMAGES * 3, DataError, r"in \[-1, 1\]; got -3 to 3"),
         (np.full_like(IMAGES, np.nan), DataError, "finite"),
     ],

@@ -1,12 +1,15 @@
 """Latent diffusion of images: the shapes a user sees, any autoencoder, frozen ones stay frozen."""
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
 from close import assert_close
 from dima.data.images import load as load_images
-from dima.errors import SettingError, ShapeError
+from dima.errors import DataError, SettingError, ShapeError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.evaluate import evaluate
@@ -96,6 +99,31 @@ def test_other_images_are_refused(models):
         LatentDiffusion(PCA(2)).fit(IMAGES.reshape(200, -1))
     with pytest.raises(ShapeError, match=r"of shape \(1, 28, 28\); got \(1, 27, 28\)"):
         models["mlp"].encode(IMAGES[:, :, 1:])
+
+
+def test_another_autoencoder_must_make_the_same_codes(models):
+    model = models["mlp"]
+    own = model.fit_.autoencoder
+    brighter = copy.copy(own)
+    network = own.fit_.network | {"network.decoder.6.bias": own.fit_.network["network.decoder.6.bias"] + 1}
+    brighter.fit_ = dataclasses.replace(own.fit_, network=network)
+    other = model.with_autoencoder(brighter)
+    np.testing.assert_array_equal(other.encode(IMAGES[:2]), model.encode(IMAGES[:2]))
+    assert (other.sample(2) > model.sample(2)).all()
+    strange = ImageAutoencoder("mlp", latent_dim=3, epochs=1, batch_size=32, seed=5).fit(IMAGES)
+    with pytest.raises(SettingError, match="must make the codes the prior was fitted to; got others"):
+        model.with_autoencoder(strange)
+    wide = ImageAutoencoder("mlp", latent_dim=4, epochs=1, batch_size=32).fit(IMAGES)
+    with pytest.raises(ShapeError, match="codes of 3 numbers, as the prior does; got 4"):
+        model.with_autoencoder(wide)
+
+
+def test_a_refit_that_is_refused_leaves_the_model_as_it_was():
+    model = LatentDiffusion(PCA(2), prior=QUICK).fit(IMAGES)
+    before = model.decode(np.zeros((2, 2)))
+    with pytest.raises(DataError):
+        model.fit(np.full((20, 1, 14, 14), np.nan))
+    np.testing.assert_array_equal(model.decode(np.zeros((2, 2))), before)
 
 
 def test_a_distilled_model_draws_in_one_step_or_two_and_is_saved(models, tmp_path):

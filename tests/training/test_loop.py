@@ -1,5 +1,6 @@
 """A torch regression of a page gets patience, logs, checkpoints and exact resume from the harness."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -78,6 +79,21 @@ def test_a_stop_that_is_asked_for_saves_first(tmp_path, number, code):
     assert ended.returncode in (code, 130)
     assert checkpoint.read(tmp_path / "run" / "checkpoint", {}).history[-1, 0] == 15
     assert_equal(train(problem(), run(tmp_path / "run", patience=50)), train(problem(), run(patience=50)))
+
+
+@unix_only
+def test_a_stop_loses_nothing_of_what_is_shown(tmp_path):
+    seen = []
+
+    def show(now):
+        seen.append(now.step)
+        if now.step == 10:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        train(problem(), dataclasses.replace(run(tmp_path), watch=show))
+    train(problem(), dataclasses.replace(run(tmp_path), watch=show))
+    assert seen == [5, 10, 15, 20, 25, 30, 35, 40]
 
 
 @unix_only

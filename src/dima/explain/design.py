@@ -60,7 +60,7 @@ class Design:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Rows (b, p) of features (b, d); a row depends on its own features alone."""
-        rows = (features.double() - self.center) / self.unit
+        rows = (features.cpu().double() - self.center) / self.unit  # there are devices without float64
         if self.waves is not None and self.phases is not None:
             rows = math.sqrt(2 / self.waves.shape[1]) * (rows @ self.waves + self.phases).cos()
         return torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1)

@@ -259,7 +259,7 @@ class BayesianLastLayer:
         n_logits = len(fit.told.basis) * len(fit.told.draws) if isinstance(fit.told, Labels) else 0
         size = rows_within(_BYTES * max(n_logits, fit.posterior.mean.numel()))
         designs = (fit.design(given[block]) for block in row_blocks(len(given), size))
-        return torch.cat([measure(*fit.posterior.outputs(rows)) for rows in designs]).to(given.dtype)
+        return torch.cat([measure(*fit.posterior.outputs(rows)) for rows in designs]).to(given)
 
 
 def _labels(chosen: dict[str, Any], targets: Any, n: int) -> tuple[Labels, vi.Likelihood]:

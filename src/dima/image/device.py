@@ -57,14 +57,20 @@ def bf16_is_faster(work: Callable[[], object], device: torch.device) -> bool:
 def _seconds(work: Callable[[], object], device: torch.device, enabled: bool) -> float:
     with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
         work()
+        _WAIT[device.type]()
         began = time.perf_counter()
         for _ in range(_STEPS):
             work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+        _WAIT[device.type]()
     return time.perf_counter() - began
 
 
+# Until all that a device was asked for is done: only the CPU works while it is asked.
+_WAIT: dict[str, Callable[[], None]] = {
+    "cuda": torch.cuda.synchronize,
+    "mps": torch.mps.synchronize,
+    "cpu": lambda: None,
+}
 _THERE: dict[str, Callable[[], bool]] = {
     "cuda": torch.cuda.is_available,
     "mps": torch.backends.mps.is_available,

@@ -82,6 +82,13 @@ class DiffusionFit:
         """The noise (b, c, h, w) of images under codes."""
         return _array(self.model().encode_noise(_tensor(images), _codes(codes)))
 
+    def noise_arcs(self, start: Array, end: Array, steps: int) -> Float32:
+        """Noise (b, steps, c, h, w) on arcs from one noise (b, c, h, w) to another."""
+        a, b = _tensor(start), _tensor(end)
+        return _array(
+            torch.stack([pixel.slerp(a, b, share) for share in np.linspace(0, 1, steps).tolist()], 1)
+        )
+
     def renoise(self, images: Array, codes: Array, diffusion_time: float, seed: int) -> Float32:
         """Images (b, c, h, w) noised to a time and denoised under codes."""
         model, shape = self.model(), self.image_shape

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dima.errors import SettingError
+from dima.errors import SettingError, ShapeError
 from dima.image import checked, pixel
 from dima.image.denoiser import Denoiser
 from dima.image.features import FeatureEncoder
@@ -48,11 +48,11 @@ class DiffusionModel(Denoiser):
         latent_dim: d; 0 for a model without condition, whose latents are None everywhere.
         image_shape: (c, h, w).
         layout: "patch" is several times faster; "full" works on the image at its full size.
-        schedule: a name in `dima.noise.schedule.SCHEDULES` that keeps the variance.
+        schedule: a name in `dima.noise.schedule.KEEP_VARIANCE`.
         mode: "joint" has an encoder of its own, trained with it; "frozen" takes latents of others.
 
     Raises:
-        SettingError: a width is no multiple of 4, or a name is unknown.
+        SettingError: a width is no multiple of 4, that of the embedding is odd, or a name is unknown.
 
     Example:
         >>> model = DiffusionModel(widths=[8, 16], block_depth=1, latent_dim=4)
@@ -76,7 +76,8 @@ class DiffusionModel(Denoiser):
     ) -> None:
         given = locals()
         used = {name: given[name] for name in self.settings_names()} | {"widths": list(widths)}
-        for name, value, known in (("layout", layout, LAYOUTS), ("mode", mode, MODES)):
+        named = [("layout", layout, LAYOUTS), ("mode", mode, MODES)]
+        for name, value, known in [*named, ("schedule", schedule, schedules.KEEP_VARIANCE)]:
             if value not in known:
                 rule = f"one of {', '.join(known)}"
                 raise SettingError(f"DiffusionModel: {name} must be {rule}; got {value!r}.")
@@ -86,6 +87,11 @@ class DiffusionModel(Denoiser):
         if len(widths) < 2 or any(width % 4 for width in widths):
             rule, fix = "two or more multiples of 4", "Pass [32, 64, 128], say."
             raise SettingError(f"DiffusionModel: widths must be {rule}; got {list(widths)}. {fix}")
+        if time_embedding_dim < 2 or time_embedding_dim % 2:
+            rule = "even and positive"
+            raise SettingError(
+                f"DiffusionModel: time_embedding_dim must be {rule}; got {time_embedding_dim}. Pass 32, say."
+            )
         dims = (time_embedding_dim, latent_dim, feature_embedding_dim)
         unet = UNet(image_shape, widths, block_depth, *dims, layout)
         c, h, w = image_shape
@@ -150,7 +156,7 @@ class DiffusionModel(Denoiser):
         below = pixel.path_below(self.path, diffusion_time)
         alpha, sigma = float(below.alpha[-1]), float(below.sigma[-1])
         clean = self.standard(self._images("add_noise", x))
-        noise = torch.randn_like(clean) if noise is None else noise
+        noise = torch.randn_like(clean) if noise is None else self._noise("add_noise", noise, clean)
         return alpha * clean + sigma * noise, noise
 
     def denoise_with_latent(
@@ -168,6 +174,7 @@ class DiffusionModel(Denoiser):
             ShapeError: latents of another width.
         """
         below = pixel.path_below(self.path, diffusion_time)
+        noisy = self._noise("denoise_with_latent", noisy, name="noisy")
         if below.T == 0:
             return self.pixels(noisy)
         table = solver.build("ddim", *levels(below, min(steps, below.T)))
@@ -202,6 +209,7 @@ class DiffusionModel(Denoiser):
             seed: of the noise that a solver adds.
             guidance: above 1 the latent counts for more. Source: Ho and Salimans 2022.
         """
+        noise = self._noise("decode", noise)
         latent = self._given("decode", latent, noise)
         table = sampling.table(self.path, solver=solver, steps=steps)
         return self.pixels(self.walk(table, noise, latent, guidance, seed))
@@ -228,7 +236,15 @@ class DiffusionModel(Denoiser):
         return self.decode(latent, self.encode_noise(x, latent, steps=steps), steps=steps)
 
     def interpolate(self, x_a: Tensor, x_b: Tensor, steps: int = 8, *, grid_steps: int = 50) -> Tensor:
-        """Images (b, steps, c, h, w) from `x_a` to `x_b`: noise along arcs, latents along lines."""
+        """Images (b, steps, c, h, w) from `x_a` to `x_b`: noise along arcs, latents along lines.
+
+        Raises:
+            SettingError: steps is below 2.
+            ShapeError: not as many of the one as of the other.
+        """
+        if steps < 2:
+            raise SettingError(f"DiffusionModel.interpolate: steps must be at least 2; got {steps}.")
+        x_b = self._noise("interpolate", x_b, x_a, name="x_b")
         z_a, z_b = self._own(x_a), self._own(x_b)
         noise_a, noise_b = (self.encode_noise(x, z, steps=grid_steps) for x, z in ((x_a, z_a), (x_b, z_b)))
         images = [
@@ -250,6 +266,16 @@ class DiffusionModel(Denoiser):
 
     def _images(self, verb: str, images: Tensor) -> Tensor:
         return checked.images(f"DiffusionModel.{verb}", images, self.image_shape).to(self.pixel_mean)
+
+    def _noise(self, verb: str, given: Tensor, beside: Tensor | None = None, name: str = "noise") -> Tensor:
+        """What stands for images, held to their shape, and to their number where they are there."""
+        owner = f"DiffusionModel.{verb}"
+        checked.shaped(owner, name, given, self.image_shape)
+        if beside is not None and len(given) != len(beside):
+            raise ShapeError(
+                f"{owner}: {name} must be as many as the images, {len(beside)}; got {len(given)}."
+            )
+        return given.to(self.pixel_mean)
 
     def _given(self, verb: str, latent: Tensor | None, images: Tensor) -> Tensor | None:
         """Latents as they were given, held to the rules; None stays None."""

@@ -59,6 +59,7 @@ def path_below(path: Path, diffusion_time: float) -> Path:
     Raises:
         SettingError: the time is outside [0, 1].
     """
+    diffusion_time = float(diffusion_time)
     if not 0 <= diffusion_time <= 1:
         raise SettingError(f"DiffusionModel: diffusion_time must be in [0, 1]; got {diffusion_time:g}.")
     stop = round(diffusion_time * path.T) + 1

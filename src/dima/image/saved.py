@@ -17,6 +17,7 @@ from dima.typing import Arrays
 
 __all__ = ["load_network", "open_network", "save_network"]
 
+_FORM = ("image_shape", "pixels", "widths")  # what tells networks of the same settings apart
 _ANYWHERE = {"device": "auto", "precision": "float32", "seed": 0}
 
 
@@ -62,7 +63,7 @@ def load_network(owner: str, network: nn.Module, path: str | Path, kind: str, wa
         SettingError: it is made of others.
     """
     plain, arrays = open_network(path, kind)
-    found = {**plain["settings"], "image_shape": plain["image_shape"]}
+    found = {**plain["settings"], **{name: plain[name] for name in _FORM if plain.get(name) is not None}}
     others = [name for name in wanted if name in found and found[name] != wanted[name]]
     if others:
         want, got = (", ".join(f"{name} {of[name]}" for name in others) for of in (wanted, found))

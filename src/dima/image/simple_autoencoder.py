@@ -4,7 +4,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from dima.image.autoencoder.coder import Coder
+from dima.image import checked
+from dima.image.autoencoder.coder import OWN_PIXELS, Coder
+from dima.image.autoencoder.conv import WIDTHS
 from dima.image.saved import load_network, save_network
 from dima.image.train import named
 
@@ -34,12 +36,22 @@ class SimpleAutoencoder(nn.Module):
         self.eval()
 
     def encode(self, images: Tensor) -> Tensor:
-        """Feature vectors (b, latent_dim) of images (b, c, h, w) in [-1, 1]."""
-        return self.coder.encode(images)
+        """Feature vectors (b, latent_dim) of images (b, c, h, w) in [-1, 1].
+
+        Raises:
+            ShapeError: images of another size or number of channels.
+            DataError: a pixel lies outside [-1, 1].
+        """
+        return self.coder.encode(checked.images("SimpleAutoencoder.encode", images, self.image_shape))
 
     def decode(self, latent: Tensor) -> Tensor:
-        """Images (b, c, h, w) in [-1, 1] of feature vectors (b, latent_dim)."""
-        return self.coder.decode(latent)
+        """Images (b, c, h, w) in [-1, 1] of feature vectors (b, latent_dim).
+
+        Raises:
+            ShapeError: vectors of another width.
+        """
+        owner = "SimpleAutoencoder.decode"
+        return self.coder.decode(checked.latents(owner, latent, len(latent), self.latent_dim))
 
     def save_checkpoint(self, path: str | Path) -> Path:
         """Write it as a folder that `load_checkpoint` and `dima.load` open."""
@@ -54,5 +66,6 @@ class SimpleAutoencoder(nn.Module):
             SettingError: it is of another size.
         """
         wanted = {"model": "conv", "latent_dim": self.latent_dim, "image_shape": list(self.image_shape)}
+        wanted |= {"pixels": OWN_PIXELS, "widths": list(WIDTHS)}
         load_network("SimpleAutoencoder", self.coder, path, _KIND, wanted)
         return self

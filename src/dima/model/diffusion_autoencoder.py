@@ -53,6 +53,21 @@ class DiffusionAutoencoder(LatentDiffusion):
         """Images (b, c, h, w) from their latents and their noise, which is nearly all there is of them."""
         return self.decode(self.encode(images), self.encode_noise(images))
 
+    def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Float32:
+        """Images (b, steps, c, h, w) from `start` to `end` (b, c, h, w): noise on arcs, latents on lines.
+
+        The ends are the reconstructions of the images, from latent and noise.
+
+        Raises:
+            SettingError: steps is below 2.
+            ShapeError: the two are not of one shape, or not that of the model.
+        """
+        coder: DiffusionCoder = check.fitted(self).autoencoder
+        path = self._path(start, end, steps)
+        arcs = coder.noise_arcs(self.as_rows(start), self.as_rows(end), steps)
+        images = self.decode(path.reshape(-1, self.d_), arcs.reshape(-1, *self.image_shape_))
+        return images.reshape(*path.shape[:2], *self.image_shape_)
+
     def edit(self, images: ArrayLike, direction: ArrayLike, strength: float | ArrayLike) -> Float32:
         """Images (b, c, h, w) with their latents moved and their noise kept, so that the rest stays.
 

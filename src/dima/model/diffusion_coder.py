@@ -128,7 +128,8 @@ class DiffusionCoder(PixelAutoencoder):
         images = self._training_images(X)
         self.autoencoder_ = None
         if used["mode"] == "frozen" and latents is None:
-            self.autoencoder_ = self._fit_autoencoder(used, images)
+            folder = None if checkpoint is None else Path(checkpoint) / "autoencoder"
+            self.autoencoder_ = self._fit_autoencoder(used, images, folder)
             latents = self.autoencoder_.encode_images(images)
         if latents is not None:
             latents = check.array(owner, "latents", latents, (len(images), "d"))
@@ -176,32 +177,39 @@ class DiffusionCoder(PixelAutoencoder):
             noise = check.array(owner, "noise", noise, (len(checked), *fit.image_shape))
         return fit.decode(checked, noise).reshape(len(checked), -1)
 
-    def encode_noise(self, X: ArrayLike) -> Float32:
-        """The noise (b, c, h, w) from which `decode` makes images `X` again, under their codes."""
+    def encode_noise(self, X: ArrayLike, codes: ArrayLike | None = None) -> Float32:
+        """The noise (b, c, h, w) from which `decode` makes images `X` again, under their codes.
+
+        The codes (b, d) are encoded if not given; those of your own latents must be.
+        """
         fit: DiffusionFit = check.fitted(self)
-        return fit.encode_noise(self._images(X), self.encode(X))
+        images = self._images(X)
+        return fit.encode_noise(images, self._codes_of(images, codes))
+
+    def noise_arcs(self, start: ArrayLike, end: ArrayLike, steps: int) -> Float32:
+        """Noise (b, steps, c, h, w) on arcs between that of images `start` and `end` (b, c, h, w)."""
+        fit: DiffusionFit = check.fitted(self)
+        return fit.noise_arcs(self.encode_noise(start), self.encode_noise(end), steps)
 
     def renoise(self, X: ArrayLike, codes: ArrayLike, diffusion_time: float = 0.7, seed: int = 0) -> Float32:
         """Images (b, c, h, w) `X` noised to a diffusion time in [0, 1] and denoised under `codes` (b, d)."""
         fit: DiffusionFit = check.fitted(self)
         images = self._images(X)
-        wanted = (len(images), fit.settings["latent_dim"])
-        return fit.renoise(
-            images, check.array("DiffusionCoder", "codes", codes, wanted), diffusion_time, seed
-        )
+        return fit.renoise(images, self._codes_of(images, codes), diffusion_time, seed)
 
     def sample(self, n: int, steps: int = 50, seed: int = 0) -> Float32:
         """`n` images (n, c, h, w) without condition, which it learns from those whose vector is dropped."""
         fit: DiffusionFit = check.fitted(self)
         return fit.sample(n, steps, seed)
 
-    def condition_used(self, X: ArrayLike, seed: int = 0) -> float:
+    def condition_used(self, X: ArrayLike, seed: int = 0, codes: ArrayLike | None = None) -> float:
         """Loss under the vectors of other images over loss under their own, on images `X` (b, c, h, w).
 
-        At 1 the feature vector is ignored.
+        At 1 the feature vector is ignored. The codes (b, d) are as in `encode_noise`.
         """
         fit: DiffusionFit = check.fitted(self)
-        return fit.condition_used(self._images(X), self.encode(X), seed)
+        images = self._images(X)
+        return fit.condition_used(images, self._codes_of(images, codes), seed)
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted coder."""
@@ -227,12 +235,19 @@ class DiffusionCoder(PixelAutoencoder):
         self.autoencoder = self.autoencoder_ = parts.open_part(saved, arrays, "autoencoder", parts.STANDING)
         return self
 
-    def _fit_autoencoder(self, used: dict[str, Any], images: Array) -> Autoencoder:
+    def _codes_of(self, images: Array, codes: ArrayLike | None) -> Array:
+        """Codes (b, d) of images, encoded or as given."""
+        if codes is None:
+            return self.encode(images)
+        wanted = (len(images), check.fitted(self).settings["latent_dim"])
+        return check.array(type(self).__name__, "codes", codes, wanted)
+
+    def _fit_autoencoder(self, used: dict[str, Any], images: Array, folder: Path | None) -> Autoencoder:
         """The autoencoder whose latents are taken, fitted."""
         own = {name: used[name] for name in ("latent_dim", "seed", "device")}
         usual = ImageAutoencoder("conv", epochs=used["ae_epochs"], **own)
         given = usual if self.autoencoder is None else self.autoencoder
-        return parts.fitted_autoencoder(type(self).__name__, given, images)
+        return parts.fitted_autoencoder(type(self).__name__, given, images, folder)
 
     def _holding(self, fit: DiffusionFit) -> Self:
         """A coder with these settings and that fitted state."""

@@ -58,7 +58,13 @@ def converted(
     place = Path(cache_dir) / _cache_name(data, output, pixel_range)
     if not _opens(place):
         autoencoder = _from_bytes(data, path, output, pixel_range)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            rule, got = "a folder that can be written", error.strerror
+            raise ArtifactError(
+                f"convert: {place.parent} must be {rule}; got {got}. Pass another."
+            ) from error
         save(autoencoder, place)
     return place
 

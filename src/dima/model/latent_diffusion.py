@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from dima import check
-from dima.errors import ShapeError
+from dima.errors import SettingError, ShapeError
 from dima.model import parts, priors
 from dima.model.latent_model import LatentModel, PartSeed
 from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
@@ -18,6 +18,8 @@ from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
 __all__ = ["LatentDiffusion"]
 
 Shape = tuple[int, int, int]
+
+_PROBED, _SAME = 8, 0.1  # images by which autoencoders are compared; spreads of a code that are rounding
 
 
 class LatentDiffusion(LatentModel):
@@ -68,8 +70,14 @@ class LatentDiffusion(LatentModel):
             ShapeError: not images, or others than the autoencoder was fitted to.
             DataError: the images cannot be used.
         """
+        before = getattr(self, "image_shape_", None)
         self.image_shape_ = _shape(X)
-        return super().fit(X, *args, **keywords)
+        try:
+            return super().fit(X, *args, **keywords)
+        except BaseException:
+            if before is not None:  # what was fitted before stays whole
+                self.image_shape_ = before
+            raise
 
     def encode(self, images: ArrayLike) -> Float64:
         """Latents (b, d) of images (b, c, h, w)."""
@@ -105,13 +113,20 @@ class LatentDiffusion(LatentModel):
 
         Raises:
             ShapeError: its codes have another width.
+            SettingError: its codes of the same images are others.
         """
         fit = check.fitted(self)
-        probe = np.zeros((1, *self.image_shape_), np.float32)
-        width = autoencoder.encode_images(probe).shape[1]
+        probe = np.random.default_rng(0).uniform(-1, 1, (_PROBED, *self.image_shape_)).astype(np.float32)
+        known, codes = (one.encode_images(probe) for one in (fit.autoencoder, autoencoder))
+        width, fix = codes.shape[1], "Name the one it was fitted with."
         if width != self.d_:
-            rule, fix = f"codes of {self.d_} numbers, as the prior does", "Name the one it was fitted with."
+            rule = f"codes of {self.d_} numbers, as the prior does"
             raise ShapeError(f"LatentDiffusion: the autoencoder must make {rule}; got {width}. {fix}")
+        apart = float(np.abs((codes - known) / fit.scale.unit).max())
+        if apart > _SAME:
+            rule = "the codes the prior was fitted to"
+            got = f"others, {apart:.3g} spreads away"
+            raise SettingError(f"LatentDiffusion: the autoencoder must make {rule}; got {got}. {fix}")
         other = copy.copy(self)
         other.autoencoder = autoencoder
         other.fit_ = dataclasses.replace(fit, autoencoder=autoencoder)

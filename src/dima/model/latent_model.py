@@ -31,7 +31,6 @@ from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["LatentModel", "LatentModelFit", "PartSeed"]
 
-
 PartSeed = Annotated[int, Meta(ge=0, lt=2**31, description="seed of every part not given one of its own")]
 
 
@@ -216,15 +215,19 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             SettingError: steps is below 2.
             ShapeError: the two are not of one shape, or of another width.
         """
+        path = self._path(start, end, steps)
+        flat = self.decoded(path.reshape(-1, self.d_))
+        return check.fitted(self).rows.columns.restore(flat).reshape(len(path), steps, -1)
+
+    def _path(self, start: ArrayLike, end: ArrayLike, steps: int) -> Float64:
+        """Latents (b, steps, d) on straight lines between those of rows."""
         owner = f"{type(self).__name__}.interpolate"
         if steps < 2:
             raise SettingError(f"{owner}: steps must be at least 2; got {steps}.")
         a, b = self._encoded(start), self._encoded(end)
         check.array(owner, "end", b, a.shape)
         share = np.linspace(0.0, 1.0, steps)[:, None]
-        path = a[:, None] * (1 - share) + b[:, None] * share
-        flat = self.decoded(path.reshape(-1, self.d_))
-        return check.fitted(self).rows.columns.restore(flat).reshape(len(a), steps, -1)
+        return a[:, None] * (1 - share) + b[:, None] * share
 
     def log_density(self, X: Any) -> Float64:
         """Log-density (b,) of the latents of rows `X` (b, D) under the prior, in nats.

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import clone
@@ -68,8 +69,10 @@ def make_autoencoder(owner: str, given: Any) -> Any:
     raise SettingError(f"{owner}: autoencoder must be {rule}; got {type(given).__name__}. Pass PCA(16), say.")
 
 
-def fitted_autoencoder(owner: str, given: Any, images: Array) -> Any:
+def fitted_autoencoder(owner: str, given: Any, images: Array, checkpoint: Path | None = None) -> Any:
     """What was given, where it is fitted and so frozen; else one like it, fitted to images (n, c, h, w).
+
+    One that is trained on images keeps `checkpoint`, a run folder, up to date.
 
     Raises:
         SettingError: it is no autoencoder.
@@ -77,7 +80,9 @@ def fitted_autoencoder(owner: str, given: Any, images: Array) -> Any:
     if isinstance(given, Autoencoder) and given.is_fitted():
         return given
     fresh = make_autoencoder(owner, given)
-    return fresh.fit(images if fresh.takes_images else images.reshape(len(images), -1))
+    if fresh.takes_images:
+        return fresh.fit(images, checkpoint=checkpoint)
+    return fresh.fit(images.reshape(len(images), -1))
 
 
 def make_part(owner: str, name: str, kind: Any, given: Any, seed: int) -> Any:

@@ -1,6 +1,7 @@
 """What autoencoders whose networks are trained on pixels share: images and rows, devices, common settings."""
 
 import dataclasses
+import logging
 import math
 from typing import Annotated, Any, Self
 
@@ -14,7 +15,7 @@ from dima.image import device as devices
 from dima.image.train import PRECISIONS
 from dima.image.unet import LAYOUTS
 from dima.model.autoencoder import Autoencoder
-from dima.noise.schedule import SCHEDULES
+from dima.noise.schedule import KEEP_VARIANCE
 from dima.settings import OneOf
 from dima.typing import Array, ArrayLike, Float64
 
@@ -38,7 +39,9 @@ __all__ = [
 
 Shape = tuple[int, int, int]
 
-_KEEP_VARIANCE = [name for name in SCHEDULES if name not in ("flow", "karras")]
+_log = logging.getLogger("dima")
+
+_TIMED = 256  # images encoded to tell the faster precision
 
 BatchSize = Annotated[int, Meta(ge=2, description="images in a training step")]
 BlockDepth = Annotated[int, Meta(ge=1, description="residual blocks of a level")]
@@ -57,7 +60,7 @@ Patience = Annotated[
 Precision = Annotated[
     str, OneOf(*PRECISIONS), Meta(description="arithmetic of training; auto is the faster, measured")
 ]
-Schedule = Annotated[str, OneOf(*_KEEP_VARIANCE), Meta(description="how noise grows with diffusion time")]
+Schedule = Annotated[str, OneOf(*KEEP_VARIANCE), Meta(description="how noise grows with diffusion time")]
 Seed = Annotated[int, Meta(ge=0, lt=2**31, description="seed of parameters, order and noise")]
 Steps = Annotated[int, Meta(ge=1, le=1000, description="steps of decoding, by dpmpp_2m")]
 TimeWidth = Annotated[int, Meta(ge=2, multiple_of=2, description="width of the noise level's embedding")]
@@ -77,13 +80,22 @@ class PixelAutoencoder(FittedEstimator, Autoencoder):
     def to_device(self, device: str, precision: str = "float32") -> Self:
         """Run the fitted network on "cuda", "mps" or "cpu" in that precision; "auto" is the best there is.
 
+        The faster precision is measured here, once: from then on equal images have equal codes.
+
         Raises:
             BackendError: there is no such device.
             SettingError: there is no such precision.
         """
         fit, owner = check.fitted(self), type(self).__name__
-        devices.choose(device, owner)
+        place, message = devices.choose(device, owner)
+        _log.info(message)
         used = settings.check(owner, type(self), {"device": device, "precision": precision})
+        if precision == "auto":
+            whole = dataclasses.replace(fit, settings=fit.settings | used | {"precision": "float32"})
+            blank = np.zeros((_TIMED, *fit.image_shape), np.float32)
+            is_faster = devices.bf16_is_faster(lambda: whole.encode(blank), place)
+            used["precision"] = "bfloat16" if is_faster else "float32"
+            _log.info("%s: encodes in %s, the faster of two.", owner, used["precision"])
         self.fit_ = dataclasses.replace(fit, settings=fit.settings | used)
         self.set_params(**used)
         return self
@@ -117,7 +129,9 @@ class PixelAutoencoder(FittedEstimator, Autoencoder):
         if rows.ndim == 4 and rows.shape[1:] != shape:
             rule, fix = f"of shape {shape}", "Bring them to that size and number of channels."
             raise ShapeError(f"{type(self).__name__}: images must be {rule}; got {rows.shape[1:]}. {fix}")
-        rows = check.points(self, rows.reshape(len(rows), -1) if rows.ndim == 4 else rows, reset=False)
+        rows = check.points(
+            self, rows.reshape(len(rows), math.prod(shape)) if rows.ndim == 4 else rows, reset=False
+        )
         return _in_range(self, rows).reshape(-1, *shape)
 
     def _holding(self, fit: Any) -> Self:

@@ -20,6 +20,7 @@ from dima.errors import SettingError
 from dima.typing import Array, Float64
 
 __all__ = [
+    "KEEP_VARIANCE",
     "SCHEDULES",
     "Path",
     "Schedule",
@@ -126,6 +127,7 @@ def flow(T: int) -> Path:
 
 _ALL: list[Callable[..., Path]] = [cosine, flow, karras, linear, offset_cosine, sigmoid, sigmoid_geodiff]
 SCHEDULES = {schedule.__name__: schedule for schedule in _ALL}
+KEEP_VARIANCE = [name for name in SCHEDULES if name not in ("flow", "karras")]  # alpha^2 + sigma^2 = 1
 Schedule = Annotated[str, settings.OneOf(*SCHEDULES), Meta(description="how noise grows along the chain")]
 
 

@@ -156,8 +156,8 @@ def _run(
         if run.log_every and record.step // run.log_every > now.step // run.log_every:
             _log.info("%s: step %d of %d, loss %.4f", run.label, record.step, engine.n_steps, record.loss)
         now = _after(engine, now, state, record)
+        run.watch(now)  # before a stop is obeyed: what it shows of this record is not shown again
         keep(now, record)
-        run.watch(now)
         if now.patience.is_over:
             break
     return now

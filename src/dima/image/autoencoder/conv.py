@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch.nn.functional as F  # noqa: N812 the name everybody knows
 from torch import Tensor, nn
 
-__all__ = ["Conv"]
+__all__ = ["WIDTHS", "Conv"]
 
-_WIDTHS = (16, 32, 64)
+WIDTHS = (16, 32, 64)  # channels after each convolution downwards
 
 
 class Conv(nn.Module):
@@ -24,7 +24,7 @@ class Conv(nn.Module):
         widths: channels after each convolution downwards.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int] = _WIDTHS) -> None:
+    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         channels, *size = shape
         sizes = [tuple(size)]

@@ -1,5 +1,6 @@
 """What an autoencoder of images learns, and how it is trained and encodes: one frozen `AutoencoderFit`."""
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -82,11 +83,8 @@ class AutoencoderFit:
         blocks = [
             torch.from_numpy(np.array(values[rows], np.float32)) for rows in row_blocks(len(values), _ROWS)
         ]
-        precision = self.settings["precision"]
-        if precision == "auto":
-            trial = blocks[0].to(place)
-            precision = "bfloat16" if devices.bf16_is_faster(lambda: work(coder, trial), place) else "float32"
-        with torch.autocast(place.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        is_half = self.settings["precision"] == "bfloat16"  # "auto" is of training: codes follow no clock
+        with torch.autocast(place.type, torch.bfloat16) if is_half else contextlib.nullcontext():
             parts = [work(coder, block.to(place)).float().cpu().numpy() for block in blocks]
         return np.concatenate(parts)
 
