@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from dima.model.latent_diffusion import LatentDiffusion
+
 DATA = ["--data", "fashion-mnist-1000"]
 
 
@@ -32,6 +34,15 @@ def test_explain_tells_entropies_that_fall(results, dima, tmp_path):
     for _, before, _, after, distance in told["rows"]:
         assert after < before
         assert distance > 0
+
+
+def test_explain_denoises_at_a_twentieth_of_the_levels_of_the_prior(outputs, dima, tmp_path, monkeypatch):
+    levels, denoise = set(), LatentDiffusion.denoise
+    monkeypatch.setattr(LatentDiffusion, "denoise", lambda self, Z, t: levels.add(t) or denoise(self, Z, t))
+    run_folder = next((outputs / "checkpoints").iterdir())  # its prior has 20 levels
+    call = ["image", "explain", "--ckpt", str(run_folder), *DATA, "-n", "1", "-o", str(tmp_path / "p.png")]
+    assert dima(*call).code == 0
+    assert levels == {1}
 
 
 def test_reconstruct_serves_any_model_of_images(outputs, dima, tmp_path):

@@ -25,7 +25,7 @@ __all__ = ["edit", "explain", "reconstruct"]
 
 _N = Parameter(name=["--n", "-n"], help="images shown")
 _LEARNT_FROM = 10_000  # training images from which directions and the last layer are learnt
-_DENOISED_AT = 50  # level of the prior's 1000 at which it pulls counterfactuals to its manifold
+_DENOISED_AT = 0.05  # share of the prior's levels at which it pulls counterfactuals to its manifold
 
 
 def edit(  # noqa: PLR0913 each argument is a flag
@@ -125,13 +125,14 @@ def explain(  # noqa: PLR0913 each argument is a flag
     model = open_model(ckpt)
     train, labels, test = _both(data, cache_dir)
     Z = model.encode(test.images)
+    level = max(1, round(_DENOISED_AT * model.facts().get("prior_T", 0)))
     with common.bars():
         told = doubts(
             model.encode(train.images),
             labels,
             Z,
             n,
-            prior=lambda z: model.denoise(z, _DENOISED_AT),
+            prior=lambda z: model.denoise(z, level),
             distance_weight=distance_weight,
             prior_weight=prior_weight,
             **common.seeded(),
