@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from dima import load
+from dima.cli.image import steer
+from dima.data.images import load as load_images
 from dima.model.latent_diffusion import LatentDiffusion
 
 DATA = ["--data", "fashion-mnist-1000"]
@@ -43,6 +46,34 @@ def test_explain_denoises_at_a_twentieth_of_the_levels_of_the_prior(outputs, dim
     call = ["image", "explain", "--ckpt", str(run_folder), *DATA, "-n", "1", "-o", str(tmp_path / "p.png")]
     assert dima(*call).code == 0
     assert levels == {1}
+
+
+@pytest.fixture
+def edited(results, dima, tmp_path, monkeypatch):
+    """A call of `dima image edit`, and the rows it drew."""
+    rows = {}
+    monkeypatch.setattr(steer, "save_rows", lambda to, drawn: rows.update(drawn))
+    call = ["image", "edit", "--ckpt", str(results / "model"), *DATA, "--towards", "8", "-n", "3"]
+    return [*call, "-o", str(tmp_path / "p.png")], rows
+
+
+def test_an_edit_of_no_strength_is_the_reconstruction_with_its_own_noise(edited, results, dima):
+    call, rows = edited
+    assert dima(*call, "--strengths", "0").code == 0
+    shown = load_images("fashion-mnist-1000", "test").images[:3]
+    np.testing.assert_array_equal(rows["image"], shown)
+    np.testing.assert_allclose(rows["strength 0"], load(results / "model").reconstruct(shown), atol=1e-6)
+
+
+def test_an_edit_says_of_how_many_images_it_became_sure(edited, dima, monkeypatch):
+    call, _ = edited
+    monkeypatch.setattr(
+        steer.ClassShifts,
+        "least",
+        lambda self, Z, *given, most, **keywords: np.array([0.0, most, most - 0.05]),
+    )
+    assert dima(*call, "--strengths", "0", "--json").json["sure"] == 2
+    assert "until sure: 2 of 3 became label 8" in dima(*call, "--strengths", "0").out
 
 
 def test_reconstruct_serves_any_model_of_images(outputs, dima, tmp_path):

@@ -24,6 +24,7 @@ from dima.typing import Array
 __all__ = ["edit", "explain", "reconstruct"]
 
 _N = Parameter(name=["--n", "-n"], help="images shown")
+_FARTHEST = 2.0  # ways that an edit goes at most to become sure
 _LEARNT_FROM = 10_000  # training images from which directions and the last layer are learnt
 _DENOISED_AT = 0.05  # share of the prior's levels at which it pulls counterfactuals to its manifold
 
@@ -43,9 +44,9 @@ def edit(  # noqa: PLR0913 each argument is a flag
 ) -> None:
     """Move test images towards a label in latent space, and keep their noise so that the rest stays.
 
-    Writes a strip: the images, then a row for each strength, and last the least strength at which a linear
-    classifier is sure of the latent of what was drawn. The way of an image leads to the training latents of
-    that label that are nearest to its own.
+    Writes a strip: the images, then a row for each strength, and last the least strength, up to 2, at which
+    a linear classifier is sure of the latent of what was drawn; it says of how many images it became so.
+    The way of an image leads to the training latents of that label that are nearest to its own.
 
     Examples:
         dima image edit --ckpt digits/model --towards 8
@@ -64,10 +65,16 @@ def edit(  # noqa: PLR0913 each argument is a flag
         ways = shifts.ways(Z, towards)
         rows = {f"strength {far:g}": model.decode(Z + far * ways, noise) for far in strengths}
         drawn = lambda moved, which: model.encode(model.decode(moved, noise[which]))  # noqa: E731 used once
-        least = shifts.least(Z, ways, towards, through=drawn)
+        least = shifts.least(Z, ways, towards, most=_FARTHEST, through=drawn)
         rows["until sure"] = model.decode(Z + least[:, None] * ways, noise)
     save_rows(to, {"image": shown, **rows})
-    _tell(to, len(shown), common)
+    sure = int((least < _FARTHEST).sum())  # the others are drawn at the farthest, which proves nothing
+    if common.as_json:
+        output.json({"output": to, "images": len(shown), "sure": sure})
+    elif not common.quiet:
+        output.lines(
+            f"{to}: {len(shown)} images", f"  until sure: {sure} of {len(shown)} became label {towards}"
+        )
 
 
 def reconstruct(
@@ -94,7 +101,12 @@ def reconstruct(
     if isinstance(model, DiffusionAutoencoder):
         rows |= {"its latent, its noise": model.reconstruct(shown)}
     save_rows(to, rows)
-    _tell(to, len(shown), common, errors={name: _error(row, shown) for name, row in rows.items()})
+    errors = {name: _error(row, shown) for name, row in rows.items()}
+    if common.as_json:
+        output.json({"output": to, "images": len(shown), "errors": errors})
+    elif not common.quiet:
+        output.lines(f"{to}: {len(shown)} images")
+        output.lines(*(f"  {name}: mean squared error {error:.5f}" for name, error in errors.items()))
 
 
 def explain(  # noqa: PLR0913 each argument is a flag
@@ -181,11 +193,3 @@ def _diffusion_autoencoder(ckpt: Path) -> DiffusionAutoencoder:
 def _error(row: np.ndarray, shown: np.ndarray) -> float:
     """Mean squared error of pixels in [0, 1]."""
     return float(np.square((row - shown) / 2).mean())
-
-
-def _tell(to: Path, n: int, common: Common, errors: dict[str, float] | None = None) -> None:
-    if common.as_json:
-        output.json({"output": to, "images": n, **({"errors": errors} if errors else {})})
-    elif not common.quiet:
-        output.lines(f"{to}: {n} images")
-        output.lines(*(f"  {name}: mean squared error {error:.5f}" for name, error in (errors or {}).items()))
