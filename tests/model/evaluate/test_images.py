@@ -6,6 +6,8 @@ from sklearn.decomposition import PCA
 
 from dima.data.images import load
 from dima.errors import DataError, NotFittedError, SettingError, ShapeError
+from dima.model.diffusion_autoencoder import DiffusionAutoencoder
+from dima.model.diffusion_coder import DiffusionCoder
 from dima.model.evaluate.images import (
     COLUMNS,
     Figure,
@@ -100,6 +102,16 @@ def test_a_model_is_measured_with_its_reconstructions(judges):
     for judge in judges:
         assert named["reconstruction FID", judge].floor == named["FID", judge].floor
     assert named["reconstruction nearest-row ratio", "pixels"].floor == 1.0
+
+
+@pytest.mark.slow
+def test_of_a_conditioned_decoder_it_is_told_whether_its_latents_are_used(judges):
+    coder = DiffusionCoder(latent_dim=2, widths=(8, 16), epochs=1, batch_size=32, steps=2)
+    model = DiffusionAutoencoder(coder, prior={"n_iter": 20, "hidden_dim": 8}).fit(TRAIN[:200])
+    last = evaluate_images(model, TRAIN[:200], HELD_OUT, judges=judges, n=20, n_permutations=9)[-1]
+    rows = np.random.default_rng(0).permutation(len(HELD_OUT))[:20]
+    wanted = model.condition_used(HELD_OUT[rows], 0)
+    assert (last.name, last.value, last.floor, last.ratio) == ("condition used", wanted, 1.0, wanted)
 
 
 def test_rows_of_text_have_all_columns(real):

@@ -44,6 +44,7 @@ __all__ = [
 COLUMNS = ("figure", "value", "floor", "ratio", "extractor")  # of the rows of `summary`
 
 _MOST_CLASSES = 1000
+_ASKED = 1000  # held-out images that tell whether the condition is used
 _JUDGED = (1, 28, 28)
 
 Labels = tuple[ArrayLike, ArrayLike]
@@ -145,7 +146,9 @@ def evaluate_images(  # noqa: PLR0913 those of the comparison, and how many are 
 
     `n` images are drawn, but no more than there are training and held-out ones. What leaves [-1, 1] is cut
     there: a decoder that is no network may overshoot, and a picture cannot show it. The squared error of
-    reconstruction is that of a pixel in [0, 1]. The same arguments give the same figures.
+    reconstruction is that of a pixel in [0, 1]. Of a model whose decoder is conditioned on latents the last
+    figure is `condition_used`, whose floor of 1 says that they are ignored. The same arguments give the same
+    figures.
 
     Args:
         model: the fitted model.
@@ -169,7 +172,7 @@ def evaluate_images(  # noqa: PLR0913 those of the comparison, and how many are 
     true = _checked_labels(labels, len(train), len(held_out))
     n = min(n, len(train), len(held_out))
     rows = _chosen(len(held_out), n, seed)  # no more are rebuilt than are compared
-    return compare_images(
+    figures = compare_images(
         _within(model.sample(n, seed=seed, **sampling)),
         train,
         held_out[rows],
@@ -179,6 +182,10 @@ def evaluate_images(  # noqa: PLR0913 those of the comparison, and how many are 
         n_permutations=n_permutations,
         seed=seed,
     )
+    if hasattr(model, "condition_used"):  # its decoder might do without the latents
+        used = model.condition_used(held_out[rows[:_ASKED]], seed)
+        figures.append(Figure("condition used", used, 1.0, used, "denoiser"))
+    return figures
 
 
 def summary(figures: Sequence[Figure]) -> list[tuple[str, str, str, str, str]]:
