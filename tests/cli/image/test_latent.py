@@ -4,10 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from cli.image.conftest import QUICK
 from dima import load
+from dima.data.images import load as load_images
 from dima.model import persist
+from dima.model.latent_diffusion import LatentDiffusion
 
 QUICKER = ["--batch-size", "400", "--hidden-dim", "8", "--T", "20", *QUICK]
 
@@ -54,8 +57,38 @@ def test_a_run_that_was_cut_goes_on_to_the_same_numbers(outputs, dima, tmp_path,
         for name in ("whole", "cut")
     )
     assert whole.read_bytes() == resumed.read_bytes()
-    refused = dima(*call, str(tmp_path / "cut"), "--auto-resume", "--lr", "0.1")
-    assert (refused.code, "got others: learning_rate" in refused.err) == (2, True)
+    refused = dima(*call, str(tmp_path / "cut"), "--auto-resume", "--beta-end", "0.1")
+    assert (refused.code, "got others: beta_end" in refused.err) == (2, True)
+
+
+def test_the_newest_run_of_the_same_settings_is_gone_on_from(outputs, dima, tmp_path):
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
+    call = ["image", "fit-latent", "--epochs", "1", *ae, *QUICKER, "--outdir", str(tmp_path), "--auto-resume"]
+    first = dima(*call)
+    assert (first.code, "No run latent-diffusion-dall-bs400-lr0.0002-T20-seed0-..." in first.err) == (0, True)
+    other = dima(*call, "--lr", "0.1")
+    assert (other.code, "a new one begins" in other.err) == (0, True)
+    again = dima(*call)
+    assert (again.code, "a new one begins" in again.err) == (0, False)
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "got"),
+    [(["--device", "cuda"], "--device cuda"), (["--amp"], "--amp"), (["--device", "cpu"], None)],
+)
+def test_an_autoencoder_that_cannot_be_moved_is_not_asked_to(dima, tmp_path, extra, got):
+    model = LatentDiffusion(PCA(2), prior=None).fit(load_images("fashion-mnist-1000").images)
+    persist.save(model, tmp_path / "map")
+    call = ["image", "fit-latent", "--ae-ckpt", str(tmp_path / "map"), "--epochs", "1", *QUICKER]
+    ran = dima(*call, *extra, "--outdir", str(tmp_path / "results"))
+    if got is None:
+        assert ran.code == 0, ran.err
+    else:
+        assert (
+            f"must be left out with a TransformerAutoencoder, which runs on the CPU in full precision; got {got}."
+            in ran.err
+        )
 
 
 @pytest.mark.parametrize(

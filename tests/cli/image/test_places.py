@@ -70,12 +70,17 @@ def test_what_is_no_autoencoder_is_refused(tmp_path):
         places.open_autoencoder(tmp_path / "dmap", None, tmp_path)
 
 
-def test_the_newest_run_is_told_by_the_time_in_its_name(tmp_path):
-    assert places.newest_run(tmp_path, "a-") is None
-    for name in ("a-z-20260101-000000", "a-b-20260102-000000", "b-20270101-000000"):
+def test_the_newest_run_of_a_stem_is_told_by_the_time_in_its_name(tmp_path, caplog):
+    caplog.set_level("INFO", "dima")
+    assert places.run_to_use(tmp_path, "a-seed4", auto_resume=True).startswith("a-seed4-2")
+    assert "No run a-seed4-... to go on with" in caplog.text
+    caplog.clear()
+    names = ("a-seed4-20260101-000000", "a-seed4-20260102-000000", "a-seed42-20270101-000000", "a-seed4-x")
+    for name in names:
         (tmp_path / "runs" / name).mkdir(parents=True)
-    assert places.newest_run(tmp_path, "a-") == "a-b-20260102-000000"
-    assert places.run_name("a").startswith("a-2")
+    assert places.run_to_use(tmp_path, "a-seed4", auto_resume=True) == names[1]
+    assert places.run_to_use(tmp_path, "a-seed4", auto_resume=False) not in names
+    assert not caplog.text
 
 
 def test_a_checkpoint_of_others_is_converted_once(tmp_path, monkeypatch):

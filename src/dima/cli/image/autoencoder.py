@@ -54,8 +54,8 @@ def fit_autoencoder(  # noqa: PLR0913 each argument is a flag
     targets.model(to, overwrite or auto_resume)
     devices.choose(autoencoder.device, owner)
     found = images.load(data, "train", only_digit, places.cache_folder(cache_dir))
-    older = places.newest_run(outdir, f"autoencoder-{kind}-") if auto_resume else None
-    tree = Tree(outdir, older or places.run_name(f"autoencoder-{kind}-seed{autoencoder.seed}"))
+    stem = f"autoencoder-{kind}-seed{autoencoder.seed}"
+    tree = Tree(outdir, places.run_to_use(outdir, stem, auto_resume))
     with common.bars(), tree.logged():
         autoencoder.fit(found.images, checkpoint=tree.training)
     persist.save(autoencoder, to)

@@ -26,7 +26,7 @@ CacheDir = Annotated[
 AeCkpt = Annotated[
     Path | None, Parameter(help="a saved autoencoder, or a .pt of others; the newest found if not given")
 ]
-AutoResume = Annotated[bool, switch("go on with the newest run of these settings, if one was cut short")]
+AutoResume = Annotated[bool, switch("go on with the newest run of these settings, if there is one")]
 Device = Annotated[str | None, Parameter(help="cuda, mps or cpu; the first that is there if not given")]
 OutDir = Annotated[
     Path | None,

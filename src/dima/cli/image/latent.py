@@ -52,10 +52,9 @@ class _Training:
         """The name of such runs, less the time."""
         digit = "all" if only_digit is None else only_digit
         sizes = f"bs{self.batch_size}-lr{self.lr:g}-T{self.T}-seed{seed}"
-        return f"{_STEM}d{digit}-{sizes}"
+        return f"latent-diffusion-d{digit}-{sizes}"
 
 
-_STEM = "latent-diffusion-"
 _USUAL = _Training()
 _log = logging.getLogger("dima")
 
@@ -89,13 +88,10 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
     """
     outdir, seed = outdir or places.output_folder(), common.seed or 0
     autoencoder, ae_path = places.open_autoencoder(ae_ckpt, ae_ckpt_dir, outdir)
-    if hasattr(autoencoder, "to_device"):
-        autoencoder.to_device(device or "auto", "auto" if amp else "float32")
     found = images.load(data, "train", only_digit, places.cache_folder(cache_dir)).images
-    stem, older = training.stem(only_digit, seed), places.newest_run(outdir, _STEM)
-    tree = Tree(outdir, older if auto_resume and older else places.run_name(stem))
     model = LatentDiffusion(autoencoder, prior=training.prior(len(found)), seed=seed)
-
+    _place(autoencoder, device, amp)
+    tree = Tree(outdir, places.run_to_use(outdir, training.stem(only_digit, seed), auto_resume))
     targets.folder(tree.checkpoints, "dima image fit-latent")
 
     def after_epoch(so_far: LatentDiffusion, epoch: int) -> None:
@@ -111,6 +107,24 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
         model.fit(found, checkpoint=tree.training, watch=after_epoch)
         persist.save(model, tree.checkpoints / "latest")
     _tell(model, tree, ae_path, common)
+
+
+def _place(autoencoder: Any, device: str | None, amp: bool) -> None:
+    """Put an autoencoder where it is to encode; one that cannot be moved stays on the CPU.
+
+    Raises:
+        SettingError: it cannot be moved, and is asked to.
+    """
+    if hasattr(autoencoder, "to_device"):
+        autoencoder.to_device(device or "auto", "auto" if amp else "float32")
+        return
+    asked = [f"--device {device}"] if device not in (None, "auto", "cpu") else []
+    asked += ["--amp"] if amp else []
+    if asked:
+        rule = f"left out with a {type(autoencoder).__name__}, which runs on the CPU in full precision"
+        raise SettingError(
+            f"dima image fit-latent: --device and --amp must be {rule}; got {' '.join(asked)}."
+        )
 
 
 def _tell(model: LatentDiffusion, tree: Tree, ae_path: Path, common: Common) -> None:

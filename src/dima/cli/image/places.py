@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +25,11 @@ __all__ = [
     "AUTOENCODERS",
     "Tree",
     "cache_folder",
-    "newest_run",
     "open_autoencoder",
     "open_kind",
     "output_folder",
     "run_name",
+    "run_to_use",
 ]
 
 AUTOENCODERS = "autoencoders"  # folder below the results
@@ -109,11 +110,19 @@ def run_name(stem: str) -> str:
     return f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
-def newest_run(outdir: Path, stem: str) -> str | None:
-    """The name of the newest run of a kind, by the time in its name; None where there is none."""
-    runs = outdir / "runs"
-    names = [path.name for path in runs.glob(f"{stem}*") if path.is_dir()] if runs.is_dir() else []
-    return max(names, key=lambda name: name[-len("YYYYMMDD-HHMMSS") :], default=None)
+def run_to_use(outdir: Path, stem: str, auto_resume: bool) -> str:
+    """The name of the newest run of a stem, if one is to go on, else of one that begins now."""
+    older = _newest_run(outdir, stem) if auto_resume else None
+    if auto_resume and older is None:
+        _log.info("No run %s-... to go on with in %s: a new one begins.", stem, outdir / "runs")
+    return older or run_name(stem)
+
+
+def _newest_run(outdir: Path, stem: str) -> str | None:
+    """By the time in its name."""
+    runs, form = outdir / "runs", re.compile(re.escape(stem) + r"-\d{8}-\d{6}")
+    names = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
+    return max(filter(form.fullmatch, names), default=None)
 
 
 def open_autoencoder(ckpt: Path | None, ckpt_dir: Path | None, outdir: Path) -> tuple[Any, Path]:
