@@ -75,6 +75,40 @@ def test_only_what_was_given_is_handed_on():
     assert app(["--name", "d"]) == {"name": "d"}
 
 
+class Trained:
+    def __init__(
+        self,
+        learning_rate: Annotated[float, Meta(gt=0, description="step")] = 1e-3,
+        patience: Annotated[int, Meta(ge=1, description="records")] | None = None,
+    ) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["--lr", "0.1", "--early-stopping-patience", "3"],
+        ["--learning-rate", "0.1", "--patience", "3"],
+    ],
+)
+def test_settings_of_training_have_a_second_spelling(call):
+    app = App(result_action="return_value")
+
+    @app.default
+    @flags.takes(own=flags.of(Trained, name="*"), part=flags.of(Trained))
+    def tried(*, own: flags.Settings = None, part: flags.Settings = None) -> object:
+        return own, part
+
+    part = ["--part.learning-rate", "0.2"]  # a part has the first alone
+    assert app([*call, *part]) == ({"learning_rate": 0.1, "patience": 3}, {"learning_rate": 0.2})
+
+
+@pytest.mark.parametrize("verb", ["fit-autoencoder", "fit-diffae", "fit-ddpm", "fit-direct"])
+def test_every_verb_that_trains_on_pixels_takes_lr_and_early_stopping_patience(verb, dima):
+    page = dima("image", verb, "--help").out
+    assert "--lr" in page
+    assert "--early-stopping-patience" in page
+
+
 @pytest.fixture(scope="module")
 def page():
     """The help page of `dima fit`."""

@@ -111,6 +111,9 @@ class Common:
 
 EVERYWHERE = Common()
 
+# Second spellings of flags that are made from settings, so that verbs that train share them.
+_ALIASES = {"learning_rate": "--lr", "patience": "--early-stopping-patience"}
+
 
 def of(declaration: settings.Declaration, *, without: Collection[str] = (), **parameter: Any) -> Any:
     """The type of a dictionary of flags, one for each declared setting; it holds those the user gave.
@@ -121,7 +124,8 @@ def of(declaration: settings.Declaration, *, without: Collection[str] = (), **pa
         **parameter: of `cyclopts.Parameter`, for all of the flags.
     """
     declared = settings.declared(declaration).values()
-    fields = {setting.name: _flag(setting) for setting in declared if setting.name not in without}
+    is_flat = parameter.get("name") == "*"  # below a name of their own, two parts may have the same setting
+    fields = {setting.name: _flag(setting, is_flat) for setting in declared if setting.name not in without}
     made = TypedDict(f"{declaration.__name__}Flags", fields, total=False)  # type: ignore[misc]  # not literal
     return Annotated[made | None, Parameter(**parameter)]
 
@@ -136,7 +140,7 @@ def takes(**flags: Any) -> Callable[[Verb], Verb]:
     return annotated
 
 
-def _flag(setting: settings.Setting) -> Any:
+def _flag(setting: settings.Setting, is_flat: bool) -> Any:
     shown = False if setting.default is None else str(setting.default).strip("()")
     parts = typing.get_args(setting.type)
     reader: Any = whole if int in parts else None
@@ -149,6 +153,7 @@ def _flag(setting: settings.Setting) -> Any:
         choices, reader = None, _whole_or_name
     is_list = any(typing.get_origin(part) is tuple for part in parts)
     flag = Parameter(
+        alias=_ALIASES.get(setting.name) if is_flat else None,
         help=setting.help,
         show_default=shown,
         converter=reader,

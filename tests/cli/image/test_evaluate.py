@@ -23,8 +23,9 @@ def test_figures_are_told_by_both_judges(call, dima, tmp_path):
 def test_sampling_and_judges_are_obeyed(call, dima):
     ran = dima(*call, "--judges", "mnist", "--json")
     other = dima(*call, "--json")
-    fid = [run.json["figures"][1]["value"] for run in (ran, other)]
-    assert fid[0] != fid[1]
+    guided = dima(*call, "--guidance", "2", "--json")
+    fid = [run.json["figures"][1]["value"] for run in (ran, other, guided)]
+    assert len(set(fid)) == 3
 
 
 def test_what_cannot_be_is_refused(call, dima, tmp_path):

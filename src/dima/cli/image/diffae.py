@@ -11,7 +11,7 @@ from dima import settings
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places, same
-from dima.cli.image.flags import CacheDir, Data, OnlyDigit, OutDir
+from dima.cli.image.flags import AutoResume, CacheDir, Data, OnlyDigit, OutDir
 from dima.cli.image.pictures import save_grid, save_rows
 from dima.data import images
 from dima.model import persist
@@ -44,6 +44,7 @@ def fit_diffae(  # noqa: PLR0913 each argument is a flag
     prior_steps: Annotated[Count, Parameter(help="training steps of the prior on the latents")] = 10_000,
     only_digit: OnlyDigit = None,
     cache_dir: CacheDir = None,
+    auto_resume: AutoResume = False,
     outdir: OutDir = None,
     common: Common = EVERYWHERE,
 ) -> None:
@@ -52,7 +53,7 @@ def fit_diffae(  # noqa: PLR0913 each argument is a flag
     Writes into the folder: model (for dima image edit, reconstruct, explain, sample), coder (its encoder
     and denoiser), run (metrics, and what a run that was killed goes on from), samples every 5 epochs,
     conditioned_samples.png and diffusion_autoencoder_demo.png. What is there already is loaded, not
-    trained again; the same command goes on after a kill.
+    trained again; the same command goes on after a kill, and --auto-resume says where there is nothing to.
 
     Examples:
         dima image fit-diffae --data mnist -o digits
@@ -65,6 +66,8 @@ def fit_diffae(  # noqa: PLR0913 each argument is a flag
     kept = places.cache_folder(cache_dir)
     train = images.load(data, "train", only_digit, kept).images
     shown = images.load(data, "test", only_digit, kept).images[:_SHOWN]
+    if auto_resume and not (folder / "run").exists():
+        _log.info("No run to go on with in %s: a new one begins.", folder)
     asked = {"data": data, "prior_steps": prior_steps, **same.declared_of(coder)}
     same.hold(_OWNER, folder, asked, train, made=("model", "coder", "run"))
     with common.bars():

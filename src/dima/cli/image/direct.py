@@ -59,12 +59,11 @@ def make_pairs(  # noqa: PLR0913 each argument is a flag
         output.lines(f"  dima image fit-direct --ddpm-ckpt {ckpt} --data-path {folder} --output-dir direct")
 
 
-@flags.takes(chosen=flags.of(DirectModel, without={"seed", "learning_rate"}, name="*"))
+@flags.takes(chosen=flags.of(DirectModel, without={"seed"}, name="*"))
 def fit_direct(
     *,
     ddpm_ckpt: Annotated[Path, Parameter(help="a model of dima image fit-latent or fit-ddpm, or its folder")],
     data_path: Annotated[Path | None, Parameter(help="pairs of make-pairs, for a model of fit-ddpm")] = None,
-    lr: Annotated[float, Parameter(help="peak step size of AdamW", validator=Number(gt=0))] = 1e-3,
     to: Annotated[Path, _FOLDER] = Path("direct"),
     chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
@@ -81,7 +80,7 @@ def fit_direct(
         dima image fit-direct --ddpm-ckpt teacher --data-path pairs --output-dir direct
         dima image fit-direct --ddpm-ckpt teacher --data-path pairs --epochs 10 --lr 1e-4 --loss pseudo-huber
     """
-    checked = settings.check(_OWNER, DirectModel, (chosen or {}) | {"learning_rate": lr})
+    checked = settings.check(_OWNER, DirectModel, chosen or {})
     folder = targets.folder(to, _OWNER)
     with common.bars():
         if data_path is None:

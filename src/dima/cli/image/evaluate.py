@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, whole
 from dima.cli.image import places
-from dima.cli.image.flags import CacheDir, Data, OnlyDigit
+from dima.cli.image.flags import CacheDir, Data, Guidance, OnlyDigit
 from dima.cli.image.use import Ckpt, open_model
 from dima.data import images
 from dima.figures.report import save_report
@@ -42,6 +42,7 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     page: Annotated[
         Path | None, Parameter(name="--report", help="page (.html) with pictures and figures")
     ] = None,
+    guidance: Guidance = 1.0,
     chosen: flags.Settings = None,
     cache_dir: CacheDir = None,
     common: Common = EVERYWHERE,
@@ -66,6 +67,7 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
             judges=shipped_judges(judges or _JUDGES.get(data, "mnist")),
             labels=both_labels(train, held_out),
             n=n,
+            guidance=guidance,
             **(chosen or {}),
             **common.seeded(),
         )

@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from dima.cli.flags import switch, whole
 
-__all__ = ["AeCkpt", "AutoResume", "CacheDir", "Data", "Device", "OnlyDigit", "OutDir", "Picture"]
+__all__ = ["AeCkpt", "AutoResume", "CacheDir", "Data", "Device", "Guidance", "OnlyDigit", "OutDir", "Picture"]
 
 Data = Annotated[
     str,
@@ -28,6 +28,13 @@ AeCkpt = Annotated[
 ]
 AutoResume = Annotated[bool, switch("go on with the newest run of these settings, if there is one")]
 Device = Annotated[str | None, Parameter(help="cuda, mps or cpu; the first that is there if not given")]
+Guidance = Annotated[
+    float,
+    Parameter(
+        help="above 1: keep to what the prior knows beyond mean and spread; helps a blurry decoder",
+        validator=Number(gte=0),
+    ),
+]
 OutDir = Annotated[
     Path | None,
     Parameter(help="folder of all results; $SCRATCH or $SLURM_TMPDIR, else here, below outputs"),

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places
-from dima.cli.image.flags import AeCkpt, CacheDir, Data, Picture
+from dima.cli.image.flags import AeCkpt, CacheDir, Data, Guidance, Picture
 from dima.cli.image.pictures import save_grid
 from dima.data import images
 from dima.figures import png, scatter
@@ -22,7 +21,6 @@ from dima.scaling import Standardizer
 __all__ = ["latent_map", "open_model", "sample"]
 
 Ckpt = Annotated[Path, Parameter(help="a model of dima image fit-latent, or the folder of a run: its latest")]
-_GUIDANCE = "above 1: keep to what the prior knows beyond mean and spread; helps a blurry decoder"
 _METHOD = Parameter(help="how the latents are laid into the plane", choices=METHODS)
 
 
@@ -42,7 +40,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     ae_ckpt: AeCkpt = None,
     num_images: Annotated[Count, Parameter(help="images to draw")] = 64,
     to: Picture = Path("generated.png"),
-    guidance: Annotated[float, Parameter(help=_GUIDANCE, validator=Number(gte=0))] = 1.0,
+    guidance: Guidance = 1.0,
     chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
