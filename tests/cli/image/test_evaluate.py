@@ -1,6 +1,9 @@
 """`dima image evaluate`: a table of figures beside their floors, as text, as JSON and as a page."""
 
+import numpy as np
 import pytest
+
+from dima.data.images import load
 
 
 @pytest.fixture
@@ -26,6 +29,15 @@ def test_sampling_and_judges_are_obeyed(call, dima):
     guided = dima(*call, "--guidance", "2", "--json")
     fid = [run.json["figures"][1]["value"] for run in (ran, other, guided)]
     assert len(set(fid)) == 3
+
+
+def test_the_table_says_whose_networks_judge(outputs, call, dima, tmp_path):
+    assert "extractor (networks of fashion-mnist)" in dima(*call).out
+    np.save(tmp_path / "mine.npy", load("fashion-mnist-1000").images[:100])
+    mine = ["--data", str(tmp_path / "mine.npy"), "-n", "10"]
+    own = [*call[: call.index("--data")], *mine]
+    assert "extractor (networks of mnist)" in dima(*own).out
+    assert dima(*own, "--json").json["judges"] == "mnist"
 
 
 def test_what_cannot_be_is_refused(call, dima, tmp_path):

@@ -27,7 +27,8 @@ _N = Parameter(
 _PAGE = Parameter(name="--report", help="page (.html) with pictures and figures")
 _JUDGES = {"mnist": "mnist", "fashion-mnist": "fashion-mnist", "fashion-mnist-1000": "fashion-mnist"}
 _BY = Parameter(
-    help="networks that judge; those of the data if not given", choices=sorted(set(_JUDGES.values()))
+    help="networks that judge: those of the data if not given, of mnist where the data have none",
+    choices=sorted(set(_JUDGES.values())),
 )
 
 
@@ -39,9 +40,7 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     judges: Annotated[str | None, _BY] = None,
     only_digit: OnlyDigit = None,
     n: Annotated[int, _N] = 10_000,
-    page: Annotated[
-        Path | None, Parameter(name="--report", help="page (.html) with pictures and figures")
-    ] = None,
+    page: Annotated[Path | None, _PAGE] = None,
     guidance: Guidance = 1.0,
     chosen: flags.Settings = None,
     cache_dir: CacheDir = None,
@@ -58,13 +57,14 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     if page is not None:
         targets.file(page, kinds=(".html",))
     model, kept = open_model(ckpt), places.cache_folder(cache_dir)
+    by = judges or _JUDGES.get(data, "mnist")
     train, held_out = (images.load(data, split, only_digit, kept) for split in ("train", "test"))
     with common.bars():
         figures = evaluate_images(
             model,
             train.images,
             held_out.images,
-            judges=shipped_judges(judges or _JUDGES.get(data, "mnist")),
+            judges=shipped_judges(by),
             labels=both_labels(train, held_out),
             n=n,
             guidance=guidance,
@@ -75,7 +75,10 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
         subject = Subject(f"{ckpt.name} on {data}", held_out.images, held_out.labels, train=train.images)
         save_report(page, image_report(model, figures, subject))
     if common.as_json:
-        output.json({"model": ckpt, "report": page, "figures": [asdict(figure) for figure in figures]})
+        output.json(
+            {"model": ckpt, "report": page, "judges": by, "figures": [asdict(figure) for figure in figures]}
+        )
     elif not common.quiet:
-        output.table(COLUMNS, summary(figures))
+        # Networks of digits see other images through digits: whose they are belongs beside the figures.
+        output.table([*COLUMNS[:-1], f"{COLUMNS[-1]} (networks of {by})"], summary(figures))
         output.lines(*([f"\nReport: {page}"] if page else []))
