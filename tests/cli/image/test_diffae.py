@@ -66,3 +66,11 @@ def test_the_usual_folder_is_named_after_the_data(monkeypatch, dima, tmp_path):
     assert dima(*call).code == dima(*call, "--only-digit", "3").code == 130
     assert "No run to go on with in" in dima(*call, "--auto-resume").err
     assert seen[:2] == ["joint-d16-fashion-mnist-1000", "joint-d16-fashion-mnist-1000-digit3"]
+
+
+@pytest.mark.parametrize(("ratio", "is_told"), [(1.049, True), (1.051, False)])
+def test_a_condition_that_is_hardly_used_is_told(results, diffae, dima, monkeypatch, ratio, is_told):
+    monkeypatch.setattr(verb.DiffusionAutoencoder, "condition_used", lambda self, images: ratio)
+    ran = dima(*diffae, "-o", str(results), "--json")
+    assert (ran.code, ran.json["condition_used"]) == (0, ratio)
+    assert ("The denoiser hardly uses its latents: ratio 1.049, below 1.05." in ran.err) is is_told

@@ -10,6 +10,7 @@ from cli.image.conftest import QUICK
 from dima import load
 from dima.data.images import load as load_images
 from dima.model import persist
+from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.latent_diffusion import LatentDiffusion
 
 QUICKER = ["--batch-size", "400", "--hidden-dim", "8", "--T", "20", *QUICK]
@@ -86,6 +87,47 @@ def test_an_autoencoder_that_cannot_be_moved_is_not_asked_to(dima, tmp_path, ext
         assert ran.code == 0, ran.err
     else:
         assert f"a TransformerAutoencoder, which runs on the CPU in full precision; got {got}." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("extra", "asked"),
+    [
+        ([], ("auto", "float32")),
+        (["--amp"], ("auto", "auto")),
+        (["--amp", "--device", "cpu"], ("cpu", "auto")),
+    ],
+)
+def test_the_autoencoder_encodes_where_and_as_asked(outputs, dima, tmp_path, monkeypatch, extra, asked):
+    seen, to_device = [], ImageAutoencoder.to_device
+    monkeypatch.setattr(
+        ImageAutoencoder, "to_device", lambda self, *given: seen.append(given) or to_device(self, *given)
+    )
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
+    call = ["image", "fit-latent", "--epochs", "1", *ae, *QUICKER, "--outdir", str(tmp_path)]
+    assert dima(*call, *extra).code == 0
+    assert seen == [asked]
+
+
+def test_training_stops_when_the_held_out_rows_are_no_better(outputs, dima, tmp_path):
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
+    call = [
+        "image",
+        "fit-latent",
+        "--epochs",
+        "9",
+        "--lr",
+        "1e-12",
+        *ae,
+        *QUICKER,
+        "--outdir",
+    ]  # learns nothing
+    epochs = []
+    for name, extra in {"whole": [], "stopped": ["--early-stopping-patience", "2"]}.items():
+        assert dima(*call, str(tmp_path / name), *extra).code == 0
+        (metrics,) = (tmp_path / name / "runs").glob("*/metrics.jsonl")
+        epochs.append(metrics.read_text().count("\n"))
+    assert epochs[0] == 9
+    assert epochs[1] < 9
 
 
 @pytest.mark.parametrize(
