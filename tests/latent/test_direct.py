@@ -212,6 +212,9 @@ def test_wrong_settings(exact, wrong, told):
 def test_wrong_teachers():
     with pytest.raises(SettingError, match="teacher must be a fitted DDPM; got ndarray"):
         DirectPrior().fit(independent())
+    conditional = DDPM(20, n_iter=0, **SIZES).fit(independent(), condition=independent()[:, 0] > 0)
+    with pytest.raises(SettingError, match="teacher must be one without condition; got one with a"):
+        DirectPrior().fit(conditional)
     with pytest.raises(NotFittedError, match=r"Call DDPM\.fit first"):
         DirectPrior().fit(DDPM())
     with pytest.raises(SettingError, match="target must be another than eps"):

@@ -57,6 +57,8 @@ def test_weights_of_one_give_the_fitted_model():
 def test_weights_are_checked():
     Z = np.random.default_rng(0).standard_normal((N, D))
     fit = DDPM(**SETTINGS).fit(Z).fit_
+    with pytest.raises(DataError, match="points must be those of the fit"):
+        retrained_losses(fit, Z + 1, Z, np.ones((2, N)))
     with pytest.raises(ShapeError, match=r"weights must have shape \(k, 12\)"):
         retrained_losses(fit, Z, Z, np.ones((2, N + 1)))
     with pytest.raises(DataError, match="weights must be at least 0; got -1"):

@@ -4,7 +4,7 @@ import pytest
 
 from close import assert_close
 from dima import DDPM
-from dima.errors import NumericsError, SettingError, ShapeError
+from dima.errors import DataError, NumericsError, SettingError, ShapeError
 from dima.latent import unrolled
 from dima.latent.unrolled import Unrolled, engine_of, unrolled_scores
 from latent.unrolling import STEPS, D, N, losses_after, small_engine, small_queries
@@ -58,12 +58,30 @@ def test_what_cannot_be_run_again_is_refused():
         unrolled_scores(fit, Z, Z[:, :1])
     rough = DDPM(**SETTINGS | {"eps_root": 1e-34}).fit(Z).fit_
     with pytest.raises(
-        SettingError, match=r"eps_root of the fit must be at least 1e-10; got 1e-34\. Fit with"
+        SettingError, match=r"eps_root of the fit must be at least 1e-10; got 1e-34\. Fit in Python with"
     ):
         unrolled_scores(rough, Z, Z)
     early = DDPM(**SETTINGS, patience=2).fit(Z).fit_
     with pytest.raises(SettingError, match="patience must be None; got 2"):
         engine_of(early, Z)
+
+
+def test_points_of_another_training_are_refused():
+    Z = np.random.default_rng(0).standard_normal((20, D)) + 3
+    fit = DDPM(**SETTINGS).fit(Z).fit_
+    with pytest.raises(DataError, match=r"in their order; got others, .* of the way apart\. Pass the very"):
+        unrolled_scores(fit, Z[::-1], Z[:1])
+    for others in (Z[:19], Z + 0.1, Z * 1.5 - 1.5, np.random.default_rng(1).standard_normal((20, D)) + 3):
+        with pytest.raises(DataError, match=r"points must be those of the fit; got \d+ whose mean is"):
+            engine_of(fit, others)
+    assert engine_of(fit, Z.astype(np.float32)).examples.points.shape == Z.shape
+
+
+def test_a_model_with_a_condition_is_not_trained_again_without_it():
+    Z = np.random.default_rng(0).standard_normal((20, D))
+    fit = DDPM(**SETTINGS).fit(Z, condition=np.arange(20) % 2).fit_
+    with pytest.raises(SettingError, match="must be one without condition; got one with a condition"):
+        engine_of(fit, Z)
 
 
 def test_scores_that_are_not_finite_are_not_handed_out():

@@ -214,7 +214,11 @@ def _refuse_teacher(teacher: Any) -> None:
     if not isinstance(teacher, DDPM):
         got, fix = type(teacher).__name__, "Fit one to the points first."
         raise SettingError(f"DirectPrior: teacher must be a fitted DDPM; got {got}. {fix}")
-    used = check.fitted(teacher).settings
+    fit = check.fitted(teacher)
+    if fit.conditions is not None:
+        rule, fix = "one without condition", "Fit one without."
+        raise SettingError(f"DirectPrior: the teacher must be {rule}; got one with a condition. {fix}")
+    used = fit.settings
     if used["target"] == "eps":
         rule = "another than eps, whose clean estimate divides by next to nothing at the highest level"
         raise SettingError(

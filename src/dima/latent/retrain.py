@@ -40,7 +40,8 @@ def retrained_losses(fit: DDPMFit, points: ArrayLike, queries: ArrayLike, weight
 
     Raises:
         SettingError: as `dima.latent.unrolled.engine_of`.
-        ShapeError, DataError: an array cannot be used, or a weight is negative.
+        ShapeError, DataError: an array cannot be used, the points are not those of the fit, or a weight is
+            negative.
 
     Example:
         >>> from dima import DDPM

@@ -18,9 +18,10 @@ import numpy as np
 
 from dima import check
 from dima.blocks import BLOCK_BYTES, row_blocks, rows_within
-from dima.errors import NumericsError, SettingError
+from dima.errors import DataError, NumericsError, SettingError
 from dima.latent import border, ddpm_fit, objective, train
 from dima.latent.ddpm_fit import DDPMFit
+from dima.latent.denoiser import Parameters
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike
 
@@ -28,6 +29,8 @@ __all__ = ["Unrolled", "engine_of", "query_key", "unrolled_scores"]
 
 _SMOOTH = 1e-10  # below, training is no smooth function of its points
 _QUERY = 2**31 - 1  # a step no training reaches: its draws are those of the queries
+_ROUNDING = 1e-4  # units, and share of the mean, within which moments of equal points differ
+_DRIFT = 0.02  # share of its whole way by which rounding may lead a training astray that is run again
 _STATES = 4  # arrays of the size of the network in a state: itself, its average, two moments
 
 
@@ -35,8 +38,8 @@ def engine_of(fit: DDPMFit, points: ArrayLike) -> train.Engine:
     """The training of a fitted model over again, from its settings and the points (n, d) it was fitted to.
 
     Raises:
-        SettingError: it was fitted with patience, which stops by points that are held out.
-        ShapeError, DataError: the points cannot be used.
+        SettingError: it was fitted with patience, which stops by points that are held out, or to a condition.
+        ShapeError, DataError: the points cannot be used, or have another mean or spread than its own.
 
     Example:
         >>> from dima import DDPM
@@ -48,9 +51,13 @@ def engine_of(fit: DDPMFit, points: ArrayLike) -> train.Engine:
     if fit.settings["patience"] is not None:
         fix = "Fit with patience=None."
         raise SettingError(f"engine_of: patience must be None; got {fit.settings['patience']}. {fix}")
+    if fit.conditions is not None:
+        rule, fix = "one without condition", "Fit without it."
+        raise SettingError(f"engine_of: the model must be {rule}; got one with a condition. {fix}")
     Z = check.array("engine_of", "points", points, ("n", len(fit.scale.center)))
+    _refuse_others(fit.scale, Standardizer.of(Z), len(Z))
     with jax.default_device(border.device(fit.settings["device"])):
-        standard = Standardizer.of(Z).apply(Z, np.float32)
+        standard = fit.scale.apply(Z, np.float32)
         return ddpm_fit.engine_of(fit.settings, ddpm_fit.path_of(fit.settings), standard)
 
 
@@ -133,7 +140,7 @@ def unrolled_scores(fit: DDPMFit, points: ArrayLike, queries: ArrayLike) -> Arra
     Raises:
         SettingError: as `engine_of`, or its training was not smooth: Adam then steps by the sign of small
             gradients, and the derivative tells of nothing.
-        ShapeError, DataError: points or queries cannot be used.
+        ShapeError, DataError: points or queries cannot be used, or the points are not those of the fit.
         NumericsError: a score is not finite.
 
     Example:
@@ -145,12 +152,40 @@ def unrolled_scores(fit: DDPMFit, points: ArrayLike, queries: ArrayLike) -> Arra
     """
     eps_root = fit.settings["eps_root"]
     if eps_root < _SMOOTH:
-        rule, fix = f"at least {_SMOOTH:g}", "Fit with eps_root=1e-8."
+        rule = f"at least {_SMOOTH:g}"
+        fix = (
+            "Fit in Python with eps_root=1e-8: DDPM(eps_root=...), LatentDiffusion(prior={'eps_root': ...})."
+        )
         raise SettingError(f"unrolled_scores: eps_root of the fit must be {rule}; got {eps_root:g}. {fix}")
     asked = check.array("unrolled_scores", "queries", queries, ("q", len(fit.scale.center)))
     engine = engine_of(fit, points)
     with jax.default_device(border.device(fit.settings["device"])):
-        return Unrolled(engine).scores(jnp.asarray(fit.scale.apply(asked, np.float32)))
+        again = Unrolled(engine)
+        _refuse_drift(engine.network, fit.network, again.final.ema)
+        return again.scores(jnp.asarray(fit.scale.apply(asked, np.float32)))
+
+
+def _refuse_others(own: Standardizer, given: Standardizer, n: int) -> None:
+    """Points of another mean or spread than those of the fit."""
+    mean, spread = np.abs(given.center - own.center), np.abs(given.unit - own.unit)
+    if (np.maximum(mean, spread) > _ROUNDING * (own.unit + np.abs(own.center))).any():
+        far = (mean / own.unit).max(), (given.unit / own.unit)[(spread / own.unit).argmax()]
+        got = f"{n} whose mean is {far[0]:.3g} units away and whose spread is {far[1]:.4g} times as large"
+        fix = "Pass all that it was fitted to."
+        raise DataError(f"engine_of: points must be those of the fit; got {got}. {fix}")
+
+
+def _refuse_drift(start: Parameters, own: Parameters, again: Parameters) -> None:
+    """A training that ends elsewhere than that of the fit: it had other points, or another order."""
+    first, fitted, found = (
+        np.concatenate([np.ravel(network[name]) for name in sorted(start)]) for network in (start, own, again)
+    )
+    way, off = np.linalg.norm(fitted - first), np.linalg.norm(found - fitted)
+    if off > _DRIFT * way:
+        rule = "those the model was fitted to, in their order"
+        got = f"others, whose training ends {off / max(way, np.finfo(np.float32).tiny):.3g} of the way apart"
+        fix = "Pass the very points of the fit."
+        raise DataError(f"unrolled_scores: points must be {rule}; got {got}. {fix}")
 
 
 def _segment(n_steps: int) -> int:

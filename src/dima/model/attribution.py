@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from dima import check
-from dima.errors import SettingError
+from dima.errors import DataError, SettingError
 from dima.explain.influence.cosine import similarity
 from dima.explain.influence.lds import LDS, half_subsets, lds, noise_ceiling
 from dima.explain.influence.posterior import noised_responsibilities
 from dima.explain.influence.trak import gradient_features, trak
 from dima.latent.ddpm import DDPM
+from dima.latent.direct import DirectPrior
 from dima.latent.retrain import retrained_losses
 from dima.latent.unrolled import unrolled_scores
 from dima.model.latent_diffusion import LatentDiffusion
@@ -31,6 +32,7 @@ _LEVELS = np.linspace(2.0, -1.0, 7)  # lambda = log(alpha / sigma) of the respon
 _DRAWS = 4
 _GRADIENT_LEVELS = 32  # noise levels of plain products of gradients
 _SIDE = 32  # of the two-sided projection of a layer's gradient
+_ROUNDING = 1e-3  # units by which the same point may differ, encoded twice
 _SEEDS = 2  # runs of each subset: how well two agree is what the best score could reach
 
 Score = Callable[[DDPM, Array, Array, int], Array]  # (prior, training latents, latents of queries, seed)
@@ -114,14 +116,14 @@ def influence(
 
     Args:
         prior: fitted to `Z`.
-        Z: training latents, as the prior took them.
+        Z: training latents, as the prior took them: all of them for "unrolled", all or some for the others.
         queries: latents of generated or given points.
         method: a name in `METHODS`.
         seed: of what a method draws.
 
     Raises:
         SettingError: there is no such method.
-        ShapeError, DataError: latents that cannot be used.
+        ShapeError, DataError: latents that cannot be used, or that the prior was not fitted to.
 
     Example:
         >>> Z = np.random.default_rng(0).standard_normal((60, 2))
@@ -134,6 +136,7 @@ def influence(
     d = len(check.fitted(prior).scale.center)
     known = check.array("influence", "Z", Z, ("n", d))
     asked = check.array("influence", "queries", queries, ("q", d))
+    _refuse_others(prior, known)
     return METHODS[method](prior, known, asked, seed)
 
 
@@ -152,6 +155,8 @@ def attribute(
         ShapeError, DataError: images that cannot be used.
     """
     prior = check.fitted(model).prior
+    if isinstance(prior, DirectPrior):
+        prior = prior.teacher_  # it learnt from the images, the one step only from it
     if not isinstance(prior, DDPM):
         got, fix = type(prior).__name__, "Fit with prior='ddpm'."
         raise SettingError(f"attribute: the model must have a DDPM as its prior; got {got}. {fix}")
@@ -206,6 +211,18 @@ def measure(
         for method in track(methods, len(methods), "scores")
     }
     return Measured(found, noise_ceiling(losses[0], losses[1], averaged=_SEEDS), mean, masks)
+
+
+def _refuse_others(prior: DDPM, Z: Array) -> None:
+    """Latents outside the range of those that the prior was fitted to; it keeps no more of them."""
+    fit = check.fitted(prior)
+    if fit.reach is None:  # saved by an older version
+        return
+    standard = fit.scale.apply(Z)
+    beyond = np.maximum(fit.reach[0] - standard, standard - fit.reach[1]).max(axis=1)
+    if outside := int((beyond > _ROUNDING).sum()):
+        rule, fix = "latents that the prior was fitted to", "Pass the data of its training."
+        raise DataError(f"influence: Z must be {rule}; got {outside} of {len(Z)} outside their range. {fix}")
 
 
 def _seeded(fit: Any, run: int) -> Any:

@@ -29,19 +29,12 @@ def test_a_picture_and_a_table_tell_the_training_images_of_samples(ckpt, tmp_pat
 
 
 def test_a_training_image_is_found_for_itself(ckpt, tmp_path, dima):
-    asked = [
-        "--ckpt",
-        ckpt,
-        "--data",
-        "fashion-mnist-1000",
-        "--images",
-        "fashion-mnist-1000",
-        "--n-train",
-        "50",
-    ]
-    ran = dima("image", "attribute", *asked, "--samples", "2", "-k", "1", "-o", str(tmp_path))
-    assert ran.code == 0
-    assert "2 images, by posterior" in ran.out
+    np.save(tmp_path / "mine.npy", load("fashion-mnist-1000").images[[7, 3]])
+    asked = ["--data", "fashion-mnist-1000", "--images", str(tmp_path / "mine.npy"), "--n-train", "50"]
+    ran = dima("image", "attribute", "--ckpt", ckpt, *asked, "-k", "1", "-o", str(tmp_path), "--json")
+    assert (ran.code, json.loads(ran.out)["ids"]) == (0, [[7], [3]])
+    told = dima("image", "attribute", "--ckpt", ckpt, *asked, "-o", str(tmp_path))
+    assert "2 images, by posterior" in told.out
 
 
 def test_training_images_of_your_own_are_told_by_their_place_in_the_file(ckpt, tmp_path, dima):
@@ -73,3 +66,6 @@ def test_what_is_not_there_is_one_sentence(ckpt, tmp_path, dima):
     many = ["--data", "fashion-mnist-1000", "--n-train", "5", "--top", "6", "-o", str(tmp_path)]
     ran = dima("image", "attribute", "--ckpt", ckpt, *many)
     assert (ran.code, ran.err) == (2, "attribute: k must be in 1..5; got 6.\n")
+    ran = dima("image", "attribute", "--ckpt", ckpt, "--method", "unrolled", *many[:4])
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "--n-train must be all for unrolled; got 5. Leave it out" in ran.err

@@ -16,6 +16,7 @@ from dima.cli.image.flags import CacheDir, Data
 from dima.cli.image.pictures import save_rows
 from dima.cli.image.use import Ckpt, open_model
 from dima.data import images as image_sets
+from dima.errors import SettingError
 from dima.files import replace_file
 from dima.latent.ddpm import DDPM
 from dima.model.attribution import METHODS, attribute, measure
@@ -51,6 +52,9 @@ def attribute_images(  # noqa: PLR0913 each argument is a flag
         dima image attribute --ckpt outputs/checkpoints/RUN/latest --samples 8 -o attribution
         dima image attribute --ckpt MODEL --images mine.npy --method unrolled --top 5
     """
+    if n_train is not None and method == "unrolled":
+        fix = "Leave it out, or choose another method."
+        raise SettingError(f"{_OWNER}: --n-train must be all for unrolled; got {n_train}. {fix}")
     folder = targets.folder(to, _OWNER)
     model = open_model(ckpt)
     kept = places.cache_folder(cache_dir)
