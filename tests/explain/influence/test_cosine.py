@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from close import assert_close
-from dima.errors import DataError, DataTypeError, SettingError, ShapeError
-from dima.explain.influence.cosine import nearest, similarity
+from dima.errors import DataError, DataTypeError, ShapeError
+from dima.explain.influence.cosine import similarity
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.standard_normal((4, 6))
@@ -26,22 +26,12 @@ def test_similarities_are_those_of_scikit_learn():
 
 
 @pytest.mark.usefixtures("block")
-@pytest.mark.parametrize("k", [1, 5, 50])
-def test_nearest_are_the_highest_in_order(k):
-    found = nearest(FEATURES, REFERENCE, k)
-    order = np.argsort(-WANTED, axis=1)[:, :k]
-    assert_close(found.ids, order)
-    assert_close(found.values, np.take_along_axis(WANTED, order, axis=1), atol=1e-14)
-
-
-@pytest.mark.usefixtures("block")
 def test_a_memory_map_is_read_in_place(tmp_path):
     np.save(tmp_path / "reference.npy", REFERENCE.astype(np.float32))
     mapped = np.load(tmp_path / "reference.npy", mmap_mode="r")
     found = similarity(FEATURES.astype(np.float32), mapped)
     assert found.dtype == np.float32
     assert_close(found, WANTED, atol=1e-6)
-    assert_close(nearest(FEATURES, mapped, 3).ids, np.argsort(-WANTED, axis=1)[:, :3])
 
 
 def test_whole_numbers_are_understood():
@@ -66,9 +56,6 @@ def test_refusals():
     with pytest.raises(ShapeError, match="features must have shape"):
         similarity(FEATURES[0], REFERENCE)
     with pytest.raises(DataError, match=r"reference\[0:50\] must be finite"):
-        nearest(FEATURES, np.where(REFERENCE > 20.0, np.nan, REFERENCE), 2)
+        similarity(FEATURES, np.where(REFERENCE > 20.0, np.nan, REFERENCE))
     with pytest.raises(DataTypeError, match="real numbers"):
         similarity(FEATURES, REFERENCE.astype(complex))
-    for k in (0, 51):
-        with pytest.raises(SettingError, match="k must be from 1 to 50"):
-            nearest(FEATURES, REFERENCE, k)

@@ -80,15 +80,14 @@ def noised_responsibilities(
     owner = "noised_responsibilities"
     asked = check.array(owner, "X", X, ("q", "D"))
     signal, noise = _levels(owner, alpha, sigma, None)
-    known = _known(owner, reference, asked.shape[1])
     if draws < 1:
         raise SettingError(f"{owner}: draws must be at least 1; got {draws}. Raise it.")
-    random = np.random.default_rng(seed)
-    total = np.zeros((len(asked), len(known)))
-    for a, s in zip(signal, noise, strict=True):
-        for added in random.standard_normal((draws, asked.shape[1])):
-            total += _shares(owner, a * asked + s * added, known, a, s)
-    return total / (len(signal) * draws)
+    total: Float64 = np.zeros(())
+    drawn = np.random.default_rng(seed).standard_normal((len(signal), draws, asked.shape[1]))
+    a, s = signal[:, None, None], noise[:, None, None]
+    for i in range(draws):
+        total = total + responsibilities(a * asked + s * drawn[:, i, None], reference, signal, noise)
+    return total / draws
 
 
 def _levels(owner: str, alpha: ArrayLike, sigma: ArrayLike, count: int | None) -> tuple[Float64, Float64]:
