@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from dima.data.images import load as load_images
-from dima.errors import DataError, SettingError, ShapeError
+from dima.errors import DataError, MemoryBudgetError, SettingError, ShapeError
 from dima.latent.ddpm import DDPM
 from dima.latent.retrain import retrained_losses
 from dima.model.attribution import METHODS, attribute, influence, measure
@@ -94,3 +94,5 @@ def test_what_cannot_be_told_is_refused(model, clusters):
         attribute(LatentDiffusion(PCA(3), prior=None).fit(IMAGES), IMAGES, IMAGES[:1])
     with pytest.raises(SettingError, match=r"methods must be of .*; got shapley"):
         measure(prior, clusters, clusters, ["shapley"])
+    with pytest.raises(MemoryBudgetError, match=r"subsets of 60 points must fit into .*\. Lower --subsets"):
+        measure(prior, clusters, clusters, subsets=10**12)

@@ -21,6 +21,7 @@ from dima.latent.ddpm import DDPM
 from dima.latent.direct import DirectPrior
 from dima.latent.retrain import retrained_losses
 from dima.latent.unrolled import unrolled_scores
+from dima.memory import refuse_beyond
 from dima.model.latent_diffusion import LatentDiffusion
 from dima.noise.schedule import signal_and_noise
 from dima.progress import track
@@ -33,6 +34,7 @@ _DRAWS = 4
 _GRADIENT_LEVELS = 32  # noise levels of plain products of gradients
 _SIDE = 32  # of the two-sided projection of a layer's gradient
 _ROUNDING = 1e-3  # units by which the same point may differ, encoded twice
+_BYTES = 1 + 8 + 4 + 8  # of a point in a subset: its mask, weights in float64 and 32, what is scored
 _SEEDS = 2  # runs of each subset: how well two agree is what the best score could reach
 
 Score = Callable[[DDPM, Array, Array, int], Array]  # (prior, training latents, latents of queries, seed)
@@ -192,11 +194,14 @@ def measure(
     Raises:
         SettingError: there is no such method.
         ShapeError, DataError: latents that cannot be used.
+        MemoryBudgetError: so many subsets would not fit into memory.
     """
     unknown = [method for method in methods if method not in METHODS]
     if unknown:
         raise SettingError(f"measure: methods must be of {', '.join(METHODS)}; got {', '.join(unknown)}.")
     known, asked = np.asarray(Z), np.asarray(queries)
+    wanted = _BYTES * subsets * len(known)
+    refuse_beyond("measure", f"{subsets} subsets of {len(known)} points", wanted, "Lower --subsets.")
     masks = half_subsets(len(known), subsets, seed)
     fit = check.fitted(prior)
     # Not the prior's own seed: a method may know its luck, and the ceiling is for the luck of others.

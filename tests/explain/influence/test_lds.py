@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from close import assert_close
-from dima.errors import DataError, SettingError, ShapeError
+from dima.errors import DataError, MemoryBudgetError, SettingError, ShapeError
 from dima.explain.influence.lds import half_subsets, lds, noise_ceiling, removal
 
 RANDOM = np.random.default_rng(0)
@@ -138,6 +138,8 @@ def test_other_refusals():
         half_subsets(1, 3)
     with pytest.raises(SettingError, match="k must be at least 1"):
         half_subsets(5, 0)
+    with pytest.raises(MemoryBudgetError, match=r"subsets of 1000 points must fit into .*\. Lower --subsets"):
+        half_subsets(1000, 10**12)
     with pytest.raises(ShapeError, match="losses_b"):
         noise_ceiling(NOISY, NOISY[:, 1:])
     with pytest.raises(SettingError, match="averaged must be at least 1"):

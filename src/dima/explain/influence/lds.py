@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from dima import check
 from dima.blocks import row_blocks, rows_within
 from dima.errors import DataError, SettingError
+from dima.memory import refuse_beyond
 from dima.typing import Array, ArrayLike, Float64
 
 __all__ = ["LDS", "Removal", "half_subsets", "lds", "noise_ceiling", "removal"]
@@ -61,6 +62,7 @@ def half_subsets(n: int, k: int, seed: int = 0) -> Array:
 
     Raises:
         SettingError: n is below 2, or k below 1.
+        MemoryBudgetError: so many masks would not fit into memory.
 
     Example:
         >>> half_subsets(6, 4).sum(axis=1)
@@ -69,6 +71,8 @@ def half_subsets(n: int, k: int, seed: int = 0) -> Array:
     for name, value, least in (("n", n, 2), ("k", k, 1)):
         if value < least:
             raise SettingError(f"half_subsets: {name} must be at least {least}; got {value}. Raise it.")
+    # What is drawn, and the copy that is permuted.
+    refuse_beyond("half_subsets", f"{k} subsets of {n} points", 2 * k * n, "Lower --subsets.")
     first_half = np.arange(n) < n // 2
     return np.random.default_rng(seed).permuted(np.broadcast_to(first_half, (k, n)), axis=1)
 
