@@ -67,8 +67,14 @@ def latents(n, q):
 def double(engine):
     """The same training in float64; the draws stay those of float32."""
     network = {name: jnp.asarray(value, "float64") for name, value in engine.network.items()}
-    wide = {name: jnp.asarray(getattr(engine, name), "float64") for name in ("data", "held_out", "levels")}
-    return dataclasses.replace(engine, network=network, **wide)
+
+    def widened(examples):
+        points, levels = (jnp.asarray(values, "float64") for values in (examples.points, examples.levels))
+        return examples._replace(points=points, levels=levels)
+
+    return dataclasses.replace(
+        engine, network=network, examples=widened(engine.examples), held_out=widened(engine.held_out)
+    )
 
 
 def removed_sets(scores, size, count):

@@ -186,9 +186,10 @@ def main():
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     sets = images.load("mnist", "train"), images.load("mnist", "test")
+    models = asked.models / "quick" if asked.quick else asked.models  # a full run must not read these
     for route in asked.routes:
         sizes = QUICK if asked.quick else FULL
-        ROUTES[route](asked.models, sets, shipped_judges("mnist"), sizes, asked.seed)
+        ROUTES[route](models, sets, shipped_judges("mnist"), sizes, asked.seed)
 
 
 if __name__ == "__main__":
