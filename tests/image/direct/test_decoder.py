@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from dima.errors import SettingError, ShapeError
-from dima.image import DiffusionModel, DirectDiffusion
+from dima.errors import DataError, SettingError, ShapeError
+from dima.image import DiffusionModel, DirectDiffusion, pixel
 from dima.image.hooks import Swap
 
 
@@ -37,6 +37,29 @@ def test_two_passes_are_a_step_and_one_from_the_middle(teacher, model):
     level = torch.log(torch.tensor([alpha / sigma])).expand(3)
     wanted = alpha * state - sigma * teacher.unet(state, level)
     torch.testing.assert_close(model(NOISE, steps=2), teacher.pixels(wanted), atol=1e-5, rtol=1e-4)
+
+
+def test_hooks_of_the_second_pass_know_the_rows_of_their_block(model, monkeypatch):
+    strength = torch.tensor([0.5, 1.0, 2.0])[:, None, None, None]
+    with model.hooks({"mid": lambda features, context: features * strength[context.rows]}):
+        whole = model(NOISE, steps=2)
+        monkeypatch.setattr(pixel, "_ROWS", 2)
+        torch.testing.assert_close(model(NOISE, steps=2), whole)
+
+
+def test_noise_is_taken_as_the_network_takes_it(model):
+    plain = model(NOISE)
+    assert torch.equal(model(NOISE.double()), plain)
+    assert model(NOISE[:0], steps=2).shape == (0, 1, 8, 8)
+    with pytest.raises(DataError, match="noise must be finite; got NaN or infinity"):
+        model(NOISE * torch.nan)
+    with pytest.raises(SettingError, match="hook_fn must be a function features -> features; got int"):
+        model(NOISE, hook_fn=3)
+
+
+def test_the_teacher_it_is_made_of_still_learns(teacher, model):
+    assert all(p.requires_grad for p in teacher.parameters())
+    assert not any(p.requires_grad for p in model.encoder.parameters())
 
 
 def test_only_the_decoder_learns(model):

@@ -7,14 +7,16 @@ At first it is the denoiser's own answer at that level. Source: Luhman and Luhma
 """
 
 import copy
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the name everybody knows
 from torch import Tensor, nn
 
-from dima.errors import SettingError
+from dima.errors import DataError, SettingError
 from dima.image import checked, pixel
 from dima.image.denoiser import Denoiser
 from dima.image.hooks.tape import Hook, Tape, hooked, leave
@@ -24,6 +26,8 @@ from dima.noise import target as targets
 from dima.noise.solver import build
 
 __all__ = ["DirectDecoder", "DirectDiffusion", "DirectEncoder"]
+
+_MIDDLE = (0.8, 0.6)
 
 
 class DirectEncoder(nn.Module):
@@ -38,7 +42,7 @@ class DirectEncoder(nn.Module):
 
     def __init__(self, unet: UNet, log_snr: float) -> None:
         super().__init__()
-        self.unet = unet.requires_grad_(False)
+        self.unet = copy.deepcopy(unet).requires_grad_(False)  # the teacher itself may learn on
         self.register_buffer("log_snr", torch.tensor(log_snr))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -104,6 +108,8 @@ class DirectDiffusion(PixelUnits):
     Args:
         teacher: the denoiser it is distilled from.
         bottleneck_blocks: residual blocks of the decoder before its way up.
+
+    Attributes:
         middle: level (alpha, sigma) of the second pass, at which the teacher looks once more.
 
     Example:
@@ -116,9 +122,7 @@ class DirectDiffusion(PixelUnits):
         torch.Size([2, 128, 7, 7])
     """
 
-    def __init__(
-        self, teacher: Denoiser, bottleneck_blocks: int = 2, middle: tuple[float, float] = (0.8, 0.6)
-    ) -> None:
+    def __init__(self, teacher: Denoiser, bottleneck_blocks: int = 2) -> None:
         if teacher.latent_dim:
             fix = "Pass one of dima image fit-ddpm."
             rule, got = "a model without condition", f"latents of {teacher.latent_dim}"
@@ -126,7 +130,7 @@ class DirectDiffusion(PixelUnits):
         super().__init__()
         self.pixel_mean, self.pixel_spread = teacher.pixel_mean.clone(), teacher.pixel_spread.clone()
         self.image_shape = teacher.image_shape
-        path, self.middle = teacher.path, middle
+        path, self.middle = teacher.path, _MIDDLE
         self.level = float(path.alpha[-1]), float(path.sigma[-1])
         self.encoder = DirectEncoder(teacher.unet, float(path.log_snr[-1]))
         self.decoder = DirectDecoder(self.encoder, bottleneck_blocks)
@@ -144,14 +148,19 @@ class DirectDiffusion(PixelUnits):
 
         Raises:
             ShapeError: noise of another size.
-            SettingError: steps is neither 1 nor 2.
+            DataError: noise that is not finite.
+            SettingError: steps is neither 1 nor 2, or hook_fn is no function.
         """
-        checked.shaped("DirectDiffusion", "noise", noise, self.image_shape)
+        noise = checked.shaped("DirectDiffusion", "noise", noise, self.image_shape).to(self.pixel_mean)
+        if not torch.isfinite(noise).all():
+            raise DataError("DirectDiffusion: noise must be finite; got NaN or infinity. Draw it anew.")
         if steps not in (1, 2):
             raise SettingError(f"DirectDiffusion: steps must be 1 or 2; got {steps}.")
         if hook_fn is not None:
-            with self.hooks({"mid": lambda features, context: hook_fn(features)}):
+            with self.hooks({"mid": _short(hook_fn)}):
                 return self(noise, steps=steps)
+        if not len(noise):
+            return noise  # layers cannot do with no rows
         clean = self.standard_images(noise)
         return self.pixels(clean if steps == 1 else self._again(clean, noise))
 
@@ -200,10 +209,21 @@ class DirectDiffusion(PixelUnits):
         alpha, sigma = self.middle
         table = build("ddim", [alpha, 1.0], [sigma, 0.0])
 
-        def network(x: Tensor, level: Tensor) -> Tensor:
+        def network(rows: slice, x: Tensor, level: Tensor) -> Tensor:
             if self.tape is not None:
-                self.tape.begin(level)
+                self.tape.begin(level, rows)
             answer: Tensor = self.encoder.unet(x, level)
             return answer
 
-        return pixel.solve(table, lambda rows: pixel.denoiser(network), alpha * clean + sigma * noise)
+        def denoiser_of(rows: slice) -> Any:
+            return pixel.denoiser(functools.partial(network, rows))
+
+        return pixel.solve(table, denoiser_of, alpha * clean + sigma * noise)
+
+
+def _short(function: Any) -> Hook:
+    """The hook of a function that asks for no context."""
+    if not callable(function):
+        rule, got = "a function features -> features", type(function).__name__
+        raise SettingError(f"DirectDiffusion: hook_fn must be {rule}; got {got}. Pass one.")
+    return lambda features, context: function(features)
