@@ -1,10 +1,15 @@
 """Direct models as estimators: what can be learnt from pairs, and what cannot."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
+import torch
 
 from dima.data.images import load as load_images
 from dima.errors import ArtifactError, NotFittedError, SettingError, ShapeError
+from dima.image.train import Engine
 from dima.model.direct import DirectModel, pairs_of
 from dima.model.persist import load, save
 from dima.model.pixel_diffusion import PixelDiffusion
@@ -33,8 +38,11 @@ def fitted(teacher, pairs):
     return DirectModel(**QUICK).fit(teacher, pairs)
 
 
-def test_pairs_are_what_the_teacher_samples(teacher, pairs):
-    np.testing.assert_allclose(pairs.images()[:3], teacher.sample(3, steps=4), atol=1 / 255 + 1e-5)
+def test_pairs_are_what_the_teacher_makes_of_noise_that_no_sample_has(teacher, pairs):
+    noise = pairs.noise(slice(3))
+    wanted = teacher.fit_.model().decode(None, noise, steps=4, solver="dpmpp_2m").numpy()
+    np.testing.assert_allclose(pairs.images()[:3], wanted, atol=1 / 255 + 1e-5)
+    assert np.abs(teacher.sample(3, steps=4) - wanted).max() > 0.05
 
 
 def test_it_explains_held_out_images_better_than_one_step_of_the_teacher(fitted, teacher, pairs):
@@ -71,20 +79,34 @@ def test_saved_and_opened_it_is_the_same(fitted, tmp_path):
     assert opened.get_params() == fitted.get_params()
 
 
-def test_a_run_goes_on_to_the_same_numbers(teacher, pairs, tmp_path):
-    class KilledError(Exception):
-        pass
+@pytest.mark.parametrize("method", ["decoder", "reflow"])
+def test_a_run_goes_on_to_the_same_numbers(teacher, pairs, folder, tmp_path, monkeypatch, method):
+    quick = {"method": method, "epochs": 2, "batch_size": 256}
+    whole, steps = DirectModel(**quick).fit(teacher, pairs), Engine.steps
 
-    def kill(model, epoch):
-        if epoch == 2:
-            raise KilledError
+    def stopped(self, state):
+        for count, pair in enumerate(steps(self, state), start=1):
+            if count == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield pair
 
-    quick = {"epochs": 3, "batch_size": 256}
-    whole = DirectModel(**quick).fit(teacher, pairs)
-    with pytest.raises(KilledError):
-        DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path / "run", watch=kill)
-    again = DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "steps", stopped)
+        with pytest.raises(SystemExit):
+            DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path)
+    assert list(tmp_path.glob("*checkpoint*"))
+    others = pairs_of(teacher, 512, folder / "others", steps=4, seed=1)
+    with pytest.raises(SettingError, match="got others: "):
+        DirectModel(**quick).fit(teacher, others, checkpoint=tmp_path)
+    again = DirectModel(**quick).fit(teacher, pairs, checkpoint=tmp_path)
     np.testing.assert_array_equal(again.sample(2), whole.sample(2))
+    np.testing.assert_array_equal(again.losses_, whole.losses_)
+
+
+def test_opening_the_network_draws_nothing_from_torch(fitted):
+    before = torch.get_rng_state()
+    fitted.network()
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_what_does_not_fit_is_refused(fitted, teacher, pairs):

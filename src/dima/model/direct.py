@@ -15,7 +15,15 @@ from dima.image import device as devices
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.distil import DirectFit, fit_direct
 from dima.image.direct.methods import LOSSES, METHODS
-from dima.image.direct.pairs import Pairs, PairsPlan, make_pairs, network_identity, open_pairs
+from dima.image.direct.pairs import (
+    NOISE_ROW,
+    Pairs,
+    PairsPlan,
+    make_pairs,
+    network_identity,
+    open_pairs,
+    walker,
+)
 from dima.model.pixel_autoencoder import BatchSize, Device, EmaDecay, Epochs, Precision, Seed
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise import sampling
@@ -126,7 +134,9 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         return fit.decode(given, checked["steps"])
 
     def sample(self, n: sampling.Count, steps: Passes = 1, seed: sampling.Seed = 0) -> Float32:
-        """`n` images (n, c, h, w), of the noise from which the teacher with that seed walks.
+        """`n` images (n, c, h, w), of the noise from which samples of the teacher with that seed start.
+
+        It is other noise than that of pairs, so that nothing drawn was learnt from.
 
         Raises:
             NotFittedError: before `fit`.
@@ -200,17 +210,17 @@ def pairs_of(  # noqa: PLR0913 what pairs depend on
     """
     fit = check.fitted(_teacher("pairs", teacher))
     asked = {"n": n, "seed": seed, "steps": steps, "solver": solver}
-    settings.check("pairs", PixelDiffusion.sample, asked)
+    checked = settings.check("pairs", PixelDiffusion.sample, asked)
     model = fit.model()
-    fresh = sampling.table(model.path, solver=solver, steps=steps).C.any()
-    made_by = network_identity(fit.network)
-    plan = PairsPlan(n, seed, solver, steps, not fresh, made_by, fit.image_shape)
-
-    def walk(noise: Any, first: int) -> Any:
-        # Fresh noise on the way belongs to the number of the pair.
-        return model.decode(None, noise, steps=steps, solver=solver, seed=seed + first)
-
-    return make_pairs(walk, folder, plan, batch_size)
+    table = sampling.table(model.path, solver=checked["solver"], steps=checked["steps"])
+    plan = PairsPlan(
+        **checked,
+        is_deterministic=not table.C.any(),
+        teacher=network_identity(fit.network),
+        image_shape=fit.image_shape,
+        noise_row=NOISE_ROW,
+    )
+    return make_pairs(walker(model, table, plan.seed), folder, plan, batch_size)
 
 
 def _teacher(owner: str, given: Any) -> PixelDiffusion:

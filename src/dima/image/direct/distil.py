@@ -44,6 +44,7 @@ class DirectFit:
         network: parameters of encoder and (averaged, EMA) decoder and the units of pixels, by name.
         losses: (records, 2) training steps done and mean loss since the record before.
         r2: share of the variance of held-out images that follows from their noise, at most 1.
+        teacher_identity: what tells the teacher's network from others; None in older saves.
     """
 
     settings: dict[str, Any]
@@ -52,6 +53,7 @@ class DirectFit:
     network: Arrays
     losses: Float64
     r2: float
+    teacher_identity: str | None = None
 
     def __post_init__(self) -> None:
         """Read the shape back as it was, JSON knows no tuples."""
@@ -59,8 +61,9 @@ class DirectFit:
 
     def model(self) -> DirectDiffusion:
         """The network, on its device."""
-        blank = DiffusionFit(self.teacher, self.image_shape, {}, self.losses).blank()
-        made = DirectDiffusion(blank, _blocks(self.settings))
+        with torch.random.fork_rng(devices=[]):  # what is drawn at first is replaced
+            blank = DiffusionFit(self.teacher, self.image_shape, {}, self.losses).blank()
+            made = DirectDiffusion(blank, _blocks(self.settings))
         from_named(made, self.network)
         place = devices.place(self.settings["device"])
         return made.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch says nothing
@@ -105,7 +108,8 @@ def fit_direct(
 
     def fit_of(state: State, history: Float64) -> DirectFit:
         network = named(method.direct(state.average))
-        fit = DirectFit(settings_used, teacher.settings, teacher.image_shape, network, history, 0.0)
+        own = settings_used, teacher.settings, teacher.image_shape, network, history
+        fit = DirectFit(*own, r2=0.0, teacher_identity=pairs.plan.teacher)
         wanted, found = (x.reshape(len(x), -1) for x in (apart[1], fit.decode(apart[0].numpy(), 1)))
         lost = error_over_variance(wanted, found, mean)
         return dataclasses.replace(fit, r2=1 - lost)

@@ -18,10 +18,16 @@ from dima.blocks import row_blocks
 from dima.errors import ArtifactError, SettingError
 from dima.files import replace_file
 from dima.image import pixel
+from dima.image.denoiser import Denoiser
+from dima.image.walk import walk as walk_table
+from dima.noise.solver import SolverTable
 from dima.progress import track
 from dima.typing import Array, Arrays, Float32
 
-__all__ = ["Pairs", "PairsPlan", "make_pairs", "network_identity", "open_pairs"]
+__all__ = ["NOISE_ROW", "Pairs", "PairsPlan", "make_pairs", "network_identity", "open_pairs", "walker"]
+
+# No sample starts from this draw, and no walk adds it: what is drawn later was never learnt from.
+NOISE_ROW = -1
 
 _OWNER = "pairs"
 _BLOCK = 1000  # pairs of a file
@@ -39,6 +45,8 @@ class PairsPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         is_deterministic: whether an image follows from its noise alone.
         teacher: which network makes them, by `network_identity`.
         image_shape: (c, h, w).
+        noise_row: which draw of a number their noise is: one of their own, or, in folders of older
+            versions, that from which samples of the same seed start.
     """
 
     n: int
@@ -48,6 +56,7 @@ class PairsPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_deterministic: bool
     teacher: str
     image_shape: tuple[int, int, int]
+    noise_row: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +73,8 @@ class Pairs:
 
     def noise(self, rows: slice) -> Tensor:
         """Noise (b, c, h, w) of those pairs."""
-        return pixel.noise_of(self.plan.seed, range(*rows.indices(self.plan.n)), self.plan.image_shape)
+        plan = self.plan
+        return pixel.noise_of(plan.seed, range(*rows.indices(plan.n)), plan.image_shape, plan.noise_row)
 
     def images(self) -> Float32:
         """All images (n, c, h, w) in [-1, 1].
@@ -76,8 +86,12 @@ class Pairs:
         return (np.concatenate(blocks).astype(np.float32) / 127.5) - 1
 
     def is_there(self, rows: slice) -> bool:
-        """Whether the file of a block is written."""
-        return self.place(rows).exists()
+        """Whether the file of a block is written, and can be read."""
+        try:
+            self._block(rows)
+        except ArtifactError:
+            return False
+        return True
 
     def place(self, rows: slice) -> Path:
         """The file of a block."""
@@ -87,9 +101,11 @@ class Pairs:
         place, wanted = self.place(rows), (rows.stop - rows.start, *self.plan.image_shape)
         fix = "Make the pairs again: the same command fills in what is missing."
         try:
-            block: Array = np.load(place, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            raise ArtifactError(f"{_OWNER}: {place} must hold images; got none. {fix}") from None
+            with place.open("rb") as stream:
+                block: Array = np.lib.format.read_array(stream, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as fault:
+            got = "none" if isinstance(fault, FileNotFoundError) else "a damaged file"
+            raise ArtifactError(f"{_OWNER}: {place} must hold images; got {got}. {fix}") from None
         if block.shape != wanted or block.dtype != np.uint8:
             got = f"{block.dtype} {block.shape}"
             raise ArtifactError(f"{_OWNER}: {place} must be uint8 {wanted}; got {got}. {fix}")
@@ -99,7 +115,7 @@ class Pairs:
 def make_pairs(
     walk: Callable[[Tensor, int], Tensor], folder: str | Path, plan: PairsPlan, batch_size: int = 100
 ) -> Pairs:
-    """Make the pairs of a folder; blocks that are there already stay.
+    """Make the pairs of a folder; blocks that are there already, and can be read, stay.
 
     Args:
         walk: noise (b, c, h, w) and the number of its first row -> images (b, c, h, w) in [-1, 1].
@@ -108,11 +124,14 @@ def make_pairs(
         batch_size: pairs walked at a time.
 
     Raises:
-        SettingError: the folder holds pairs of another teacher, solver, seed or number.
+        SettingError: the folder holds pairs of another teacher, solver, seed or number, or a number is too
+            small.
         ArtifactError: the folder holds something else, or the disk refused.
     """
-    pairs = Pairs(Path(folder), plan)
-    _claim(pairs)
+    for name, value, least in (("n", plan.n, 2), ("batch_size", batch_size, 1)):
+        if value < least:
+            raise SettingError(f"{_OWNER}: {name} must be at least {least}; got {value}. Raise it.")
+    pairs = Pairs(Path(folder), _claimed(Path(folder), plan))
     todo = [rows for rows in row_blocks(plan.n, _BLOCK) if not pairs.is_there(rows)]
     for rows in track(todo, len(todo), f"pairs, {_BLOCK} a step"):
         made = [
@@ -122,6 +141,23 @@ def make_pairs(
         levels = ((torch.cat(made).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         replace_file(pairs.place(rows), _npy(levels.cpu().numpy()), _OWNER, ArtifactError)
     return pairs
+
+
+def walker(teacher: Denoiser, table: SolverTable, seed: int) -> Callable[[Tensor, int], Tensor]:
+    """The walk that `make_pairs` takes; noise on the way is a function of (seed, number of the pair, row)."""
+    denoise = pixel.denoiser(teacher.under(None))
+
+    def walked(noise: Tensor, first: int) -> Tensor:
+        start, numbers = noise.to(teacher.pixel_mean), range(first, first + len(noise))
+
+        def draw(i: int) -> Tensor:
+            if table.C[i] == 0:  # that row adds no noise
+                return torch.zeros_like(start)
+            return pixel.noise_of(seed, numbers, noise.shape[1:], i + 1).to(start)
+
+        return teacher.pixels(walk_table(table, denoise, start, draw))
+
+    return walked
 
 
 def open_pairs(folder: str | Path) -> Pairs:
@@ -145,18 +181,23 @@ def network_identity(network: Arrays) -> str:
     return told.hexdigest()[:16]
 
 
-def _claim(pairs: Pairs) -> None:
-    """Mark the folder as holding these pairs, if it holds no others."""
-    found, plan = _read(pairs.folder), pairs.plan
-    if found == plan:
-        return
+def _claimed(folder: Path, plan: PairsPlan) -> PairsPlan:
+    """Mark the folder as holding these pairs, if it holds no others; the plan it has then."""
+    found = _read(folder)
     if found is not None:
+        if msgspec.structs.replace(found, noise_row=plan.noise_row) == plan:
+            return found  # a folder of an older version goes on as it began
         others = [name for name in PairsPlan.__struct_fields__ if getattr(found, name) != getattr(plan, name)]
         want, got = (", ".join(f"{name} {getattr(of, name)}" for name in others) for of in (plan, found))
         fix = "Choose another folder."
-        raise SettingError(f"{_OWNER}: {pairs.folder} must be of {want}; got {got}. {fix}")
-    pairs.folder.mkdir(parents=True, exist_ok=True)
-    replace_file(pairs.folder / _PLAN, msgspec.json.encode(plan), _OWNER, ArtifactError)
+        raise SettingError(f"{_OWNER}: {folder} must be of {want}; got {got}. {fix}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        got, fix = fault.strerror or type(fault).__name__, "Choose another folder."
+        raise ArtifactError(f"{_OWNER}: {folder} must be a folder to write to; got {got}. {fix}") from None
+    replace_file(folder / _PLAN, msgspec.json.encode(plan), _OWNER, ArtifactError)
+    return plan
 
 
 def _read(folder: Path) -> PairsPlan | None:
