@@ -1,11 +1,13 @@
 """`dima image make-pairs` and `fit-direct`: from a teacher to a one-step model by the command line."""
 
+import dataclasses
 import json
 
 import pytest
 
 from dima.cli import run
-from dima.model.persist import load
+from dima.model.direct import DirectModel
+from dima.model.persist import load, save
 
 QUICK = ["--data", "fashion-mnist-1000", "--widths", "4", "8", "--batch-size", "400", "--epochs", "1", "-q"]
 
@@ -41,13 +43,28 @@ def test_a_decoder_is_learnt_with_pictures_by_epoch(teacher, pairs, dima, tmp_pa
     assert load(folder / "best_model").r2_ == max(load(folder / f"ckpt_epoch_00{i}").r2_ for i in (1, 2))
 
 
-def test_what_does_not_fit_is_one_sentence(teacher, pairs, dima, tmp_path):
+def test_the_best_of_a_run_that_goes_on_is_kept(teacher, pairs, dima, tmp_path):
+    best = DirectModel(epochs=1, batch_size=200).fit(load(teacher / "model"), pairs)
+    best.fit_ = dataclasses.replace(best.fit_, r2=2.0)  # nothing that is trained can be better
+    save(best, tmp_path / "best_model")
+    (tmp_path / "run").mkdir()
+    given = ["--ddpm-ckpt", str(teacher), "--data-path", str(pairs), "--epochs", "1"]
+    assert dima("image", "fit-direct", *given, "-o", str(tmp_path)).code == 0
+    assert load(tmp_path / "best_model").r2_ == 2.0
+    assert load(tmp_path / "ckpt_epoch_001").r2_ < 1.0
+
+
+def test_what_does_not_fit_is_one_sentence(teacher, pairs, outputs, dima, tmp_path):
+    (latent,) = outputs.glob("checkpoints/*/latest")
     other = dima("image", "make-pairs", "--ckpt", str(teacher), "--steps", "3", "-o", str(pairs))
     assert (other.code, other.err.count("\n")) == (2, 1)
     assert "must be of n 60000, steps 3; got n 200, steps 2. Choose another folder" in other.err
     given = ["--data-path", str(pairs), "--output-dir", str(tmp_path / "out")]
     wrong = dima("image", "fit-direct", "--ddpm-ckpt", str(pairs), *given)
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    swapped = dima("image", "fit-direct", "--ddpm-ckpt", str(latent), *given)
+    assert (swapped.code, swapped.err.count("\n")) == (2, 1)
+    assert swapped.err.startswith("--ddpm-ckpt: ")
     assert dima("image", "make-pairs", "--ckpt", str(teacher), "--solver", "euler").code == 2
 
 
@@ -59,6 +76,11 @@ def test_a_latent_diffusion_is_distilled_and_sampled_in_one_step(outputs, dima, 
     to = str(tmp_path / "one.png")
     drawn = ["image", "sample", "--ckpt", str(tmp_path / "model"), "--num-images", "4"]
     assert dima(*drawn, "--steps", "1", "-o", to).code == 0
+    flags = ["--epochs", "3", "--batch-size", "9", "--lr", "0.1"]
+    given = ["--ddpm-ckpt", str(latest), *flags, "-o", str(tmp_path)]
+    unused = dima("image", "fit-direct", *given)
+    assert (unused.code, unused.err.count("\n")) == (2, 1)
+    assert "left out for a latent diffusion; got --epochs, --batch-size, --learning-rate. Leave" in unused.err
     many = dima(*drawn, "--steps", "20", "-o", to)
     assert (many.code, many.err.count("\n")) == (2, 1)
     wrong = dima("image", "fit-direct", "--ddpm-ckpt", str(tmp_path / "nothing"), "-o", str(tmp_path))

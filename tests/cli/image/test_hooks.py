@@ -83,6 +83,13 @@ def test_the_site_and_the_strengths_are_as_told(both, dima, tmp_path):
     assert differ == [False, True, True, True]
 
 
+def test_a_reflow_decoder_is_known_by_its_teacher(teacher, decoder, dima, tmp_path):
+    learnt = ["image", "fit-direct", "--ddpm-ckpt", teacher, "--data-path", teacher / "pairs"]
+    assert dima(*learnt, "--method", "reflow", "--epochs", "1", "-q", "-o", tmp_path).code == 0
+    given = ["--ddpm-ckpt", teacher, "--decoder-ckpt", tmp_path, "--n-samples", "2", "-o", tmp_path / "out"]
+    assert dima("image", "hooks", *given, "-q").code == 0
+
+
 def test_what_does_not_fit_is_one_sentence(both, teacher, decoder, dima, tmp_path):
     out = ["-o", tmp_path / "out"]
     other = teacher_in(tmp_path / "other", "--seed", "1")

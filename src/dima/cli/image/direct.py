@@ -11,6 +11,7 @@ from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places
 from dima.cli.image.pictures import save_grid, save_rows
+from dima.errors import SettingError
 from dima.model import persist
 from dima.model.direct import DirectModel, pairs_of
 from dima.model.latent_diffusion import LatentDiffusion
@@ -22,6 +23,7 @@ __all__ = ["fit_direct", "make_pairs", "open_teacher"]
 _OWNER = "dima image fit-direct"
 _TEACHER = Parameter(help="a model of dima image fit-ddpm, or the folder of its results")
 _FOLDER = Parameter(name=["--output-dir", "-o"], help="folder of results")
+_AGAIN = "dima image fit-direct, in another folder"
 _SAMPLED = 64  # images of a picture
 _COMPARED = 10  # images beside the teacher's
 
@@ -72,8 +74,9 @@ def fit_direct(
 
     A latent diffusion learns where its sampler takes noise in latent space, which costs minutes. A diffusion
     of pixels gets a new decoder behind its frozen encoder, and learns from --data-path; the other flags are
-    of that. Writes into the folder: model, teacher_and_student.png, run (what a run that was killed goes on
-    from) and, for pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png by epoch.
+    of that, and refused without. Writes into the folder: model, teacher_and_student.png, run (what a run
+    that was killed goes on from) and, for pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png by
+    epoch.
 
     Examples:
         dima image fit-direct --ddpm-ckpt outputs/checkpoints/RUN/latest --output-dir direct
@@ -84,11 +87,10 @@ def fit_direct(
     folder = targets.folder(to, _OWNER)
     with common.bars():
         if data_path is None:
-            model: Any = _in_latents(ddpm_ckpt, folder, **common.seeded())
+            model: Any = _in_latents(ddpm_ckpt, folder, list(checked), **common.seeded())
         else:
-            model = _in_pixels(
-                open_teacher(ddpm_ckpt), data_path, folder, DirectModel(**checked, **common.seeded())
-            )
+            teacher = open_teacher(ddpm_ckpt, "--ddpm-ckpt")
+            model = _in_pixels(teacher, data_path, folder, DirectModel(**checked, **common.seeded()))
     persist.save(model, folder / "model")
     if common.as_json:
         output.json({"model": folder / "model", **model.facts()})
@@ -97,24 +99,31 @@ def fit_direct(
         output.lines("", f"Model: {folder / 'model'}")
 
 
-def _in_latents(ckpt: Path, folder: Path, seed: int = 0) -> LatentDiffusion:
+def _in_latents(ckpt: Path, folder: Path, given: list[str], seed: int = 0) -> LatentDiffusion:
     teacher = places.open_kind(
         "--ddpm-ckpt", ckpt, LatentDiffusion, "dima image fit-latent, or pass --data-path"
     )
+    if given:
+        got = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        rule, fix = "flags of training must be left out for a latent diffusion", "Leave them out."
+        raise SettingError(f"{_OWNER}: {rule}; got {got}. {fix}")
     model = teacher.distilled(folder / "run", seed=seed)
     _save_comparison(teacher, model, folder, seed + 1)
     return model
 
 
 def _in_pixels(teacher: PixelDiffusion, pairs: Path, folder: Path, model: DirectModel) -> DirectModel:
-    best = -float("inf")
+    place = folder / "best_model"
+    # A run that goes on has its best behind it already.
+    is_resumed = (folder / "run").exists() and place.exists()
+    best = places.open_kind("--output-dir", place, DirectModel, _AGAIN).r2_ if is_resumed else -float("inf")
 
     def after_epoch(so_far: DirectModel, epoch: int) -> None:
         nonlocal best
         persist.save(so_far, folder / f"ckpt_epoch_{epoch:03d}")
         if so_far.r2_ > best:
             best = so_far.r2_
-            persist.save(so_far, folder / "best_model")
+            persist.save(so_far, place)
         save_grid(folder / f"samples_epoch_{epoch:03d}.png", so_far.sample(_SAMPLED, seed=model.seed))
 
     model.fit(teacher, pairs, checkpoint=folder / "run", watch=after_epoch)
@@ -122,13 +131,13 @@ def _in_pixels(teacher: PixelDiffusion, pairs: Path, folder: Path, model: Direct
     return model
 
 
-def open_teacher(ckpt: Path) -> PixelDiffusion:
-    """The saved diffusion model of pixels at a path, or in the folder of its results.
+def open_teacher(ckpt: Path, flag: str = "--ckpt") -> PixelDiffusion:
+    """The saved diffusion model of pixels that a flag names: at a path, or in the folder of its results.
 
     Raises:
         ArtifactError: there is none, or something else.
     """
-    return places.open_kind("--ckpt", ckpt, PixelDiffusion, "dima image fit-ddpm")
+    return places.open_kind(flag, ckpt, PixelDiffusion, "dima image fit-ddpm")
 
 
 def _save_comparison(teacher: Any, model: Any, folder: Path, seed: int) -> None:

@@ -9,7 +9,7 @@ from cyclopts.validators import Number
 from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common, whole
 from dima.cli.image import places
-from dima.cli.image.direct import Teacher
+from dima.cli.image.direct import Teacher, open_teacher
 from dima.cli.image.pictures import save_grid, save_rows
 from dima.errors import DataError, SettingError
 from dima.figures import png
@@ -22,8 +22,6 @@ from dima.image.hooks import Amplify, Bias, Dampen, Hook, load_recipe
 from dima.image.hooks.leverage import leverage, sites_of
 from dima.image.hooks.shown import images, ways
 from dima.model.direct import DirectModel
-from dima.model.pixel_diffusion import PixelDiffusion
-from dima.typing import Arrays
 
 __all__ = ["hooks"]
 
@@ -103,17 +101,10 @@ def _open(ddpm_ckpt: Path, decoder_ckpt: Path) -> DirectDiffusion:
         ArtifactError: one of them is not there, or something else.
         SettingError: the decoder is another teacher's.
     """
-    teacher = places.open_kind("--ddpm-ckpt", ddpm_ckpt, PixelDiffusion, "dima image fit-ddpm")
+    teacher = open_teacher(ddpm_ckpt, "--ddpm-ckpt")
     decoder = places.open_kind("--decoder-ckpt", decoder_ckpt, DirectModel, "dima image fit-direct")
-    theirs = _identity(teacher.fit_.network, "unet.")
-    own = _identity(decoder.fit_.network, "encoder.unet.")  # the teacher's, which does not learn
-    if own != theirs:
+    theirs, own = network_identity(teacher.fit_.network), decoder.fit_.teacher_identity
+    if own not in (theirs, None):  # older saves do not say
         rule, fix = f"one of teacher {theirs}", "Pass the model it was distilled from as --ddpm-ckpt."
         raise SettingError(f"--decoder-ckpt: {decoder_ckpt} must be {rule}; got one of {own}. {fix}")
     return decoder.network()
-
-
-def _identity(network: Arrays, below: str) -> str:
-    """What tells one network from another, of the parameters below a name."""
-    own = {name: array for name, array in network.items() if name.startswith(below)}
-    return network_identity({name.removeprefix(below): array for name, array in own.items()})
