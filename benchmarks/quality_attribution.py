@@ -37,9 +37,9 @@ D = 16
 SIZES = (1, 10, 100)  # images removed in the first table
 DRAWS = 128  # noisy copies in the loss of a point, as `point_losses` draws them
 FRESH = (1, 2)  # seeds of the halves; the model itself has seed 0
-FULL = {"images": 1000, "steps": 600, "queries": 40, "subsets": 64, "removals": 24, "asked": 8}
+FULL = {"images": 1000, "steps": 400, "queries": 40, "subsets": 64, "removals": 24, "asked": 8}
 QUICK = {"images": 300, "steps": 60, "queries": 8, "subsets": 8, "removals": 4, "asked": 2}
-SETTINGS = {"eps_root": 1e-8, "hidden_dim": 64, "batch_size": 128, "learning_rate": 2e-3}
+SETTINGS = {"eps_root": 1e-8, "hidden_dim": 64, "batch_size": 256, "learning_rate": 5e-4}
 
 
 def told(name, number, bar=""):

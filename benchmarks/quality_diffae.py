@@ -26,7 +26,7 @@ from dima.metrics.features import frechet
 from dima.model.evaluate.images import shipped_judges
 
 CODERS = {
-    "joint": {"mode": "joint", "latent_dim": 16, "epochs": 5},
+    "joint": {"mode": "joint", "latent_dim": 16, "epochs": 9, "precision": "auto"},
     "frozen": {"mode": "frozen", "latent_dim": 256, "epochs": 3, "ae_epochs": 5},
 }
 PRIOR = {"n_iter": 10_000}
@@ -36,7 +36,7 @@ TRIED = 100  # training images on which the confidence of edits is chosen
 CONFIDENCES = (0.7, 0.9, 0.95, 0.98)
 ENOUGH = 0.92  # share of the tried ones that flips at the confidence taken
 DOUBTED = 200
-LEVEL = 50  # of the prior's 1000 at which its clean estimate is asked
+LEVEL = 150  # of the prior's 1000 at which its clean estimate is asked, chosen on training images
 
 
 def told(name, number, bar=""):

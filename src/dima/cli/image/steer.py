@@ -26,7 +26,7 @@ __all__ = ["edit", "explain", "reconstruct"]
 _N = Parameter(name=["--n", "-n"], help="images shown")
 _FARTHEST = 2.0  # ways that an edit goes at most to become sure
 _LEARNT_FROM = 10_000  # training images from which directions and the last layer are learnt
-_DENOISED_AT = 0.05  # share of the prior's levels at which it pulls counterfactuals to its manifold
+_DENOISED_AT = 0.15  # share of the prior's levels at which it pulls counterfactuals to its manifold
 
 
 def edit(  # noqa: PLR0913 each argument is a flag
@@ -119,7 +119,7 @@ def explain(  # noqa: PLR0913 each argument is a flag
     ] = 0.1,
     prior_weight: Annotated[
         float, Parameter(help="what leaving the prior's manifold costs", validator=Number(gte=0))
-    ] = 0.1,
+    ] = 0.5,
     cache_dir: CacheDir = None,
     to: Picture = Path("explained.png"),
     common: Common = EVERYWHERE,
