@@ -1,5 +1,6 @@
 """`dima image sample` and `dima image map`: pictures, from whatever path names a model."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.image import imread
 
 from dima.data.images import load as load_images
 from dima.model.image_autoencoder import ImageAutoencoder
-from dima.model.persist import save
+from dima.model.persist import load, save
 
 
 @pytest.fixture
@@ -42,11 +43,17 @@ def test_solver_steps_and_seed_are_obeyed(run, dima, tmp_path):
 def test_another_autoencoder_may_decode_if_it_fits(outputs, run, dima, tmp_path):
     images = load_images("fashion-mnist-1000").images[:64]
     call = ["image", "sample", "--ckpt", str(run), "--num-images", "4", "-o", str(tmp_path / "p.png")]
-    save(ImageAutoencoder(latent_dim=3, epochs=1, seed=5).fit(images), tmp_path / "other")
+    brighter = load(outputs / "autoencoders" / "mlp-d3")  # the same codes, other images
+    bias = {"network.decoder.6.bias": brighter.fit_.network["network.decoder.6.bias"] + 1}
+    brighter.fit_ = dataclasses.replace(brighter.fit_, network=brighter.fit_.network | bias)
+    save(brighter, tmp_path / "brighter")
     assert dima(*call).code == 0
-    first = (tmp_path / "p.png").read_bytes()
-    assert dima(*call, "--ae-ckpt", str(tmp_path / "other")).code == 0
-    assert (tmp_path / "p.png").read_bytes() != first
+    first = imread(tmp_path / "p.png")
+    assert dima(*call, "--ae-ckpt", str(tmp_path / "brighter")).code == 0
+    assert imread(tmp_path / "p.png").mean() > first.mean()
+    save(ImageAutoencoder(latent_dim=3, epochs=1, seed=5).fit(images), tmp_path / "other")
+    ran = dima(*call, "--ae-ckpt", str(tmp_path / "other"))
+    assert (ran.code, "must make the codes the prior was fitted to; got others" in ran.err) == (2, True)
     save(ImageAutoencoder(latent_dim=4, epochs=1).fit(images), tmp_path / "wide")
     ran = dima(*call, "--ae-ckpt", str(tmp_path / "wide"))
     assert (ran.code, "codes of 3 numbers, as the prior does; got 4" in ran.err) == (2, True)
