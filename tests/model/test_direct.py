@@ -9,6 +9,7 @@ import torch
 
 from dima.data.images import load as load_images
 from dima.errors import ArtifactError, NotFittedError, SettingError, ShapeError
+from dima.image.direct.pairs import network_identity
 from dima.image.train import Engine
 from dima.model.direct import DirectModel, pairs_of
 from dima.model.persist import load, save
@@ -77,6 +78,14 @@ def test_saved_and_opened_it_is_the_same(fitted, tmp_path):
     np.testing.assert_array_equal(opened.sample(2, steps=2), fitted.sample(2, steps=2))
     assert opened.facts() == fitted.facts()
     assert opened.get_params() == fitted.get_params()
+
+
+def test_a_model_saved_before_it_knew_its_teacher_opens(fitted, teacher):
+    saved, arrays = fitted.to_arrays()
+    assert saved["fit"].pop("teacher_identity") == network_identity(teacher.fit_.network)
+    opened = DirectModel.from_arrays(saved, arrays)
+    assert opened.fit_.teacher_identity is None
+    np.testing.assert_array_equal(opened.sample(2), fitted.sample(2))
 
 
 @pytest.mark.parametrize("method", ["decoder", "reflow"])

@@ -69,3 +69,7 @@ def test_what_is_not_there_is_one_sentence(ckpt, tmp_path, dima):
     ran = dima("image", "attribute", "--ckpt", ckpt, "--method", "unrolled", *many[:4])
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "--n-train must be all for unrolled; got 5. Leave it out" in ran.err
+    rough = ["--data", "fashion-mnist-1000", "--method", "unrolled", "-o", str(tmp_path)]
+    ran = dima("image", "attribute", "--ckpt", ckpt, *rough)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "Fit in Python with eps_root=1e-8: DDPM(eps_root=...), LatentDiffusion(prior=" in ran.err
