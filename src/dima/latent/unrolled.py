@@ -153,9 +153,7 @@ def unrolled_scores(fit: DDPMFit, points: ArrayLike, queries: ArrayLike) -> Arra
     eps_root = fit.settings["eps_root"]
     if eps_root < _SMOOTH:
         rule = f"at least {_SMOOTH:g}"
-        fix = (
-            "Fit in Python with eps_root=1e-8: DDPM(eps_root=...), LatentDiffusion(prior={'eps_root': ...})."
-        )
+        fix = "Fit with eps_root=1e-8, or by dima image fit-latent --smooth."
         raise SettingError(f"unrolled_scores: eps_root of the fit must be {rule}; got {eps_root:g}. {fix}")
     asked = check.array("unrolled_scores", "queries", queries, ("q", len(fit.scale.center)))
     engine = engine_of(fit, points)

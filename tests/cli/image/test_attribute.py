@@ -72,4 +72,4 @@ def test_what_is_not_there_is_one_sentence(ckpt, tmp_path, dima):
     rough = ["--data", "fashion-mnist-1000", "--method", "unrolled", "-o", str(tmp_path)]
     ran = dima("image", "attribute", "--ckpt", ckpt, *rough)
     assert (ran.code, ran.err.count("\n")) == (2, 1)
-    assert "Fit in Python with eps_root=1e-8: DDPM(eps_root=...), LatentDiffusion(prior=" in ran.err
+    assert "Fit with eps_root=1e-8, or by dima image fit-latent --smooth." in ran.err

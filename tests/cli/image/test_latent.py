@@ -62,6 +62,14 @@ def test_a_run_that_was_cut_goes_on_to_the_same_numbers(outputs, dima, tmp_path,
     assert (refused.code, "got others: beta_end" in refused.err) == (2, True)
 
 
+def test_a_smooth_training_can_be_gone_back_through(outputs, dima, tmp_path):
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
+    call = ["image", "fit-latent", "--epochs", "1", *ae, *QUICKER, "--smooth", "--outdir", str(tmp_path)]
+    assert dima(*call).code == 0
+    (run,) = (tmp_path / "checkpoints").iterdir()
+    assert load(run / "latest").prior_.get_params()["eps_root"] == 1e-8
+
+
 def test_the_newest_run_of_the_same_settings_is_gone_on_from(outputs, dima, tmp_path):
     ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
     call = ["image", "fit-latent", "--epochs", "1", *ae, *QUICKER, "--outdir", str(tmp_path), "--auto-resume"]

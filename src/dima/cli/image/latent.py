@@ -35,6 +35,7 @@ class _Training:
     beta_start: Annotated[float, Parameter(help="first of 1000 betas", validator=Number(gt=0, lt=1))] = 1e-4
     beta_end: Annotated[float, Parameter(help="last of 1000 betas", validator=Number(gt=0, lt=1))] = 2e-2
     hidden_dim: Annotated[Count, Parameter(help="width of the denoiser")] = 256
+    smooth: Annotated[bool, switch("train smoothly, as attribution by --method unrolled needs it")] = False
     early_stopping_patience: Annotated[Count | None, _PATIENCE] = None
 
     def prior(self, n: int) -> dict[str, Any]:
@@ -46,7 +47,8 @@ class _Training:
         names = ("batch_size", "T", "beta_start", "beta_end", "hidden_dim")
         own = {name: getattr(self, name) for name in names}
         course = {"n_iter": self.epochs * steps, "record_every": steps, "learning_rate": self.lr}
-        return own | course | {"schedule": "linear", "patience": self.early_stopping_patience}
+        rest = {"schedule": "linear", "patience": self.early_stopping_patience}
+        return own | course | rest | ({"eps_root": _SMOOTH} if self.smooth else {})
 
     def stem(self, only_digit: int | None, seed: int) -> str:
         """The name of such runs, less the time."""
@@ -56,6 +58,7 @@ class _Training:
 
 
 _USUAL = _Training()
+_SMOOTH = 1e-8  # added to Adam's squares
 _log = logging.getLogger("dima")
 
 
