@@ -194,3 +194,25 @@ def test_pixels_may_pass_their_range_by_rounding(low, high):
 def test_pixels_beyond_their_range_are_refused(low, high):
     with pytest.raises(DataError, match=r"^Door: images must be in \[-1, 1\]; got .* Divide bytes by 127\.5"):
         check.pixels("Door", "images", low, high)
+
+
+def test_labels_are_whole_numbers_of_a_class():
+    found = check.labels("Door", "labels", np.array([0.0, 2.0, 1.0]), 3, 3)
+    assert found.dtype == np.int64
+    assert found.tolist() == [0, 2, 1]
+    assert check.labels("Door", "labels", [True, False], "n").tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "error", "told"),
+    [
+        ([0, 3], 2, DataError, r"whole numbers from 0 to 2; got 0 to 3\. Number the classes\."),
+        ([-1, 2], 2, DataError, "got -1 to 2"),
+        ([0.5, 1], 2, DataError, "got 0.5 to 1"),
+        ([0, np.nan], 2, DataError, "finite"),
+        ([0, 1], 3, ShapeError, r"labels must have shape \(3,\)"),
+    ],
+)
+def test_labels_that_are_none_are_refused(values, n, error, told):
+    with pytest.raises(error, match=told):
+        check.labels("Door", "labels", values, n, 3)

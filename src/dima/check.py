@@ -20,6 +20,7 @@ __all__ = [
     "feature_names",
     "fitted",
     "form",
+    "labels",
     "pixels",
     "plain",
     "points",
@@ -28,6 +29,7 @@ __all__ = [
 
 LARGEST = 1e18
 SMALLEST_SPREAD = 1e-18
+_MOST_CLASSES = 1000
 _ROUNDING = 1e-3  # by which pixels may pass the ends of their range
 
 _NARROW = 2  # bytes; float16, int8, uint8 and int16 fit float32 without loss
@@ -117,6 +119,27 @@ def pixels(owner: str, name: str, low: float, high: float) -> None:
     if not max(-low, high) <= 1 + _ROUNDING:  # nor NaN
         fix = "Divide bytes by 127.5 and subtract 1."
         raise DataError(f"{owner}: {name} must be in [-1, 1]; got {low:.4g} to {high:.4g}. {fix}")
+
+
+def labels(
+    owner: str,
+    name: str,
+    values: Any,
+    n: int | str,
+    n_classes: int = _MOST_CLASSES,
+    fix: str = "Number the classes.",
+) -> Array:
+    """Labels (n,) int64 from 0 to n_classes - 1.
+
+    Raises:
+        ShapeError, DataError: as `array`; fractions, or numbers outside.
+    """
+    checked = array(owner, name, values, (n,))
+    low, high = float(checked.min()), float(checked.max())
+    if low < 0 or high >= n_classes or (checked != np.round(checked)).any():
+        rule = f"whole numbers from 0 to {n_classes - 1}"
+        raise DataError(f"{owner}: {name} must be {rule}; got {low:g} to {high:g}. {fix}")
+    return checked.astype(np.int64)
 
 
 def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:

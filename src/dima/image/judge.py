@@ -37,7 +37,6 @@ _RATE = {"lenet": 3e-3, "residual": 4e-3}  # of learning, at its peak
 _DECAY = 0.05
 _FOLDER = Path(__file__).with_name("judges")
 _MOST_BYTES = 500_000
-_MOST_CLASSES = 1000
 
 Weights = dict[str, Tensor]
 
@@ -156,7 +155,7 @@ def fit_classifier(
     if epochs < 1:
         raise SettingError(f"fit_classifier: epochs must be at least 1; got {epochs}. Raise it.")
     checked = _checked("fit_classifier", images)
-    kinds = _checked_labels(labels, len(checked))
+    kinds = torch.from_numpy(check.labels("fit_classifier", "labels", labels, len(checked)))
     random = torch.Generator().manual_seed(seed)
     weights = _first_weights(NETWORKS[network], int(kinds.max()) + 1, random)
     training = _epochs(network, weights, (torch.from_numpy(checked), kinds), epochs, random)
@@ -248,15 +247,6 @@ def _checked(owner: str, images: ArrayLike) -> Float32:
     check.pixels(owner, "images", float(checked.min()), float(checked.max()))
     # Contiguous, and the caller's memory where it can be: torch only reads it.
     return np.require(checked, np.float32, ["C", "W"])
-
-
-def _checked_labels(labels: ArrayLike, n: int) -> Tensor:
-    checked = check.array("fit_classifier", "labels", labels, (n,))
-    low, high = float(checked.min()), float(checked.max())
-    if low < 0 or high >= _MOST_CLASSES or (checked != np.round(checked)).any():
-        rule = f"whole numbers from 0 to {_MOST_CLASSES - 1}"
-        raise DataError(f"fit_classifier: labels must be {rule}; got numbers from {low:g} to {high:g}.")
-    return torch.from_numpy(checked.astype(np.int64))
 
 
 NETWORKS = {

@@ -35,14 +35,12 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
     if bins < 1:
         raise SettingError(f"{owner}: bins must be at least 1; got {bins}. Raise it.")
     p = check.array(owner, "probabilities", probabilities, ("n", "c")).astype(np.float64, copy=False)
-    truth = check.array(owner, "labels", labels, (len(p),))
+    fix = "Number them as the columns."
+    truth = check.labels(owner, "labels", labels, len(p), p.shape[1], fix)
     off = max(float(np.abs(p.sum(axis=1) - 1.0).max()), -float(p.min()))
     if off > _ROUNDING:
         rule = "at least 0 and sum to 1 in each row"
         raise DataError(f"{owner}: probabilities must be {rule}; got rows off by {off:.3g}. Pass a softmax.")
-    if truth.min() < 0 or truth.max() >= p.shape[1] or (truth != np.round(truth)).any():
-        rule, got = f"whole numbers from 0 to {p.shape[1] - 1}", f"{truth.min():g} to {truth.max():g}"
-        raise DataError(f"{owner}: labels must be {rule}; got {got}. Number them as the columns.")
     sure, is_right = p.max(axis=1), p.argmax(axis=1) == truth
     # Part i is (i / bins, (i + 1) / bins], as in the source: sureness 1 belongs to the last.
     part = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)

@@ -125,13 +125,8 @@ def _cubic_kernel(rows: Float64) -> Iterator[tuple[slice, Float64]]:
 
 
 def _class_shares(name: str, labels: ArrayLike, n_classes: int) -> Float64:
-    owner = "class_total_variation"
-    checked = check.array(owner, name, labels, ("n",))
-    low, high = float(checked.min()), float(checked.max())
-    if low < 0 or high >= n_classes or (checked != np.round(checked)).any():
-        rule = f"whole numbers from 0 to {n_classes - 1}"
-        raise DataError(f"{owner}: {name} must be {rule}; got {low:g} to {high:g}. Raise n_classes.")
-    return np.bincount(checked.astype(np.int64), minlength=n_classes) / len(checked)
+    checked = check.labels("class_total_variation", name, labels, "n", n_classes, "Raise n_classes.")
+    return np.bincount(checked, minlength=n_classes) / len(checked)
 
 
 def _nearest_distances(rows: Array, train: Array) -> Float64:

@@ -43,7 +43,6 @@ __all__ = [
 
 COLUMNS = ("figure", "value", "floor", "ratio", "extractor")  # of the rows of `summary`
 
-_MOST_CLASSES = 1000
 _ASKED = 1000  # held-out images that tell whether the condition is used
 _JUDGED = (1, 28, 28)
 
@@ -105,7 +104,7 @@ def compare_images(  # noqa: PLR0913 the switches of one comparison
     """
     fake, train, held_out = _checked(judges, fake=fake, train=train, held_out=held_out)
     true = _checked_labels(labels, len(train), len(held_out))
-    said = None if fake_labels is None else _classes("fake_labels", fake_labels, len(fake))
+    said = None if fake_labels is None else _labels("fake_labels", fake_labels, len(fake))
     again = None if rebuilt is None else _rebuilt(rebuilt, len(held_out))
     n, chance = min(len(fake), len(train), len(held_out)), Chance(n_permutations, seed)
     chosen = Sets(*(_chosen(len(one), n, seed) for one in (fake, train, held_out)))
@@ -237,18 +236,11 @@ def _checked_labels(labels: Labels | None, *sizes: int) -> list[Array] | None:
         rule = f"those of train and those of held_out; got {len(labels)} sets. Pass both, or None."
         raise ShapeError(f"compare_images: labels must be {rule}")
     named = zip(("labels of train", "labels of held_out"), labels, sizes, strict=True)
-    return [_classes(name, one, size) for name, one, size in named]
+    return [_labels(name, one, size) for name, one, size in named]
 
 
-def _classes(name: str, labels: ArrayLike, size: int) -> Array:
-    checked = check.array("compare_images", name, labels, (size,))
-    low, high = float(checked.min()), float(checked.max())
-    if low < 0 or high >= _MOST_CLASSES or (checked != np.round(checked)).any():
-        rule = f"whole numbers from 0 to {_MOST_CLASSES - 1}"
-        raise DataError(
-            f"compare_images: {name} must be {rule}; got {low:g} to {high:g}. Number the classes."
-        )
-    return checked.astype(np.int64)
+def _labels(name: str, labels: ArrayLike, size: int) -> Array:
+    return check.labels("compare_images", name, labels, size)
 
 
 def _rebuilt(images: ArrayLike, n: int) -> Float32:
