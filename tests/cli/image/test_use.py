@@ -8,8 +8,10 @@ import pytest
 from matplotlib.image import imread
 
 from dima.data.images import load as load_images
+from dima.model.direct import DirectModel, pairs_of
 from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.persist import load, save
+from dima.model.pixel_diffusion import PixelDiffusion
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_another_autoencoder_may_decode_if_it_fits(outputs, run, dima, tmp_path)
     ran = dima(*call, "--ae-ckpt", str(tmp_path / "wide"))
     assert (ran.code, "codes of 3 numbers, as the prior does; got 4" in ran.err) == (2, True)
     ran = dima("image", "sample", "--ckpt", str(tmp_path / "wide"))
-    assert (ran.code, "must be a saved LatentDiffusion; got a ImageAutoencoder" in ran.err) == (2, True)
+    assert (ran.code, "or DirectModel; got a ImageAutoencoder" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize("method", ["tsne", "dmap"])
@@ -68,6 +70,23 @@ def test_latents_are_drawn_in_the_plane(outputs, dima, tmp_path, method):
     assert ran.code == 0
     assert f"60 images in the latent space of mlp-d3, by {method}" in ran.out
     assert imread(tmp_path / "map.png").std() > 0.01
+
+
+def test_models_of_pixels_are_drawn_from_too(dima, tmp_path):
+    images = load_images("fashion-mnist-1000").images[:64]
+    quick = {"epochs": 1, "batch_size": 32}
+    teacher = PixelDiffusion(widths=(8, 16), steps=2, **quick).fit(images)
+    direct = DirectModel(**quick).fit(teacher, pairs_of(teacher, 40, tmp_path / "pairs", steps=2))
+    for name, model, extra in (("teacher", teacher, ["--solver", "ddim"]), ("direct", direct, [])):
+        place = str(save(model, tmp_path / name))
+        call = ["image", "sample", "--ckpt", place, "--num-images", "3", "-o", str(tmp_path / "a.png")]
+        assert "3 images of 1x28x28" in dima(*call, "--steps", "2", *extra).out
+        ran = dima(*call, "--guidance", "2")
+        assert ran.code == 2
+        assert f"dima image sample of a {type(model).__name__}" in ran.err
+    ran = dima(*call, "--ae-ckpt", place)
+    assert ran.code == 2
+    assert "ae_ckpt" in ran.err
 
 
 def test_the_verbs_of_tables_serve_a_model_of_images(outputs, run, dima, tmp_path):

@@ -160,8 +160,12 @@ def _opened(path: Path, outdir: Path) -> Any:
     return opened
 
 
-def open_kind(flag: str, path: Path, kind: type[Estimator], verb: str) -> Estimator:
-    """The saved model of a kind at a path, or in the folder of its results or its run: model, or the latest.
+def open_kind(
+    flag: str, path: Path, kind: type[Estimator] | tuple[type[Estimator], ...], verb: str
+) -> Estimator:
+    """The saved model of a kind, or of one of several, at a path, or in the folder of its results or its run.
+
+    There it is called model, or is the latest.
 
     Raises:
         ArtifactError: there is none, or something else.
@@ -171,8 +175,9 @@ def open_kind(flag: str, path: Path, kind: type[Estimator], verb: str) -> Estima
     found = persist.load(place)
     if isinstance(found, kind):
         return found
+    names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
     got, fix = type(found).__name__, f"Make one with {verb}."
-    raise ArtifactError(f"{flag}: {place} must be a saved {kind.__name__}; got a {got}. {fix}")
+    raise ArtifactError(f"{flag}: {place} must be a saved {names}; got a {got}. {fix}")
 
 
 def _candidates(folder: Path) -> list[Path]:

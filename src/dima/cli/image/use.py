@@ -1,10 +1,11 @@
 """`dima image sample` and `dima image map`: pictures from a saved model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from dima import settings
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places
@@ -13,14 +14,17 @@ from dima.cli.image.pictures import save_grid
 from dima.data import images
 from dima.figures import png, scatter
 from dima.files import replace_file
+from dima.model.direct import DirectModel
 from dima.model.latent_diffusion import LatentDiffusion
+from dima.model.pixel_diffusion import PixelDiffusion
 from dima.model.plane import METHODS, to_plane
 from dima.noise import sampling
 from dima.scaling import Standardizer
 
 __all__ = ["latent_map", "open_model", "sample"]
 
-Ckpt = Annotated[Path, Parameter(help="a model of dima image fit-latent, or the folder of a run: its latest")]
+Ckpt = Annotated[Path, Parameter(help="a trained model of images, or the folder of its run: its latest")]
+_DRAWING: tuple[type[Any], ...] = (LatentDiffusion, PixelDiffusion, DirectModel)
 _METHOD = Parameter(help="how the latents are laid into the plane", choices=METHODS)
 
 
@@ -46,19 +50,25 @@ def sample(  # noqa: PLR0913 each argument is a flag
 ) -> None:
     """Draw new images from a trained model into one picture; equal seeds draw equal images.
 
-    The model holds its autoencoder; with --ae-ckpt another of the same latents decodes, such as one
-    that was trained further.
+    The model is one of fit-latent, fit-diffae, fit-ddpm or fit-direct. One of latents holds its autoencoder;
+    with --ae-ckpt another of the same latents decodes, such as one that was trained further.
 
     Examples:
         dima image sample --ckpt outputs/checkpoints/RUN/latest --num-images 64 --output generated.png
         dima image sample --ckpt outputs/checkpoints/RUN --steps 50 --solver dpmpp_2m --seed 1
+        dima image sample --ckpt direct/model --steps 2
     """
     targets.file(to, kinds=(".png",))
-    model = open_model(ckpt)
-    if ae_ckpt is not None:
+    model = places.open_kind("--ckpt", ckpt, _DRAWING, "dima image fit-latent, fit-ddpm or fit-direct")
+    asked = (chosen or {}) | ({} if guidance == 1.0 else {"guidance": guidance})
+    if not isinstance(model, LatentDiffusion):
+        others = {} if ae_ckpt is None else {"ae_ckpt": ae_ckpt}
+        owner = f"dima image sample of a {type(model).__name__}"
+        asked = settings.accept(owner, type(model).sample, asked | others)
+    elif ae_ckpt is not None:
         model = model.with_autoencoder(places.open_autoencoder(ae_ckpt, None, places.output_folder())[0])
     with common.bars():
-        drawn = model.sample(num_images, guidance=guidance, **(chosen or {}), **common.seeded())
+        drawn = model.sample(num_images, **asked, **common.seeded())
     save_grid(to, drawn)
     if common.as_json:
         output.json({"output": to, "shape": drawn.shape})
