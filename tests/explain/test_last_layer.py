@@ -159,6 +159,14 @@ def test_the_gaussian_kernel_is_a_gaussian_process():
     assert_close(far, [0.5 * np.log(2 * np.pi * np.e * 4.01)], atol=0.3)
 
 
+def test_the_usual_kernel_is_as_wide_as_rows_are_apart_and_its_logits_vary_by_ten():
+    usual = BayesianLastLayer(kernel="gaussian").fit(X, LABELS)
+    told = BayesianLastLayer(kernel="gaussian", bandwidth=D**0.5, prior_variance=100.0).fit(X, LABELS)
+    assert_close(usual.predict_proba(X), told.predict_proba(X), atol=1e-9)
+    far = usual.fit_.posterior.outputs(usual.fit_.design(1e4 * X))[1]
+    assert 70 < float(far.mean()) < 200  # the logits', and that of their bias
+
+
 def test_with_the_gaussian_kernel_it_bends_and_is_unsure_far_away():
     x = torch.randn(400, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     ring = (x.norm(dim=1) > 1.2).long()
