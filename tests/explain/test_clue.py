@@ -143,6 +143,7 @@ def test_weights_of_a_network_gather_no_gradient():
             r"uncertainty must return a tensor of shape \(6,\); got shape \(6, 3\)",
         ),
         (Z, lambda z: bowl(z).detach(), {}, DataError, "uncertainty must be differentiable"),
+        (Z, "entropy", {}, SettingError, "uncertainty must be a function of latents; got a str"),
         (Z, lambda z: bowl(z) / 0.0, {}, NumericsError, "uncertainty must be finite"),
     ],
 )

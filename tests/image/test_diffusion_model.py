@@ -104,6 +104,7 @@ def test_a_checkpoint_makes_an_equal_model(model, tmp_path):
 def test_a_simple_autoencoder_is_read_again_and_as_a_model(tmp_path):
     torch.manual_seed(0)
     own = SimpleAutoencoder(latent_dim=5)
+    assert own.encode(torch.zeros(1, 1, 28, 28).double()).shape == (1, 5)
     own.save_checkpoint(tmp_path / "features")
     x = torch.rand(2, 1, 28, 28)
     again = SimpleAutoencoder(latent_dim=5).load_checkpoint(tmp_path / "features")
@@ -162,6 +163,12 @@ def test_a_checkpoint_of_other_widths_is_refused(model, tmp_path):
             lambda m: m.decode(latents_of(2), torch.zeros(2, 3, 8, 8)),
             ShapeError,
             "decode: noise must be of shape",
+        ),
+        (lambda m: m.sample(2, latents_of(2) * float("nan"), steps=2), DataError, "latents must be finite"),
+        (
+            lambda m: m.add_noise(images_of(2), torch.tensor([0.1, 0.2])),
+            SettingError,
+            "diffusion_time must be one number for all images; got a Tensor",
         ),
         (lambda m: m.interpolate(images_of(2), images_of(2), steps=1), SettingError, "at least 2; got 1"),
         (lambda m: m.interpolate(images_of(2), images_of(3)), ShapeError, "x_b must be as many as"),

@@ -103,6 +103,9 @@ def clue(  # noqa: PLR0913 the signature declares the settings
     given = {"distance_weight": distance_weight, "prior_weight": prior_weight, "ball": ball}
     given |= {"starts": starts, "steps": steps, "rate": rate, "seed": seed}
     settings.check("clue", clue, given)
+    if not callable(uncertainty):
+        got, fix = type(uncertainty).__name__, "Pass layer.entropy, say."  # type: ignore[unreachable]  # by hints
+        raise SettingError(f"clue: uncertainty must be a function of latents; got a {got}. {fix}")
     origin = rows("clue", "z", z).detach()
     penalty = _penalty(prior, origin)
     near = origin.repeat_interleave(starts, dim=0)

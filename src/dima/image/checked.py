@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from dima import check
-from dima.errors import ShapeError
+from dima.errors import DataError, ShapeError
 
 __all__ = ["images", "latents", "shaped"]
 
@@ -38,8 +38,11 @@ def latents(owner: str, given: Tensor, n: int, width: int) -> Tensor:
 
     Raises:
         ShapeError: they are of another shape.
+        DataError: one is NaN or infinite.
     """
     if tuple(given.shape) != (n, width):
         fix = "Pass those of the encoder it was trained with."
         raise ShapeError(f"{owner}: latents must be of shape {(n, width)}; got {tuple(given.shape)}. {fix}")
+    if not given.isfinite().all():
+        raise DataError(f"{owner}: latents must be finite; got NaN or infinity. Encode the images again.")
     return given

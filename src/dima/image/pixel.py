@@ -59,7 +59,12 @@ def path_below(path: Path, diffusion_time: float) -> Path:
     Raises:
         SettingError: the time is outside [0, 1].
     """
-    diffusion_time = float(diffusion_time)
+    try:
+        diffusion_time = float(diffusion_time)
+    except (TypeError, ValueError):
+        rule, got = "one number for all images", type(diffusion_time).__name__
+        fix = "Pass a float."
+        raise SettingError(f"DiffusionModel: diffusion_time must be {rule}; got a {got}. {fix}") from None
     if not 0 <= diffusion_time <= 1:
         raise SettingError(f"DiffusionModel: diffusion_time must be in [0, 1]; got {diffusion_time:g}.")
     stop = round(diffusion_time * path.T) + 1

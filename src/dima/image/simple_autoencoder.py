@@ -42,7 +42,8 @@ class SimpleAutoencoder(nn.Module):
             ShapeError: images of another size or number of channels.
             DataError: a pixel lies outside [-1, 1].
         """
-        return self.coder.encode(checked.images("SimpleAutoencoder.encode", images, self.image_shape))
+        given = checked.images("SimpleAutoencoder.encode", images, self.image_shape)
+        return self.coder.encode(given.to(self.coder.norm.running_mean))
 
     def decode(self, latent: Tensor) -> Tensor:
         """Images (b, c, h, w) in [-1, 1] of feature vectors (b, latent_dim).
@@ -51,7 +52,8 @@ class SimpleAutoencoder(nn.Module):
             ShapeError: vectors of another width.
         """
         owner = "SimpleAutoencoder.decode"
-        return self.coder.decode(checked.latents(owner, latent, len(latent), self.latent_dim))
+        given = checked.latents(owner, latent, len(latent), self.latent_dim)
+        return self.coder.decode(given.to(self.coder.norm.running_mean))
 
     def save_checkpoint(self, path: str | Path) -> Path:
         """Write it as a folder that `load_checkpoint` and `dima.load` open."""

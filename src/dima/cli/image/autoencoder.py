@@ -9,7 +9,7 @@ from dima import settings
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common
 from dima.cli.image import places
-from dima.cli.image.flags import AutoResume, CacheDir, Data, OnlyDigit, OutDir
+from dima.cli.image.flags import AutoResume, CacheDir, Data, OnlyDigit, OutDir, on_data
 from dima.cli.image.places import Tree
 from dima.data import images
 from dima.image import device as devices
@@ -64,4 +64,5 @@ def fit_autoencoder(  # noqa: PLR0913 each argument is a flag
         output.json({"autoencoder": to, "images": len(found.images), "run": tree.run, **facts})
     elif not common.quiet:
         output.pairs(output.in_words({"images": len(found.images), **facts}))
-        output.lines("", f"Autoencoder: {to}", "", "Next:", f"  dima image fit-latent --ae-ckpt {to}")
+        output.lines("", f"Autoencoder: {to}", "", "Next:")
+        output.lines(f"  dima image fit-latent --ae-ckpt {to}{on_data(data)}")

@@ -11,7 +11,7 @@ from dima import settings
 from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places, same
-from dima.cli.image.flags import AutoResume, CacheDir, Data, OnlyDigit, OutDir
+from dima.cli.image.flags import AutoResume, CacheDir, Data, OnlyDigit, OutDir, on_data
 from dima.cli.image.pictures import save_grid, save_rows
 from dima.data import images
 from dima.model import persist
@@ -82,7 +82,8 @@ def fit_diffae(  # noqa: PLR0913 each argument is a flag
     elif not common.quiet:
         output.pairs(output.in_words(facts))
         output.lines("", f"Model: {folder / 'model'}", "", "Next:")
-        output.lines(f"  dima image edit --ckpt {folder / 'model'} --towards 8 --output edited.png")
+        call = f"  dima image edit --ckpt {folder / 'model'} --towards 8 --output edited.png"
+        output.lines(call + on_data(data))
 
 
 def _name(coder: DiffusionCoder, data: str, only_digit: int | None) -> str:

@@ -1,5 +1,6 @@
 """Flags that verbs of images share."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,18 @@ from cyclopts.validators import Number
 
 from dima.cli.flags import switch, whole
 
-__all__ = ["AeCkpt", "AutoResume", "CacheDir", "Data", "Device", "Guidance", "OnlyDigit", "OutDir", "Picture"]
+__all__ = [
+    "AeCkpt",
+    "AutoResume",
+    "CacheDir",
+    "Data",
+    "Device",
+    "Guidance",
+    "OnlyDigit",
+    "OutDir",
+    "Picture",
+    "on_data",
+]
 
 Data = Annotated[
     str,
@@ -40,3 +52,8 @@ OutDir = Annotated[
     Parameter(help="folder of all results; $SCRATCH or $SLURM_TMPDIR, else here, below outputs"),
 ]
 Picture = Annotated[Path, Parameter(name=["--output", "-o"], help="picture to write: .png")]
+
+
+def on_data(data: str) -> str:
+    """What the next command needs to work on the same images; it takes mnist unless told."""
+    return "" if data == "mnist" else f" --data {shlex.quote(data)}"

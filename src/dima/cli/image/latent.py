@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count, switch
 from dima.cli.image import places
-from dima.cli.image.flags import AeCkpt, AutoResume, CacheDir, Data, Device, OnlyDigit, OutDir
+from dima.cli.image.flags import AeCkpt, AutoResume, CacheDir, Data, Device, OnlyDigit, OutDir, on_data
 from dima.cli.image.pictures import save_grid
 from dima.cli.image.places import Tree
 from dima.data import images
@@ -109,7 +109,7 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
         _log.info("Run %s: %d images, autoencoder %s.", tree.run, len(found), ae_path)
         model.fit(found, checkpoint=tree.training, watch=after_epoch)
         persist.save(model, tree.checkpoints / "latest")
-    _tell(model, tree, ae_path, common)
+    _tell(model, tree, ae_path, data, common)
 
 
 def _place(autoencoder: Any, device: str | None, amp: bool) -> None:
@@ -130,7 +130,7 @@ def _place(autoencoder: Any, device: str | None, amp: bool) -> None:
         )
 
 
-def _tell(model: LatentDiffusion, tree: Tree, ae_path: Path, common: Common) -> None:
+def _tell(model: LatentDiffusion, tree: Tree, ae_path: Path, data: str, common: Common) -> None:
     latest = tree.checkpoints / "latest"
     facts = {"run": tree.run, "autoencoder_path": str(ae_path), **model.facts()}
     if common.as_json:
@@ -139,3 +139,4 @@ def _tell(model: LatentDiffusion, tree: Tree, ae_path: Path, common: Common) -> 
         output.pairs(output.in_words(facts))
         output.lines("", f"Model: {latest}", "", "Next:")
         output.lines(f"  dima image sample --ckpt {latest} --output generated.png")
+        output.lines(f"  dima image evaluate --ckpt {latest}{on_data(data)}")

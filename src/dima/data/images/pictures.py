@@ -14,14 +14,25 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def class_names(folder: Path) -> list[str]:
-    """Names of the folders of pictures in a folder."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and _pictures(path))
+    """Names of the folders of pictures in a folder, numbers by size.
+
+    Raises:
+        DataError: there are pictures beside the folders, which have no class.
+    """
+    found = sorted(path.name for path in folder.iterdir() if path.is_dir() and _pictures(path))
+    loose = _pictures(folder)
+    if found and loose:
+        rule, fix = "hold pictures, or folders of pictures", "Move them into a folder, or out."
+        raise DataError(f"images: {folder} must {rule}; got both, {loose[0].name} among them. {fix}")
+    return sorted(found, key=int) if _are_numbers(found) else found
 
 
 def read_folder(
     folder: Path, known: Sequence[str] = ()
 ) -> tuple[Array, Array | None, tuple[str, ...] | None]:
     """Images (n, h, w) or (n, h, w, 3) uint8 by name; of pictures in folders, labels and classes too.
+
+    Where all classes are called by numbers these are the labels, and classes have no names.
 
     Args:
         folder: of pictures, or of folders of pictures, one a class.
@@ -44,8 +55,14 @@ def read_folder(
     if not classes:
         return np.stack(images), None, None
     names = known or classes
+    if _are_numbers(names):
+        return np.stack(images), np.array([int(path.parent.name) for path in files]), None
     labels = np.array([names.index(path.parent.name) for path in files])
     return np.stack(images), labels, tuple(names)
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    return all(name.isascii() and name.isdigit() for name in names)
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dima import check
-from dima.errors import DataError, ShapeError
+from dima.errors import DataError, ShapeError, warn_user
 from dima.typing import Array, Float32
 
 __all__ = ["scaled"]
@@ -32,4 +32,7 @@ def scaled(name: str, pixels: Array) -> Float32:
     if low < -1 or high > 1:
         got, fix = f"{low:g} to {high:g}", "Pass bytes, or divide by 127.5 and subtract 1."
         raise DataError(f"images: {name} must hold bytes, or numbers in [-1, 1]; got {got}. {fix}")
+    if low >= 0 and high == 1:
+        fix = "Pass bytes, or 2 x - 1, if 0 is black."
+        warn_user(f"images: {name} must be in [-1, 1]; got 0 to 1, so that 0 is taken for grey. {fix}")
     return np.ascontiguousarray(checked, np.float32)
