@@ -74,11 +74,13 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     if page is not None:
         subject = Subject(f"{ckpt.name} on {data}", held_out.images, held_out.labels, train=train.images)
         save_report(page, image_report(model, figures, subject))
+    compared = min(n, len(train.images), len(held_out.images))
     if common.as_json:
-        output.json(
-            {"model": ckpt, "report": page, "judges": by, "figures": [asdict(figure) for figure in figures]}
-        )
+        told = {"model": ckpt, "report": page, "judges": by, "n": compared}
+        output.json(told | {"figures": [asdict(figure) for figure in figures]})
     elif not common.quiet:
         # Networks of digits see other images through digits: whose they are belongs beside the figures.
         output.table([*COLUMNS[:-1], f"{COLUMNS[-1]} (networks of {by})"], summary(figures))
+        classes = "" if both_labels(train, held_out) else " Without labels there are no figures of classes."
+        output.lines("", f"{compared} images drawn, beside as many test and training images.{classes}")
         output.lines(*([f"\nReport: {page}"] if page else []))

@@ -126,8 +126,8 @@ def explain(  # noqa: PLR0913 each argument is a flag
 ) -> None:
     """Show the test images a Bayesian classifier of latents is least sure of, and what would make it sure.
 
-    Rows of the picture: the surest images, the least sure ones, and these after the smallest change of
-    latent, on the prior's manifold, that makes the classifier sure.
+    Rows of the picture: the surest images, the least sure ones, these as their latents decode, and after
+    the smallest change of latent, on the prior's manifold, that makes the classifier surer.
 
     Examples:
         dima image explain --ckpt digits/model
@@ -152,7 +152,7 @@ def explain(  # noqa: PLR0913 each argument is a flag
     unsure = test.images[told.unsure]
     noise = (model.encode_noise(unsure),) if isinstance(model, DiffusionAutoencoder) else ()
     before, after = (model.decode(latents, *noise) for latents in (Z[told.unsure], told.z))
-    rows = {"surest": test.images[told.sure], "least sure": unsure, "as decoded": before, "made sure": after}
+    rows = {"surest": test.images[told.sure], "least sure": unsure, "as decoded": before, "surer": after}
     save_rows(to, rows)
     table = [
         [told.predicted[row], told.entropy[row], end, entropy, distance]
@@ -169,7 +169,7 @@ def explain(  # noqa: PLR0913 each argument is a flag
         output.lines("", f"{to}: {len(unsure)} images of each kind")
 
 
-_COLUMNS = ["label told", "entropy (nats)", "label made sure", "entropy there", "distance"]
+_COLUMNS = ["label told", "entropy (nats)", "label there", "entropy there", "distance"]
 
 
 def _both(data: str, cache_dir: Path | None) -> tuple[Images, Array, Images]:
