@@ -58,7 +58,7 @@ def test_what_cannot_be_run_again_is_refused():
         unrolled_scores(fit, Z, Z[:, :1])
     rough = DDPM(**SETTINGS | {"eps_root": 1e-34}).fit(Z).fit_
     with pytest.raises(
-        SettingError, match=r"eps_root of the fit must be at least 1e-10; got 1e-34\. Fit in Python with"
+        SettingError, match=r"eps_root of the fit must be at least 1e-10; got 1e-34\. Fit with"
     ):
         unrolled_scores(rough, Z, Z)
     early = DDPM(**SETTINGS, patience=2).fit(Z).fit_

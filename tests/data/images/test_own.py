@@ -76,25 +76,6 @@ def test_labels_agree_where_a_class_is_in_one_folder_only(tmp_path):
     assert dict(zip(numbers(test), test.names(), strict=True)) == {3: "cat", 4: "dog"}
 
 
-def test_folders_called_by_numbers_are_the_labels(tmp_path):
-    for name in ("10", "3", "5"):
-        write(tmp_path / name, 1, 2, 3, 4, 5)
-    found = [images.load(tmp_path, part) for part in ("train", "test")]
-    labels = np.concatenate([one.labels for one in found])
-    assert sorted(labels.tolist()) == [3] * 5 + [5] * 5 + [10] * 5
-    assert found[0].names().tolist() == found[0].labels.tolist()
-    only = images.load(tmp_path, "train", only_digit=5)
-    assert only.labels.tolist() == [5] * len(only.labels)
-
-
-def test_pictures_beside_folders_of_classes_are_not_passed_over(tmp_path):
-    write(tmp_path / "set" / "a", 3)
-    write(tmp_path / "other", 1)
-    (tmp_path / "other" / "001.png").rename(tmp_path / "set" / "001.png")
-    with pytest.raises(DataError, match=r"pictures, or folders of pictures; got both, 001\.png among them"):
-        images.load(tmp_path / "set")
-
-
 def test_too_few_to_hold_some_out(tmp_path):
     np.save(tmp_path / "a.npy", numbered(4))
     assert len(images.load(tmp_path / "a.npy").images) == 4
