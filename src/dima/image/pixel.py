@@ -115,13 +115,18 @@ def solve(
     denoiser_of: Callable[[slice], Callable[[Tensor, Row], Tensor]],
     start: Tensor,
     seed: int = 0,
+    first: int = 0,
 ) -> Tensor:
-    """Walk a table from `start` (b, c, h, w) in blocks of rows, each with a denoiser of its own."""
+    """Walk a table from `start` (b, c, h, w) in blocks of rows, each with a denoiser of its own.
+
+    Noise on the way is a function of (seed, number of the sample, row of the table); numbers begin at `first`.
+    """
 
     def draw(rows: slice, i: int) -> Tensor:
         if table.C[i] == 0:  # that row adds no noise
             return torch.zeros_like(start[rows])
-        return noise_of(seed, range(rows.start, rows.stop), start.shape[1:], i + 1).to(start)
+        numbers = range(first + rows.start, first + rows.stop)
+        return noise_of(seed, numbers, start.shape[1:], i + 1).to(start)
 
     ends = [
         walk(table, denoiser_of(rows), start[rows], functools.partial(draw, rows))

@@ -27,7 +27,7 @@ from dima.noise.solver import build
 
 __all__ = ["DirectDecoder", "DirectDiffusion", "DirectEncoder"]
 
-_MIDDLE = (0.8, 0.6)
+_MIDDLE = (0.8, 0.6)  # alpha and sigma of the second pass
 
 
 class DirectEncoder(nn.Module):

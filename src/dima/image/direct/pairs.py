@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,7 +20,6 @@ from dima.errors import ArtifactError, SettingError
 from dima.files import replace_file
 from dima.image import pixel
 from dima.image.denoiser import Denoiser
-from dima.image.walk import walk as walk_table
 from dima.noise.solver import SolverTable
 from dima.progress import track
 from dima.typing import Array, Arrays, Float32
@@ -144,18 +144,14 @@ def make_pairs(
 
 
 def walker(teacher: Denoiser, table: SolverTable, seed: int) -> Callable[[Tensor, int], Tensor]:
-    """The walk that `make_pairs` takes; noise on the way is a function of (seed, number of the pair, row)."""
-    denoise = pixel.denoiser(teacher.under(None))
+    """The walk that `make_pairs` takes; noise on the way belongs to the number of the pair."""
 
     def walked(noise: Tensor, first: int) -> Tensor:
-        start, numbers = noise.to(teacher.pixel_mean), range(first, first + len(noise))
+        def denoiser_of(rows: slice) -> Any:
+            return pixel.denoiser(teacher.under(None, rows))
 
-        def draw(i: int) -> Tensor:
-            if table.C[i] == 0:  # that row adds no noise
-                return torch.zeros_like(start)
-            return pixel.noise_of(seed, numbers, noise.shape[1:], i + 1).to(start)
-
-        return teacher.pixels(walk_table(table, denoise, start, draw))
+        start = noise.to(teacher.pixel_mean)
+        return teacher.pixels(pixel.solve(table, denoiser_of, start, seed, first))
 
     return walked
 
