@@ -25,6 +25,7 @@ from dima.model.report.summary import (
     seen,
     summary,
 )
+from dima.store.contents import MANIFEST
 from dima.store.manifest import read_manifest
 
 __all__ = ["evaluate", "info"]
@@ -125,6 +126,6 @@ def _file(path: Path) -> dict[str, Any]:
     if not place.is_dir():
         return {"path": str(path), "bytes": place.stat().st_size}
     size = sum(member.stat().st_size for member in place.iterdir())
-    by = read_manifest((place / "MANIFEST.json").read_bytes(), str(path)).versions
+    by = read_manifest((place / MANIFEST).read_bytes(), str(path)).versions
     written = f"dima {by.dima}, numpy {by.numpy}, python {by.python}"
     return {"path": str(path), "bytes": size, "written_with": written}

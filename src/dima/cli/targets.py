@@ -5,12 +5,12 @@ from pathlib import Path
 
 from dima.errors import ArtifactError, DataError
 from dima.store.artifact import FILES
+from dima.store.contents import MANIFEST
 
 __all__ = ["TABLES", "file", "folder", "model"]
 
 TABLES = (".npy", ".csv", ".tsv", ".parquet")
 _FILES = (*TABLES, ".npz", ".html", ".json", ".toml", ".msgpack")
-_MANIFEST = "MANIFEST.json"
 
 
 def file(path: Path, data: str = "", kinds: tuple[str, ...] = TABLES) -> None:
@@ -25,7 +25,7 @@ def file(path: Path, data: str = "", kinds: tuple[str, ...] = TABLES) -> None:
     _in_folder(path)
     if path.is_dir():
         raise DataError(f"-o: {path} must be a file; got a folder. Name a file in it.")
-    if (path.parent / _MANIFEST).exists():  # a model with a stranger in its folder no longer opens
+    if (path.parent / MANIFEST).exists():  # a model with a stranger in its folder no longer opens
         got = "got a file inside one. Choose another folder."
         raise DataError(f"-o: {path} must be outside a saved model; {got}")
     if data and path.exists() and Path(data).exists() and path.samefile(data):
@@ -47,7 +47,7 @@ def model(path: Path, overwrite: bool) -> None:
     if not os.path.lexists(path):
         return
     names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
-    if names and not ({_MANIFEST} <= names <= set(FILES)):
+    if names and not ({MANIFEST} <= names <= set(FILES)):
         fix = "Choose another place, or move it away."
         raise ArtifactError(f"-o: {path} must be free, or an older saved model; got something else. {fix}")
     if names and not overwrite:

@@ -18,7 +18,7 @@ from dima.files import read_plain_file
 from dima.model import foreign, persist
 from dima.model.autoencoder import Autoencoder
 from dima.model.latent_model import LatentModel
-from dima.store.contents import CONFIG, LIMITS, Config
+from dima.store.contents import CONFIG, LIMITS, MANIFEST, Config
 from dima.store.decode import decode
 
 __all__ = [
@@ -36,7 +36,7 @@ AUTOENCODERS = "autoencoders"  # folder below the results
 Estimator = TypeVar("Estimator")
 
 _FOREIGN = "foreign"
-_MANIFEST, _NAMED = "MANIFEST.json", 3  # file of a saved model; models that a refusal names
+_NAMED = 3  # models that a refusal names
 _ORDER = ("conv", "mlp", _FOREIGN)  # of kinds, where several autoencoders are found
 _log = logging.getLogger("dima")
 
@@ -173,8 +173,8 @@ def open_kind(
     """
     inside = [path / name for name in ("model", "latest") if (path / name).is_dir()]
     place = inside[0] if inside else path
-    if place.is_dir() and not (place / _MANIFEST).is_file():
-        below = [str(found.parent) for found in sorted(place.glob(f"*/**/{_MANIFEST}"))[:_NAMED]]
+    if place.is_dir() and not (place / MANIFEST).is_file():
+        below = [str(found.parent) for found in sorted(place.glob(f"*/**/{MANIFEST}"))[:_NAMED]]
         fix = f"Name one of those below it: {', '.join(below)}." if below else f"Make one with {verb}."
         raise ArtifactError(f"{flag}: {place} must be a saved model; got a folder that is none. {fix}")
     found = persist.load(place)
@@ -188,7 +188,7 @@ def open_kind(
 def _candidates(folder: Path) -> list[Path]:
     """Autoencoders in a folder and below the results, in the order of kinds and from new to old."""
     saved = [folder, *folder.glob("*"), *folder.glob(f"{AUTOENCODERS}/*")]
-    kinds = {path: _kind(path) for path in saved if (path / _MANIFEST).is_file()}
+    kinds = {path: _kind(path) for path in saved if (path / MANIFEST).is_file()}
     theirs = {path: _FOREIGN for path in folder.glob("*") if path.suffix.lower() in foreign.SUFFIXES}
     known = [(path, kind) for path, kind in {**kinds, **theirs}.items() if kind in _ORDER]
     return [
