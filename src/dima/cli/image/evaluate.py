@@ -59,13 +59,14 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     model, kept = open_model(ckpt), places.cache_folder(cache_dir)
     by = judges or _JUDGES.get(data, "mnist")
     train, held_out = (images.load(data, split, only_digit, kept) for split in ("train", "test"))
+    labels = both_labels(train, held_out)
     with common.bars():
         figures = evaluate_images(
             model,
             train.images,
             held_out.images,
             judges=shipped_judges(by),
-            labels=both_labels(train, held_out),
+            labels=labels,
             n=n,
             guidance=guidance,
             **(chosen or {}),
@@ -81,6 +82,6 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     elif not common.quiet:
         # Networks of digits see other images through digits: whose they are belongs beside the figures.
         output.table([*COLUMNS[:-1], f"{COLUMNS[-1]} (networks of {by})"], summary(figures))
-        classes = "" if both_labels(train, held_out) else " Without labels there are no figures of classes."
+        classes = "" if labels else " Without labels there are no figures of classes."
         output.lines("", f"{compared} images drawn, beside as many test and training images.{classes}")
         output.lines(*([f"\nReport: {page}"] if page else []))

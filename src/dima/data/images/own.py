@@ -48,12 +48,11 @@ def part(path: Path, split: str, n: int, labels: Array | None) -> Array:
     Raises:
         DataError: there are too few to hold any out.
     """
-    if has_parts(path):
-        return np.random.default_rng(_SEED).permutation(n)
-    if n < _FEWEST:
-        if split == "test":
-            rule, fix = f"hold at least {_FEWEST} images to keep some for testing", "Add some."
-            raise DataError(f"images: {path} must {rule}; got {n}. {fix}")
+    is_split = has_parts(path)
+    if not is_split and n < _FEWEST and split == "test":
+        rule, fix = f"hold at least {_FEWEST} images to keep some for testing", "Add some."
+        raise DataError(f"images: {path} must {rule}; got {n}. {fix}")
+    if is_split or n < _FEWEST:
         return np.random.default_rng(_SEED).permutation(n)
     train, test = train_test(n, _SHARE, _SEED, labels)
     if not len(test):  # as many classes as images: none can be both learnt and tested
