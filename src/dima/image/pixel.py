@@ -119,7 +119,7 @@ def solve(
 ) -> Tensor:
     """Walk a table from `start` (b, c, h, w) in blocks of rows, each with a denoiser of its own.
 
-    Noise on the way is a function of (seed, number of the sample, row of the table); numbers begin at `first`.
+    Noise on the way is a function of (seed, number of the sample, row of the table), numbered from `first`.
     """
 
     def draw(rows: slice, i: int) -> Tensor:
