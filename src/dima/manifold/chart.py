@@ -104,6 +104,7 @@ def _unevenness(flat: Float64, gamma: Float64, d: int) -> tuple[float, Float64]:
     """Mean |L' Gamma L - I|^2 over the rows, and its gradient."""
     L = flat.reshape(-1, d)
     slopes = (gamma.reshape(-1, len(L)) @ L).reshape(len(gamma), len(L), d)
-    off = np.einsum("mi,bmj->bij", L, slopes) - np.eye(d)
-    gradient = np.einsum("bmi,bij->mj", slopes, off) * (4 / len(gamma))
+    off = L.T @ slopes - np.eye(d)
+    # One product over rows and columns at once; an einsum of the same goes without BLAS.
+    gradient = slopes.transpose(1, 0, 2).reshape(len(L), -1) @ off.reshape(-1, d) * (4 / len(gamma))
     return float((off**2).sum() / len(gamma)), gradient.ravel()

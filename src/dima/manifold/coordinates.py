@@ -119,7 +119,9 @@ def unexplained(given_ix: Float64, asked_ix: Float64) -> Float64:
     n, terms = len(given_ix), given_ix.shape[1] + 1
     weights = _weights(given_ix, min(n - 1, _TIMES * terms + _BESIDE))
     design = np.hstack([np.ones((n, 1)), given_ix])
-    moments = (weights @ (design[:, :, None] * design[:, None]).reshape(n, -1)).reshape(n, terms, terms)
+    row, column = np.tril_indices(terms)
+    moments = np.empty((n, terms, terms))
+    moments[:, row, column] = moments[:, column, row] = weights @ (design[:, row] * design[:, column])
     moments += _RIDGE * np.trace(moments, axis1=1, axis2=2)[:, None, None] * np.eye(terms)
     # At its own place a fit is one average of the others: design_i' moments_i^-1 sum_j w_ij design_j asked_j.
     lever = np.linalg.solve(moments, design[:, :, None])[:, :, 0]
@@ -132,9 +134,10 @@ def _weights(given_ix: Float64, k: int) -> Float64:
     """Gaussian weights (n, n) of rows for each other, none for themselves, as wide as the k-th is far."""
     d2 = distance_matrix(given_ix, given_ix)
     np.fill_diagonal(d2, np.inf)
-    ordered = np.partition(d2, (0, k - 1), axis=1)
-    width = np.maximum(ordered[:, k - 1 : k] - ordered[:, :1], np.finfo(np.float64).tiny)
-    return np.exp(-(d2 - ordered[:, :1]) / width)
+    nearest, kth = d2.min(axis=1, keepdims=True), np.partition(d2, k - 1, axis=1)[:, k - 1 : k]
+    d2 -= nearest
+    d2 /= -np.maximum(kth - nearest, np.finfo(np.float64).tiny)
+    return np.exp(d2, out=d2)
 
 
 COORDINATES: dict[str, Callable[[Modes, int], Choice]] = {

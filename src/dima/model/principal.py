@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from dima.errors import warn_user
+from dima.threads import one_thread
 from dima.typing import Array, Float64
 
 __all__ = ["FOLDS", "Principal", "predicted_error", "principal", "rests", "row_errors", "varying"]
@@ -36,7 +37,9 @@ class Principal:
 def principal(left: Float64, d: int) -> Principal:
     """The `d` leading principal components of residuals (n, D)."""
     d = min(d, *left.shape) if len(left) > 1 else 0  # a row alone has no spread
-    with np.errstate(invalid="ignore", divide="ignore"):  # shares of a spread there may be none of
+    # Threads of so small a decomposition wait for each other ten times as long as they compute; and the
+    # shares it tells are of a spread there may be none of.
+    with one_thread(), np.errstate(invalid="ignore", divide="ignore"):
         axes = PCA(d, random_state=0).fit(left).components_ if d else np.empty((0, left.shape[1]))
     # In rows, as they are read back: another order rounds otherwise.
     return Principal(left.mean(axis=0), np.ascontiguousarray(axes, np.float64))

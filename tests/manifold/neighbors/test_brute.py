@@ -66,7 +66,7 @@ def test_inputs_are_left_alone():
 
 @pytest.mark.parametrize("kind", ["scattered", "in order", "ties", "all equal"])
 def test_few_of_a_long_row_are_those_that_sorting_finds(kind, rng):
-    block = rng.standard_normal((7, 5000)).astype(np.float32)
+    block = 200 + rng.standard_normal((7, 5000)).astype(np.float32)  # distances are not below zero
     block = {
         "scattered": block,
         "in order": np.sort(block, axis=1),  # the bound of every eighth is the best there is
@@ -75,7 +75,7 @@ def test_few_of_a_long_row_are_those_that_sorting_finds(kind, rng):
     }[kind]
     if kind == "all equal":
         assert brute._cut_down(block, 20)[1] is block  # cutting down would only copy
-    block[3, ::8] = 9.0  # nothing small among those that tell the bound,
+    block[3, ::8] = 300.0  # nothing small among those that tell the bound,
     block[5, ::8] -= 100.0  # or all that is small: the bound is too large, too small
     for k in (1, 20, 70):
         ids, values = brute._smallest(block, k)

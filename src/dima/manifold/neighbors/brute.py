@@ -16,8 +16,10 @@ _CANCELLED = 1e-2
 # Factor on a squared distance below which another is as near: float32 rows carry no finer digits.
 TIES = 1 + 1e-5
 
-_WIDE = 64  # rows so many times wider than k are first cut down
+_WIDE = 16  # rows so many times wider than k are first cut down
 _EIGHTH, _BESIDE = 8, 8
+# One integer of these, the value its leading half.
+_VALUE_AND_PLACE = np.dtype({"names": ["place", "value"], "formats": ["<i4", "<f4"], "offsets": [0, 4]})
 
 
 def search(points: Array, queries: Array, k: int) -> tuple[Int32, Float32]:
@@ -58,13 +60,15 @@ def _smallest(block: Array, k: int) -> tuple[Array, Array]:
 
 
 def _in_order(block: Array, k: int) -> tuple[Array, Array]:
+    # Numbers not below zero are in the order of their bits: value and place are sorted as one integer, in
+    # half the time of an argsort, and of equal values the first come first.
+    keys = np.empty(block.shape, _VALUE_AND_PLACE)
+    keys["value"], keys["place"] = block, np.arange(block.shape[1])
+    packed = keys.view(np.int64)
     if k < block.shape[1]:
-        kept = np.argpartition(block, k - 1, axis=1)[:, :k]
-        values = np.take_along_axis(block, kept, axis=1)
-    else:
-        kept, values = np.broadcast_to(np.arange(k), block.shape), block
-    order = np.argsort(values, axis=1, kind="stable")
-    return np.take_along_axis(kept, order, axis=1), np.take_along_axis(values, order, axis=1)
+        packed.partition(k - 1, axis=1)
+    nearest = np.sort(packed[:, :k], axis=1).view(_VALUE_AND_PLACE)
+    return nearest["place"], nearest["value"]
 
 
 def _cut_down(block: Array, k: int) -> tuple[Array, Array]:
