@@ -37,6 +37,19 @@ def test_modes_are_right_eigenvectors(monkeypatch, rows):
     assert_close(values, np.sort(np.linalg.eigvals(P).real)[::-1][1:7], atol=1e-9)
 
 
+def test_threads_share_a_product_and_change_no_digit(monkeypatch, rng):
+    off, _ = markov(sheet(300)).conjugate()
+    x, used = rng.standard_normal(300), []
+    monkeypatch.setattr(spectrum, "_SHARED", 1)
+    for n_threads in (1, 2, 3):
+        monkeypatch.setattr(spectrum.threads, "allowed", lambda n=n_threads: n)
+        with spectrum._product(off) as product:
+            assert_close(product(x), off @ x)
+            used.append(product)
+    assert used[0] == off.__matmul__  # bound methods of one matrix are equal
+    assert used[1] != off.__matmul__
+
+
 @pytest.mark.parametrize("rows", [0, 3000], ids=["lanczos", "dense"])
 def test_known_modes_do_not_come_back_among_negative_ones(monkeypatch, rows):
     monkeypatch.setattr(spectrum, "_DENSE_ROWS", rows)

@@ -1,8 +1,12 @@
 """The autoencoder of two estimators is the two estimators, and PCA of what they leave."""
 
+import contextlib
+import threading
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from close import assert_close
 from dima.data.manifolds import s_curve, swiss_roll
@@ -10,8 +14,11 @@ from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.metrics.reconstruction import error_over_variance
+from dima.model import manifold_map
 from dima.model.manifold_map import ManifoldMap
 from dima.model.stages import collected
+from dima.model.tuning import tune
+from dima.threads import side_by_side
 
 
 def test_it_encodes_and_decodes_by_its_parts(rows):
@@ -79,6 +86,33 @@ def test_linear_data_are_given_to_pca_and_curved_ones_are_not(rng):
     pca = PCA(2).fit(curved[:500])
     rival = pca.inverse_transform(pca.transform(curved[500:]))
     assert error < 0.6 * error_over_variance(curved[500:], rival, curved.mean(axis=0))
+
+
+def test_folds_side_by_side_have_nothing_in_common(monkeypatch):
+    curved, both_fitted, asked = swiss_roll(1200)[0], threading.Barrier(2, timeout=60), []
+
+    class Waiting(GPLM):
+        def fit(self, *given, **named):
+            super().fit(*given, **named)
+            if len(asked) == 2:  # a decoder of both folds would be that of the second now
+                both_fitted.wait()
+            return self
+
+    @contextlib.contextmanager
+    def watched(work, items):
+        with side_by_side(work, items) as results:
+            found = list(results)
+            asked[-1].extend(found)
+            yield iter(found)
+
+    monkeypatch.setattr(manifold_map, "side_by_side", watched)
+    tuned = tune(DMAP(2), ("coordinates",), curved)
+    for n_threads in (1, 2):
+        asked.append([])
+        with threadpool_limits(n_threads):
+            assert ManifoldMap(DMAP(2), Waiting(60))._holds(tuned, curved, len(curved))
+    assert len(asked[0]) == 2
+    assert_close(asked[1], asked[0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("choice", [name for name in COORDINATES if name != "first"])

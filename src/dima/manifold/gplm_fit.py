@@ -79,9 +79,10 @@ class GPLMFit:
             moment = moment + Phi.T @ (R_iX[rows] - self.mu_X)
         g, Q = excited(gram)
         residuals = np.empty((len(z_ix), self.M_mX.shape[1]))
+        rotated, moment = _features(self.z_mx, self.bandwidth, W @ Q), Q.T @ moment
         for rows in row_blocks(len(z_ix), size):
-            rotated, Y = features(z_ix[rows]) @ Q, R_iX[rows] - self.mu_X
-            residuals[rows] = press.left_out(rotated, Y, Q.T @ moment, g + ridge)
+            Y = R_iX[rows] - self.mu_X
+            residuals[rows] = press.left_out(rotated(z_ix[rows]), Y, moment, g + ridge)
         return residuals
 
     def half_widths(self, z_ax: Float64, level: float) -> Float64:

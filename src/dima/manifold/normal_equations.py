@@ -73,11 +73,11 @@ class NormalEquations:
         for rows in row_blocks(len(R_iX), block):
             centred = R_iX[rows] - self.reference_X
             sum_X += centred.sum(axis=0)
-            for Z_ix in Z:
-                Phi = affinities(Z_ix[rows]) @ self.B_mr
-                gram += Phi.T @ Phi / len(Z)
-                total += Phi.sum(axis=0) / len(Z)
-                moment += Phi.T @ (centred / len(Z))
+            twins = [affinities(Z_ix[rows]) @ self.B_mr for Z_ix in Z]
+            gram += sum(Phi.T @ Phi for Phi in twins) / len(Z)
+            mean = np.add.reduce(twins) / len(Z)  # sums of both in one product with the targets
+            total += mean.sum(axis=0)
+            moment += mean.T @ centred
         g, Q = eigh(gram)
         return NormalEquations(
             self.B_mr @ Q,

@@ -5,11 +5,17 @@ component. They are deflated, so that a solver never has to find a multiple eige
 back as contrasts between components.
 """
 
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
 import numpy as np
 import scipy.linalg
 from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from dima import threads
 from dima.errors import NumericsError
 from dima.manifold.graph import MarkovGraph
 from dima.manifold.parts import connected
@@ -19,6 +25,7 @@ __all__ = ["diffusion_modes", "fix_signs"]
 
 _DENSE_ROWS = 1000  # beyond them Lanczos is as good and up to eight times as fast
 _TOLERANCE = 1e-10
+_SHARED = 1_000_000  # stored numbers from which threads share a product
 
 
 def diffusion_modes(graph: MarkovGraph, n_modes: int, seed: int) -> tuple[Float64, Float64, int]:
@@ -78,17 +85,44 @@ def _lanczos(
 ) -> tuple[Float64, Float64]:
     mass = np.bincount(labels, weights=root**2)
 
-    def deflated(x: Float64) -> Float64:
-        flat = x.ravel()
-        known = np.bincount(labels, weights=root * flat) / mass
-        return off @ flat + diagonal * flat - 2 * root * known[labels]
-
-    operator = LinearOperator(off.shape, matvec=deflated, dtype=np.float64)
     start = np.random.default_rng(seed).standard_normal(len(labels))
     try:
-        values, vectors = eigsh(operator, k=wanted, which="LA", v0=start, tol=_TOLERANCE)
+        with _product(off) as product:
+
+            def deflated(x: Float64) -> Float64:
+                flat = x.ravel()
+                known = np.bincount(labels, weights=root * flat) / mass
+                return product(flat) + diagonal * flat - 2 * root * known[labels]
+
+            operator = LinearOperator(off.shape, matvec=deflated, dtype=np.float64)
+            values, vectors = eigsh(operator, k=wanted, which="LA", v0=start, tol=_TOLERANCE)
     except ArpackNoConvergence as stopped:
         got = f"{len(stopped.eigenvalues)} of {wanted}. Lower d, raise k or raise eps."
         raise NumericsError(f"DMAP: eigenpairs must be converged; got {got}") from None
     order = np.argsort(-values)
     return values[order], vectors[:, order]
+
+
+@contextlib.contextmanager
+def _product(matrix: sparse.csr_array) -> Iterator[Callable[[Float64], Float64]]:
+    """The product (n,) by a vector (n,); of many numbers the rows on as many threads as are allowed.
+
+    Each row is summed as it would be on one.
+    """
+    n_parts = threads.allowed() if matrix.nnz >= _SHARED else 1
+    if n_parts == 1:
+        yield matrix.__matmul__
+        return
+    rows = np.searchsorted(matrix.indptr, np.linspace(0, matrix.nnz, n_parts + 1))
+    parts = [_rows(matrix, *ends) for ends in pairwise(rows)]
+    # Those of BLAS would wait for work between products, and keep the cores from it.
+    with threads.one_thread(), ThreadPoolExecutor(n_parts) as pool:
+        yield lambda x: np.concatenate(list(pool.map(lambda part: part @ x, parts)))
+
+
+def _rows(matrix: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
+    """Rows `first` to `end` of a matrix, in its memory; a slice would copy them."""
+    indptr = matrix.indptr[first : end + 1]
+    stored = slice(indptr[0], indptr[-1])
+    form = (matrix.data[stored], matrix.indices[stored], indptr - indptr[0])
+    return sparse.csr_array(form, shape=(end - first, matrix.shape[1]))

@@ -24,6 +24,7 @@ from dima.model.autoencoder import Autoencoder
 from dima.model.principal import FOLDS, Principal, predicted_error, principal, rests, varying
 from dima.model.stages import collected, measured
 from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, tune
+from dima.threads import side_by_side
 from dima.typing import Array, Arrays, Float64
 
 if TYPE_CHECKING:
@@ -97,26 +98,30 @@ class ManifoldMap(Autoencoder):
         A row that is left out of averages has had its part in the eigenvectors.
         """
         d, split = self.dmap.d, tuned.d_diffusion
-        fold, error, without = np.arange(len(few)) % FOLDS, 0.0, 0.0
         n_tried = len(few) if self.free else n
         best = min(tuned.trials, key=lambda trial: trial.error)
         k = round(best.k * (1 - 1 / FOLDS) * len(few) / n_tried)
         dmap, gplm = clone(tuned.dmap).set_params(k=max(2, k)), clone(self.gplm)
         if gplm.m is None and len(few) > _MANY:
             gplm.set_params(m=_POINTS)
-        for part in range(FOLDS if len(few) < _MANY else _FEW_FOLDS):
+
+        def errors(part: int) -> tuple[float, float]:
+            fold = np.arange(len(few)) % FOLDS
             others, held = few[fold != part], few[fold == part]
-            both = ManifoldMap(dmap, gplm, split)
+            both = ManifoldMap(dmap, clone(gplm), split)
             try:
                 with kept_messages(), collected():
                     left = held - both.fit(others).decode(both.encode(held))
             except (DataError, SettingError):  # too few rows for such a map
-                return False
-            error += float((left**2).sum())
+                return np.inf, 0.0
             center = others.mean(axis=0, dtype=np.float64)
             alone = principal(others - center, d).rest(held - center)
-            without += float((alone**2).sum())
-        return error < WORTH * without
+            return float((left**2).sum()), float((alone**2).sum())
+
+        parts = range(FOLDS if len(few) < _MANY else _FEW_FOLDS)
+        with side_by_side(errors, parts) as found:
+            error, without = np.sum(list(found), axis=0)
+        return bool(error < WORTH * without)
 
     def encode(self, X: Array) -> Float64:
         """Coordinates (b, d): diffusion coordinates, then principal ones of the rest."""

@@ -5,7 +5,6 @@ without each row in turn, and principal components take what it leaves: see `man
 which map to take, and where principal components alone do as well, none.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
@@ -13,7 +12,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import clone
 
-from dima.errors import DataError, NumericsError, kept_messages, warn_user
+from dima.errors import DataError, DimaError, NumericsError, kept_messages, warn_user
 from dima.manifold import press
 from dima.manifold.budget import most_neighbours, usual_neighbours
 from dima.manifold.dmap import DMAP
@@ -21,7 +20,7 @@ from dima.manifold.rows import DistinctRows
 from dima.model.principal import principal, row_errors
 from dima.progress import track
 from dima.scaling import Standardizer
-from dima.threads import one_thread
+from dima.threads import one_thread, side_by_side
 from dima.typing import Array, Float64
 
 __all__ = ["TUNED", "WORTH", "Trial", "Tuned", "fit_quietly", "sample", "tune"]
@@ -103,21 +102,19 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
     without, trials = judge.row_errors(judge.targets, dmap.d), list[Trial]()
     maps = list(_tried(dmap, free, share, n_distinct))
-    for tried in track(maps, len(maps), "Trying diffusion maps"):
-        try:
-            with one_thread() if free else contextlib.nullcontext():
-                messages = fit_quietly(tried, few)
-        except (DataError, NumericsError):
-            if not trials:
-                raise
-            continue
-        split, rows = judge.best_split(tried.self_excluded_, quarters)
-        error = float(rows.mean()) / judge.total
-        trials.append(Trial(tried.coordinates, tried.k_, tried.eps_mul, split, error))
-        if best is None or rows.mean() < best[2].mean():
-            best = tried, split, rows, messages
-        if len(trials) == _TELLING and best[2].mean() > _HOPELESS * without.mean():
-            break
+    with side_by_side(lambda tried: _fitted(tried, few), maps) as fits:
+        for tried, messages in track(zip(maps, fits, strict=True), len(maps), "Trying diffusion maps"):
+            if isinstance(messages, DimaError):
+                if not trials:
+                    raise messages
+                continue
+            split, rows = judge.best_split(tried.self_excluded_, quarters)
+            error = float(rows.mean()) / judge.total
+            trials.append(Trial(tried.coordinates, tried.k_, tried.eps_mul, split, error))
+            if best is None or rows.mean() < best[2].mean():
+                best = tried, split, rows, messages
+            if len(trials) == _TELLING and best[2].mean() > _HOPELESS * without.mean():
+                break
     assert best is not None  # the first map is tried whatever happens, and raises if it cannot be fitted
     taken, split, rows, messages = best
     if d_diffusion is None:
@@ -174,6 +171,14 @@ def fit_quietly(dmap: DMAP, X: Array) -> list[str]:
     with kept_messages() as messages:
         dmap.fit(X)
     return messages
+
+
+def _fitted(dmap: DMAP, X: Array) -> list[str] | DimaError:
+    """Fit the map, and give what it warned of, or why it could not be fitted."""
+    try:
+        return fit_quietly(dmap, X)
+    except (DataError, NumericsError) as refused:
+        return refused
 
 
 def _is_surely_less(errors: Float64, than: Float64) -> bool:
