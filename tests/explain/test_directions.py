@@ -89,12 +89,32 @@ def test_what_is_refused(z, labels, kind, message):
         linear_probe(z, labels, Z, LABELS)
 
 
+@pytest.mark.parametrize("kind", [str, object])
+def test_words_are_labels_as_numbers_are(kind):
+    words = np.array(["ant", "bee", "cat"], dtype=kind)[LABELS // 2]
+    of_words, of_numbers = class_directions(Z, words), class_directions(Z, LABELS)
+    assert list(of_words) == ["ant", "bee", "cat"]
+    for word, number in zip(of_words, of_numbers, strict=True):
+        assert_close(of_words[word], of_numbers[number])
+    assert_close(binary_direction(Z, words, "bee"), binary_direction(Z, LABELS, 3))
+    by_words, by_numbers = ClassShifts.of(Z, words), ClassShifts.of(Z, LABELS)
+    assert_close(by_words.ways(Z[:9], "cat"), by_numbers.ways(Z[:9], 5))
+    assert_close(by_words.ways(Z[:9], words[:9]), by_numbers.ways(Z[:9], LABELS[:9]))
+    assert linear_probe(Z, words, Z, words) == linear_probe(Z, LABELS, Z, LABELS)
+    with pytest.raises(DataError, match="towards must be of the labels ant, bee, cat; got dog"):
+        by_words.ways(Z[:9], "dog")
+    with pytest.raises(DataError, match="towards must be of the labels ant, bee, cat; got 1"):
+        by_words.ways(Z[:9], 1)
+    with pytest.raises(DataError, match="labels must be real numbers; got dtype object"):
+        class_directions(Z, np.array([1, *words[1:]], dtype=object))
+
+
 def test_what_else_is_refused():
     with pytest.raises(DataError, match="positive must be one of the labels, 1, 3, 5; got 2"):
         binary_direction(Z, LABELS, 2)
     with pytest.raises(ShapeError, match=r"z_test must have shape \(n, 3\)"):
         linear_probe(Z, LABELS, Z[:, :2], LABELS)
-    with pytest.raises(ShapeError, match=r"labels_test must have shape \(1500,\)"):
+    with pytest.raises(ShapeError, match="labels_test must be one label for each of 1500 rows"):
         linear_probe(Z, LABELS, Z, LABELS[1:])
 
 

@@ -209,6 +209,15 @@ def test_what_is_refused(settings, features, targets, kind, message):
         BayesianLastLayer(**settings).fit(features, targets)
 
 
+def test_words_are_labels_as_numbers_are(layer):
+    words = np.array(["ant", "bee", "cat"])[LABELS // 2]
+    of_words = BayesianLastLayer().fit(X, words)
+    assert of_words.classes_.tolist() == ["ant", "bee", "cat"]
+    assert layer.classes_.tolist() == [1, 3, 5]
+    assert_close(of_words.predict_proba(X), layer.predict_proba(X))
+    assert BayesianLastLayer("gaussian", noise_variance=1.0).fit(X, Y).classes_.shape == (0,)
+
+
 def test_what_is_refused_later(layer):
     with pytest.raises(NotFittedError, match=r"Call BayesianLastLayer\.fit first"):
         BayesianLastLayer().entropy(X)

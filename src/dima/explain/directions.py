@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dima import check
 from dima.errors import DataError
-from dima.explain.tensors import class_labels, like, rows, to_numpy
+from dima.explain.tensors import class_labels, label_values, like, rows, to_numpy
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
@@ -23,7 +23,7 @@ _MOST_ITERATIONS = 2000
 _NEAR, _SHARE = 50, 20  # latents of a class that a way leads to: so many, at most one in so many
 
 
-def class_directions(z: Latents, labels: Any) -> dict[int, Latents]:
+def class_directions(z: Latents, labels: Any) -> dict[int | str, Latents]:
     """The direction in which each class becomes likelier, by multinomial logistic regression.
 
     Directions are of length one, on z standardised by its own mean and spread: add a multiple of one to a
@@ -33,14 +33,14 @@ def class_directions(z: Latents, labels: Any) -> dict[int, Latents]:
 
     Args:
         z: (n, d) latents, a tensor or an array.
-        labels: (n,) whole numbers.
+        labels: (n,) whole numbers or words.
 
     Returns:
         Label -> (d,), of the type of z.
 
     Raises:
         ShapeError: z is not (n, d), or there is not one label for each row.
-        DataError: z is not finite, labels are not whole numbers, or there is one class only.
+        DataError: z is not finite, labels are neither, or there is one class only.
 
     Example:
         >>> z = np.random.default_rng(0).standard_normal((300, 2))
@@ -52,10 +52,10 @@ def class_directions(z: Latents, labels: Any) -> dict[int, Latents]:
     classes, places = class_labels("class_directions", labels, len(latents))
     weights = _fitted(Standardizer.of(latents).apply(latents), places).coef_
     both = np.concatenate([-weights, weights]) if len(classes) == 2 else weights
-    return {int(one): like(z, _unit(row)) for one, row in zip(classes, both, strict=True)}
+    return {one.item(): like(z, _unit(row)) for one, row in zip(classes, both, strict=True)}
 
 
-def binary_direction(z: Latents, labels: Any, positive: int) -> Latents:
+def binary_direction(z: Latents, labels: Any, positive: int | str) -> Latents:
     """The direction in which one class becomes likelier against all others together, (d,).
 
     As `class_directions`, by logistic regression of the class against the rest.
@@ -87,7 +87,7 @@ class ClassShifts:
     Source: Keane and Smyth 2020, arXiv 2005.13997 (counterfactuals led by the nearest cases of the class).
 
     Attributes:
-        classes: (c,) labels in rising order.
+        classes: (c,) labels in rising order, numbers or words.
         scale: standardises latents.
         latents: (n, d) standardised, that ways lead to.
         places: (n,) of their labels among the classes.
@@ -187,8 +187,8 @@ class ClassShifts:
         return to_numpy(rows(f"ClassShifts.{verb}", "z", z, len(self.scale.unit)))
 
     def _places(self, name: str, labels: Any, n: int) -> Array:
-        given = np.broadcast_to(to_numpy(labels), (n,)) if np.ndim(labels) == 0 else to_numpy(labels)
-        asked = check.array("ClassShifts", name, given, (n,)).astype(np.int64)
+        given = np.broadcast_to(to_numpy(labels), (n,)) if np.ndim(labels) == 0 else labels
+        asked = label_values("ClassShifts", name, given, n)
         unknown = set(asked.tolist()) - set(self.classes.tolist())
         if unknown:
             known = ", ".join(map(str, self.classes[:10]))
@@ -215,7 +215,7 @@ def linear_probe(z: Any, labels: Any, z_test: Any, labels_test: Any) -> float:
     known = to_numpy(rows(owner, "z", z))
     asked = to_numpy(rows(owner, "z_test", z_test, known.shape[1]))
     classes, places = class_labels(owner, labels, len(known))
-    truth = check.array(owner, "labels_test", to_numpy(labels_test), (len(asked),))
+    truth = label_values(owner, "labels_test", labels_test, len(asked))
     scale = Standardizer.of(known)
     told = _fitted(scale.apply(known), places).predict(scale.apply(asked))
     return float(np.mean(classes[told] == truth))

@@ -73,10 +73,7 @@ def doubts(  # noqa: PLR0913 what it is asked and how it looks
         >>> bool((told.z_entropy < told.entropy[told.unsure]).all())
         True
     """
-    layer = BayesianLastLayer(seed=seed, kernel="gaussian").fit(
-        rows("doubts", "z", z), torch.as_tensor(labels)
-    )
-    classes = layer.fit_.told.classes  # type: ignore[union-attr]  # labels it was fitted to
+    layer = BayesianLastLayer(seed=seed, kernel="gaussian").fit(rows("doubts", "z", z), labels)
     own = rows("doubts", "asked", asked)
     entropy, probabilities = layer.entropy(own), layer.predict_proba(own)
     order = torch.argsort(entropy)
@@ -92,12 +89,12 @@ def doubts(  # noqa: PLR0913 what it is asked and how it looks
     ends = found.z[:, 0]
     told = {
         "entropy": entropy,
-        "predicted": classes[probabilities.argmax(1)],
+        "predicted": layer.classes_[to_numpy(probabilities.argmax(1))],
         "unsure": unsure,
         "sure": sure,
         "z": ends,
         "z_entropy": found.uncertainty[:, 0],
-        "z_predicted": classes[layer.predict_proba(ends).argmax(1)],
+        "z_predicted": layer.classes_[to_numpy(layer.predict_proba(ends).argmax(1))],
         "distance": found.distance[:, 0],
     }
     return Doubts(**{name: to_numpy(tensor) for name, tensor in told.items()})

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
+import numpy as np
 import torch
 from msgspec import Meta
 from torch import Tensor
@@ -16,6 +17,7 @@ from dima.explain import last_layer_fit as vi
 from dima.explain.design import KERNELS, Design
 from dima.explain.tensors import class_labels, rows, to_numpy
 from dima.settings import OneOf
+from dima.typing import Array
 
 __all__ = ["BayesianLastLayer", "Labels", "LastLayerFit", "Targets"]
 
@@ -38,7 +40,7 @@ class Labels:
         draws: (s, k) standard normal.
     """
 
-    classes: Tensor
+    classes: Array
     basis: Tensor
     draws: Tensor
 
@@ -186,16 +188,16 @@ class BayesianLastLayer:
         self.kernel = kernel
         self.bandwidth = bandwidth
 
-    def fit(self, features: Tensor, targets: Tensor) -> Self:
+    def fit(self, features: Tensor, targets: Any) -> Self:
         """Find the posterior of the weights.
 
         Args:
             features: (n, d).
-            targets: (n,) whole numbers, the labels; or for "gaussian" (n,) or (n, k) numbers.
+            targets: (n,) whole numbers or words, the labels; or for "gaussian" (n,) or (n, k) numbers.
 
         Raises:
             SettingError: a setting breaks its rule, or `noise_variance` is missing or of no use.
-            ShapeError, DataError: as `check.array`; labels that are not whole numbers, or of one class only.
+            ShapeError, DataError: as `check.array`; labels that are neither, or of one class only.
             NumericsError: the steps do not come to rest.
         """
         given = {name: getattr(self, name) for name in settings.declared(type(self))}
@@ -216,10 +218,16 @@ class BayesianLastLayer:
         self.fit_ = LastLayerFit(design, posterior, told)
         return self
 
+    @property
+    def classes_(self) -> Array:
+        """(c,) the labels in rising order, those of the columns of probabilities; none of targets."""
+        told = check.fitted(self).told
+        return told.classes if isinstance(told, Labels) else np.empty(0, np.int64)
+
     def logits(self, features: Tensor) -> Tensor:
         """Posterior mean of the logits (b, c), or of the targets (b, k), at features (b, d).
 
-        The logits of a row sum to zero; column i is the i-th of the labels in rising order.
+        The logits of a row sum to zero; column i is the i-th of `classes_`.
 
         Raises:
             NotFittedError: before `fit`.
@@ -268,7 +276,7 @@ def _labels(chosen: dict[str, Any], targets: Any, n: int) -> tuple[Labels, vi.Li
     draws = vi.normals(chosen["draws"], basis.shape[1], chosen["seed"])
     few = vi.normals(_FEW, basis.shape[1], chosen["seed"])
     likelihood = vi.Categorical(torch.from_numpy(places), basis, few)
-    return Labels(torch.from_numpy(classes), basis, draws), likelihood
+    return Labels(classes, basis, draws), likelihood
 
 
 def _targets(chosen: dict[str, Any], targets: Any, n: int) -> tuple[Targets, vi.Likelihood]:

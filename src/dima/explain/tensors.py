@@ -10,7 +10,7 @@ from dima import check
 from dima.errors import DataError, ShapeError
 from dima.typing import Array
 
-__all__ = ["class_labels", "like", "rows", "to_numpy"]
+__all__ = ["class_labels", "label_values", "like", "rows", "to_numpy"]
 
 
 def rows(owner: str, name: str, values: Any, width: int | str = "d") -> Tensor:
@@ -30,22 +30,33 @@ def class_labels(owner: str, labels: Any, n: int, name: str = "labels") -> tuple
     """The classes (c,) in rising order, and the place among them of each of n labels, (n,) int64.
 
     Raises:
+        ShapeError, DataError: as `label_values`; one class only.
+    """
+    classes, places = np.unique(label_values(owner, name, labels, n), return_inverse=True)
+    if len(classes) < 2:
+        got = f"the class {classes[0]} alone"
+        raise DataError(f"{owner}: {name} must hold two classes or more; got {got}. Pass rows of others.")
+    return classes, places
+
+
+def label_values(owner: str, name: str, labels: Any, n: int) -> Array:
+    """Labels (n,), whole numbers as int64 or words.
+
+    Raises:
         ShapeError: not one label for each row.
-        DataError: not whole numbers, or one class only.
+        DataError: neither words nor whole numbers.
     """
     given = to_numpy(labels)
     if given.shape != (n,):
         rule = f"one label for each of {n} rows"
         raise ShapeError(f"{owner}: {name} must be {rule}; got shape {given.shape}. Pass their labels.")
+    if given.dtype.kind == "U" or (given.dtype == object and all(isinstance(one, str) for one in given)):
+        return given.astype(str)
     checked = check.array(owner, name, given, (n,))
     if (checked != np.round(checked)).any():
-        rule, got = "whole numbers", "fractions"
+        rule, got = "whole numbers or words", "fractions"
         raise DataError(f"{owner}: {name} must be {rule}; got {got}. Number the classes from 0.")
-    classes, places = np.unique(checked.astype(np.int64), return_inverse=True)
-    if len(classes) < 2:
-        got = f"the class {classes[0]} alone"
-        raise DataError(f"{owner}: {name} must hold two classes or more; got {got}. Pass rows of others.")
-    return classes, places
+    return checked.astype(np.int64)
 
 
 def to_numpy(values: Any) -> Array:
