@@ -14,6 +14,7 @@ import pytest
 from dima.errors import ArtifactError, DataError, MemoryBudgetError
 from dima.files import (
     list_folder,
+    make_folder,
     read_plain_file,
     replace_file,
     replace_files,
@@ -260,6 +261,17 @@ def test_folder_in_the_way_of_a_file_stays(tmp_path: Path) -> None:
 def test_caller_names_itself_and_the_class_of_the_error(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"^run: .*none must be writeable"):
         replace_file(tmp_path / "none" / "m", b"", "run", ArtifactError)
+
+
+def test_folders_are_made_once_with_those_above_and_a_file_in_the_way_stays(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert make_folder(tmp_path / "a" / "b", "run").is_dir()
+    (tmp_path / "file").write_bytes(b"mine")
+    for taken in (tmp_path / "file", tmp_path / "file" / "b"):
+        rule = rf"^run: {taken} must be a folder to write to; got .*\. Check .* or choose another place\.$"
+        with pytest.raises(ArtifactError, match=rule):
+            make_folder(taken, "run", ArtifactError)
+    assert (tmp_path / "file").read_bytes() == b"mine"
 
 
 def _odd(folder: Path) -> dict[str, Path]:

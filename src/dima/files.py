@@ -21,7 +21,16 @@ from dima.errors import DataError, DimaError, MemoryBudgetError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["list_folder", "read_plain_file", "replace_file", "replace_files", "replace_folder", "surviving"]
+__all__ = [
+    "list_folder",
+    "make_folder",
+    "one_sentence",
+    "read_plain_file",
+    "replace_file",
+    "replace_files",
+    "replace_folder",
+    "surviving",
+]
 
 AnyPath = str | os.PathLike[str]
 Error = type[DimaError]
@@ -49,10 +58,10 @@ def replace_files(contents: Mapping[AnyPath, Content], owner: str, error: Error 
     with _exclusive(targets, owner, error), contextlib.ExitStack() as cleanup:
         for target, content in targets.items():
             cleanup.callback(_remove, temporaries[target])
-            with _one_sentence(target, owner, error):
+            with one_sentence(target, owner, error):
                 _write_synced(temporaries[target], content)
         for target, temporary in temporaries.items():
-            with _one_sentence(target, owner, error):
+            with one_sentence(target, owner, error):
                 temporary.replace(target)
                 _sync_folder(target.parent)
 
@@ -72,7 +81,7 @@ def replace_folder(
     """
     target = _resolve(path, owner, error)
     aside, temporary = _beside(target, ".old"), _temporary(target)
-    with _exclusive([target], owner, error), _one_sentence(target, owner, error):
+    with _exclusive([target], owner, error), one_sentence(target, owner, error):
         if not target.exists() and aside.exists():
             aside.rename(target)  # an earlier writer was killed between its two renames
         _remove(aside)
@@ -89,6 +98,18 @@ def replace_folder(
             _remove(temporary)
 
 
+def make_folder(path: AnyPath, owner: str, error: Error = DataError) -> Path:
+    """Make a folder, and those above it, unless it is there; the path as it was given.
+
+    Raises:
+        DimaError: of class `error`: a file stands there, or the disk refused.
+    """
+    folder = Path(path)
+    with one_sentence(folder, owner, error, "a folder to write to"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def surviving(path: AnyPath, owner: str, error: Error = DataError) -> Path:
     """Where a folder that was written stands: at `path`, absolute, or set aside by a writer that was killed.
 
@@ -98,6 +119,16 @@ def surviving(path: AnyPath, owner: str, error: Error = DataError) -> Path:
     target = _resolve(path, owner, error)
     aside = _beside(target, ".old")
     return aside if not target.exists() and aside.is_dir() else target
+
+
+@contextlib.contextmanager
+def one_sentence(target: Path, owner: str, error: Error, rule: str = "writeable") -> Iterator[None]:
+    """Say what the system refused in the block as one sentence: that `target` must be what the rule says."""
+    try:
+        yield
+    except OSError as fault:
+        fix = "Check its folder, permissions and the space left, or choose another place."
+        raise error(f"{owner}: {target} must be {rule}; got {_reason(fault)}. {fix}") from fault
 
 
 def read_plain_file(path: Path, limit: int, owner: str, error: Error = DataError) -> bytes:
@@ -208,7 +239,7 @@ def _exclusive(targets: Collection[Path], owner: str, error: Error) -> Iterator[
         for folder in sorted({target.parent for target in targets}):
             if sys.platform == "win32":
                 continue
-            with _one_sentence(folder, owner, error):
+            with one_sentence(folder, owner, error):
                 opened = os.open(folder, os.O_RDONLY)
                 cleanup.callback(os.close, opened)
             with contextlib.suppress(OSError):
@@ -217,16 +248,6 @@ def _exclusive(targets: Collection[Path], owner: str, error: Error) -> Iterator[
                 for leftover in (path for name in names for path in folder.glob(name)):
                     _remove(leftover)
         yield
-
-
-@contextlib.contextmanager
-def _one_sentence(target: Path, owner: str, error: Error) -> Iterator[None]:
-    """Say what the system refused as one sentence about `target`."""
-    try:
-        yield
-    except OSError as fault:
-        fix = "Check its folder, permissions and the space left, or choose another place."
-        raise error(f"{owner}: {target} must be writeable; got {_reason(fault)}. {fix}") from fault
 
 
 def _reason(fault: OSError) -> str:

@@ -39,5 +39,5 @@ def test_figures_as_json_and_nothing_else(tmp_path, capsys):
 def test_a_target_that_is_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "taken").write_text("mine")
     assert run(["demo", "-o", str(tmp_path / "taken")]) == 2
-    assert "dima demo: --output must be a folder to write to" in capsys.readouterr().err
+    assert f"dima demo: {tmp_path / 'taken'} must be a folder to write to" in capsys.readouterr().err
     assert (tmp_path / "taken").read_text() == "mine"

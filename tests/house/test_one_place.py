@@ -12,6 +12,7 @@ PLACES = {
     "array check": (r"must have shape|must be real numbers|NaN or inf in", ["dima/check.py"]),
     "row blocks": (r"range\(0, n, |range\(0, len\(\w+\), ", ["dima/blocks.py"]),
     "atomic write": (r"os\.fsync|os\.replace|\.rename\(|\.write_bytes\(|\.write_text\(", ["dima/files.py"]),
+    "making a folder": (r"\.mkdir\(parents", ["dima/files.py"]),
     "squared distances": (r"cdist\(|-2 \* \w+ ?@|_augment|np\.hstack\(\[-2", ["dima/metrics/distance.py"]),
     "telling two sets apart": (r"cross_val_score\(", ["dima/metrics/classifier.py"]),
     "MMD of a kernel": (r"permutation\(truth|\(n \* \(n - 1\)\)", ["dima/metrics/mmd.py"]),

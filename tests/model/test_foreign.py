@@ -83,7 +83,7 @@ def test_it_is_converted_once_and_found_by_its_bytes(tmp_path, monkeypatch, flat
 
 def test_a_cache_that_cannot_be_made_is_refused(tmp_path, flat):
     (tmp_path / "file").touch()
-    with pytest.raises(ArtifactError, match=r"convert: .*cache must be a folder that can be written; got"):
+    with pytest.raises(ArtifactError, match=r"convert: .*cache must be a folder to write to; got"):
         converted(flat[0], tmp_path / "file" / "cache")
 
 

@@ -200,8 +200,14 @@ def test_a_run_folder_serves_one_process(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(ArtifactError, match="must be a folder that can be written to"):
+    with pytest.raises(ArtifactError, match=r"training: .*run must be a folder to write to"):
         train(problem(), run(tmp_path / "file" / "run"))
+
+
+def test_a_lock_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(ArtifactError, match=r"training: .*\.lock must be writeable; got Is a directory"):
+        train(problem(), run(tmp_path))
 
 
 def test_in_another_thread_no_handler_is_set(tmp_path):

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from dima.errors import ArtifactError, DataError
+from dima.files import make_folder
 from dima.store.artifact import FILES
 from dima.store.contents import MANIFEST
 
@@ -61,12 +62,7 @@ def folder(path: Path, owner: str) -> Path:
     Raises:
         DataError: a file stands there, or the folder cannot be made.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        got = fault.strerror or type(fault).__name__
-        raise DataError(f"{owner}: --output must be a folder to write to; got {got}.") from None
-    return path
+    return make_folder(path, owner)
 
 
 def _in_folder(path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dima import fitted, settings
 from dima.errors import ArtifactError
-from dima.files import read_plain_file
+from dima.files import make_folder, read_plain_file
 from dima.image.autoencoder import AutoencoderFit
 from dima.image.autoencoder.checkpoint import MOST_BYTES
 from dima.image.autoencoder.foreign import IMAGE_SHAPE, read
@@ -58,13 +58,7 @@ def converted(
     place = Path(cache_dir) / _cache_name(data, output, pixel_range)
     if not _opens(place):
         autoencoder = _from_bytes(data, path, output, pixel_range)
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            rule, got = "a folder that can be written", error.strerror
-            raise ArtifactError(
-                f"convert: {place.parent} must be {rule}; got {got}. Pass another."
-            ) from error
+        make_folder(place.parent, "convert", ArtifactError)
         save(autoencoder, place)
     return place
 

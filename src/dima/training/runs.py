@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dima.errors import ArtifactError
+from dima.files import make_folder, one_sentence
 
 if sys.platform != "win32":
     import fcntl
@@ -43,14 +44,9 @@ class RunFolder:
             ArtifactError: it cannot be made, or another process trains in it.
         """
         with contextlib.ExitStack() as stack:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context((self.path / ".lock").open("wb"))
-            except OSError as fault:
-                fix = "Choose another place."
-                got = fault.strerror or type(fault).__name__
-                message = f"training: {self.path} must be a folder that can be written to; got {got}. {fix}"
-                raise ArtifactError(message) from None
+            place = make_folder(self.path, "training", ArtifactError) / ".lock"
+            with one_sentence(place, "training", ArtifactError):
+                lock = stack.enter_context(place.open("wb"))
             if sys.platform != "win32":
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process, however it ends

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dima.blocks import row_blocks
 from dima.errors import ArtifactError, SettingError
-from dima.files import replace_file
+from dima.files import make_folder, replace_file
 from dima.image import pixel
 from dima.image.denoiser import Denoiser
 from dima.noise.solver import SolverTable
@@ -187,12 +187,8 @@ def _claimed(folder: Path, plan: PairsPlan) -> PairsPlan:
         want, got = (", ".join(f"{name} {getattr(of, name)}" for name in others) for of in (plan, found))
         fix = "Choose another folder."
         raise SettingError(f"{_OWNER}: {folder} must be of {want}; got {got}. {fix}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as fault:
-        got, fix = fault.strerror or type(fault).__name__, "Choose another folder."
-        raise ArtifactError(f"{_OWNER}: {folder} must be a folder to write to; got {got}. {fix}") from None
-    replace_file(folder / _PLAN, msgspec.json.encode(plan), _OWNER, ArtifactError)
+    place = make_folder(folder, _OWNER, ArtifactError) / _PLAN
+    replace_file(place, msgspec.json.encode(plan), _OWNER, ArtifactError)
     return plan
 
 
