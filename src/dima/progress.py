@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-__all__ = ["StepRecord", "quiet", "track"]
+__all__ = ["StepRecord", "is_quiet", "quiet", "track"]
 
 T = TypeVar("T")
 
@@ -29,12 +29,17 @@ class StepRecord:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Show no bar inside this block, even on a terminal."""
+    """Show no bar inside this block, even on a terminal, and in the shell no notes."""
     token = _quiet.set(True)
     try:
         yield
     finally:
         _quiet.reset(token)
+
+
+def is_quiet() -> bool:
+    """Whether this is inside a block of `quiet`."""
+    return _quiet.get()
 
 
 def track(
@@ -45,7 +50,7 @@ def track(
     `record` says where an item stands: the bar moves to its step and shows its loss. Without it,
     every item moves the bar by one.
     """
-    if _quiet.get() or not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         yield from items
         return
     # rich takes a tenth of a second to import: only a terminal pays for it.

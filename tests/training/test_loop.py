@@ -82,7 +82,7 @@ def test_a_stop_that_is_asked_for_saves_first(tmp_path, number, code):
 
 
 @unix_only
-def test_a_stop_loses_nothing_of_what_is_shown(tmp_path):
+def test_a_stop_loses_nothing_of_what_is_shown(tmp_path, caplog):
     seen = []
 
     def show(now):
@@ -90,8 +90,10 @@ def test_a_stop_loses_nothing_of_what_is_shown(tmp_path):
         if now.step == 10:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    caplog.set_level("INFO", "dima")
     with pytest.raises(SystemExit):
         train(problem(), dataclasses.replace(run(tmp_path), watch=show))
+    assert "regression: stopped after step 10; the checkpoint in" in caplog.text
     train(problem(), dataclasses.replace(run(tmp_path), watch=show))
     assert seen == [5, 10, 15, 20, 25, 30, 35, 40]
 

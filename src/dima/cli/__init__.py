@@ -21,6 +21,7 @@ from cyclopts import App, CycloptsError, Parameter
 from dima import __version__
 from dima.cli import config
 from dima.errors import DimaError
+from dima.progress import is_quiet
 
 __all__ = ["VERBS", "app", "docstring", "main", "run"]
 
@@ -124,9 +125,10 @@ def _messages_as_lines() -> Iterator[None]:
     """Warnings and log records of the library as lines on standard error."""
     handler = _ToStderr()
     logger = logging.getLogger("dima")
-    level = logger.level
+    level, propagates = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # a package that sets up the root's handler would tell all twice
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_where, **_line: print(f"Warning: {message}", file=sys.stderr)
         try:
@@ -134,10 +136,14 @@ def _messages_as_lines() -> Iterator[None]:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
+            logger.propagate = propagates
 
 
 class _ToStderr(logging.Handler):
     """Looks standard error up at every record: a progress bar stands in for it while it moves."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or not is_quiet()
 
     def emit(self, record: logging.LogRecord) -> None:
         print(record.getMessage(), file=sys.stderr)

@@ -71,13 +71,31 @@ class LatentDiffusion(LatentModel):
             DataError: the images cannot be used.
         """
         before = getattr(self, "image_shape_", None)
-        self.image_shape_ = _shape(X)
+        self.image_shape_ = self.shape_of(X)
         try:
             return super().fit(X, *args, **keywords)
         except BaseException:
             if before is not None:  # what was fitted before stays whole
                 self.image_shape_ = before
             raise
+
+    def shape_of(self, images: ArrayLike) -> Shape:
+        """(c, h, w) of images (n, c, h, w) that the model can be fitted to.
+
+        Raises:
+            ShapeError: not images, or others than the autoencoder was fitted to.
+        """
+        given = np.asarray(images)
+        check.form("LatentDiffusion", "images", given.shape, given.dtype, ("n", "c", "h", "w"))
+        c, h, w = given.shape[1:]
+        known = getattr(self.autoencoder, "image_shape_", (c, h, w))
+        if (c, h, w) != known:
+            rule, got = (" x ".join(map(str, shape)) for shape in (known, (c, h, w)))
+            fix = "Name an autoencoder of such images."
+            raise ShapeError(
+                f"LatentDiffusion: images must be of {rule}, as those of the autoencoder; got {got}. {fix}"
+            )
+        return c, h, w
 
     def encode(self, images: ArrayLike) -> Float64:
         """Latents (b, d) of images (b, c, h, w)."""
@@ -191,10 +209,3 @@ class LatentDiffusion(LatentModel):
     def _fit_autoencoder(self, X: Array) -> Any:
         images = X.reshape(-1, *self.image_shape_)
         return parts.fitted_autoencoder(type(self).__name__, self.autoencoder, images)
-
-
-def _shape(X: ArrayLike) -> Shape:
-    images = np.asarray(X)
-    check.form("LatentDiffusion", "images", images.shape, images.dtype, ("n", "c", "h", "w"))
-    c, h, w = images.shape[1:]
-    return c, h, w

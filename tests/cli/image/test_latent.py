@@ -73,13 +73,18 @@ def test_a_smooth_training_can_be_gone_back_through(outputs, dima, tmp_path):
 def test_the_newest_run_of_the_same_settings_is_gone_on_from(outputs, dima, tmp_path):
     ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
     call = ["image", "fit-latent", "--epochs", "1", *ae, *QUICKER, "--outdir", str(tmp_path), "--auto-resume"]
+    call.remove("-q")
     first = dima(*call)
     assert (first.code, "No run latent-diffusion-dall-bs400-lr0.0002-T20-seed0-..." in first.err) == (0, True)
     other = dima(*call, "--lr", "0.1")
     assert (other.code, "a new one begins" in other.err) == (0, True)
     again = dima(*call)
     assert (again.code, "a new one begins" in again.err) == (0, False)
-    assert len(list((tmp_path / "runs").iterdir())) == 2
+    assert again.err.count("Epoch 1 of 1") == 0  # it had ended
+    assert other.err.count("Epoch 1 of 1") == 1
+    quiet = dima(*call, "--lr", "0.3", "-q")
+    assert (quiet.code, quiet.out, "Epoch" in quiet.err, "begins" in quiet.err) == (0, "", False, False)
+    assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
 @pytest.mark.parametrize(
@@ -162,7 +167,8 @@ def test_images_of_another_size_are_refused(outputs, dima, tmp_path):
     ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3"), "--data", str(tmp_path / "small.npy")]
     ran = dima("image", "fit-latent", *ae, "--outdir", str(tmp_path / "results"), "-q")
     assert ran.code == 2
-    assert "81 features" in ran.err
+    assert "images must be of 1 x 28 x 28, as those of the autoencoder; got 1 x 9 x 9" in ran.err
+    assert not (tmp_path / "results").exists()
 
 
 def test_labels_are_needed_for_one_digit(outputs, dima, tmp_path):

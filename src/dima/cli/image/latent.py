@@ -93,8 +93,11 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
     autoencoder, ae_path = places.open_autoencoder(ae_ckpt, ae_ckpt_dir, outdir)
     found = images.load(data, "train", only_digit, places.cache_folder(cache_dir)).images
     model = LatentDiffusion(autoencoder, prior=training.prior(len(found)), seed=seed)
+    model.shape_of(found)  # refused before anything is written
     _place(autoencoder, device, amp)
-    tree = Tree(outdir, places.run_to_use(outdir, training.stem(only_digit, seed), auto_resume))
+    with common.bars():
+        run = places.run_to_use(outdir, training.stem(only_digit, seed), auto_resume)
+    tree = Tree(outdir, run)
     targets.folder(tree.checkpoints, "dima image fit-latent")
 
     def after_epoch(so_far: LatentDiffusion, epoch: int) -> None:
