@@ -72,8 +72,9 @@ def test_an_edit_says_of_how_many_images_it_became_sure(edited, dima, monkeypatc
         "least",
         lambda self, Z, *given, most, **keywords: np.array([0.0, most, most - 0.05]),
     )
-    assert dima(*call, "--strengths", "0", "--json").json["sure"] == 2
-    assert "until sure: 2 of 3 became label 8" in dima(*call, "--strengths", "0").out
+    told = dima(*call, "--strengths", "0", "--json").json
+    assert (told["sure"], told["sure_before"]) == (1, 1)
+    assert "until sure: 1 of 2 became label 8, 1 were before" in dima(*call, "--strengths", "0").out
 
 
 def test_reconstruct_serves_any_model_of_images(outputs, dima, tmp_path):

@@ -45,7 +45,8 @@ def edit(  # noqa: PLR0913 each argument is a flag
     """Move test images towards a label in latent space, and keep their noise so that the rest stays.
 
     Writes a strip: the images, then a row for each strength, and last the least strength, up to 2, at which
-    a linear classifier is sure of the latent of what was drawn; it says of how many images it became so.
+    a linear classifier is sure of the latent of what was drawn; it says of how many images it became so, and
+    of how many it was before.
     The way of an image leads to the training latents of that label that are nearest to its own.
 
     Examples:
@@ -68,13 +69,13 @@ def edit(  # noqa: PLR0913 each argument is a flag
         least = shifts.least(Z, ways, towards, most=_FARTHEST, through=drawn)
         rows["until sure"] = model.decode(Z + least[:, None] * ways, noise)
     save_rows(to, {"image": shown, **rows})
-    sure = int((least < _FARTHEST).sum())  # the others are drawn at the farthest, which proves nothing
+    # Those that never are stand drawn at the farthest, which proves nothing.
+    before, sure = int((least == 0).sum()), int(((least > 0) & (least < _FARTHEST)).sum())
     if common.as_json:
-        output.json({"output": to, "images": len(shown), "sure": sure})
+        output.json({"output": to, "images": len(shown), "sure": sure, "sure_before": before})
     elif not common.quiet:
-        output.lines(
-            f"{to}: {len(shown)} images", f"  until sure: {sure} of {len(shown)} became label {towards}"
-        )
+        told = f"  until sure: {sure} of {len(shown) - before} became label {towards}"
+        output.lines(f"{to}: {len(shown)} images", f"{told}, {before} were before" if before else told)
 
 
 def reconstruct(
