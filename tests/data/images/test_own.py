@@ -94,3 +94,11 @@ def test_numbers_from_zero_to_one_are_said_to_be_grey(tmp_path):
     np.save(tmp_path / "unit.npy", np.linspace(0, 1, 10 * 16, dtype=np.float32).reshape(10, 4, 4))
     with pytest.warns(UserWarning, match=r"must be in \[-1, 1\]; got 0 to 1, so that 0 is taken for grey"):
         images.load(tmp_path / "unit.npy")
+
+
+@pytest.mark.parametrize("label", [0.5, -1.0, np.nan])
+def test_labels_that_are_no_classes_are_refused(tmp_path, label):
+    labels = np.append(np.zeros(19), label)
+    np.savez(tmp_path / "a.npz", images=numbered(20), labels=labels)
+    with pytest.raises(DataError, match=r"labels of .*a\.npz must be"):
+        images.load(tmp_path / "a.npz")

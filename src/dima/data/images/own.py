@@ -84,5 +84,4 @@ def _arrays(path: Path) -> tuple[Float32, Array | None]:
     images = scaled(str(path), arrays["images"])
     if "labels" not in arrays:
         return images, None
-    labels = check.array("images", f"labels of {path}", arrays["labels"], (len(images),))
-    return images, labels.astype(np.int64)
+    return images, check.labels("images", f"labels of {path}", arrays["labels"], len(images))
