@@ -30,9 +30,9 @@ def test_without_patience_all_rows_are_learnt_from_and_a_single_one_serves_twice
     assert len(one.data[0]) == len(one.held_out[0]) == 1
 
 
-def test_a_run_is_its_settings_as_json_reads_them_and_its_data_not_its_device(tmp_path):
+def test_a_run_is_its_settings_and_its_data_not_its_device(tmp_path):
     settings, data = {"widths": (8, 16), "device": "cpu", "patience": None}, {"images": np.zeros(3)}
     run = run_of("Owner", settings, data, tmp_path)
-    assert run.identity["widths"] == [8, 16]
+    assert run.identity["widths"] == (8, 16)
     assert run.identity == run_of("Owner", settings | {"device": "cuda"}, data, tmp_path).identity
     assert run.identity != run_of("Owner", settings, {"images": np.ones(3)}, tmp_path).identity

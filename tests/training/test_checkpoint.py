@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from close import assert_close
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, SettingError
 from dima.store import Artifact, save
 from dima.training import checkpoint
 from dima.training.checkpoint import Checkpoint
@@ -27,6 +27,14 @@ def test_what_was_written_is_read(tmp_path, patience):
     assert_close(found.best["net/w"], np.zeros((2, 2)))
     assert_close(found.history, made().history)
     assert found.patience == patience
+
+
+def test_an_identity_is_compared_as_json_gives_it_back(tmp_path):
+    identity = {"widths": (8, np.int64(16)), "path": {"levels": (0.5,)}}
+    checkpoint.write(tmp_path / "c", made(), identity)
+    assert checkpoint.read(tmp_path / "c", identity) is not None
+    with pytest.raises(SettingError, match=r"got others: widths\."):
+        checkpoint.read(tmp_path / "c", identity | {"widths": (8, 17)})
 
 
 def test_none_is_there_yet(tmp_path):

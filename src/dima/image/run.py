@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 
 from dima import training
@@ -35,8 +34,7 @@ def run_of(
     label: str, settings_used: Mapping[str, Any], data: Mapping[str, Array], folder: str | Path | None
 ) -> training.Run:
     """The run of these settings on these arrays; where it runs makes it no other."""
-    kept = {name: value for name, value in settings_used.items() if name not in _NOT_OF_THE_RUN}
-    identity = msgspec.json.decode(msgspec.json.encode(kept))  # as it is read back: JSON knows no tuples
+    identity = {name: value for name, value in settings_used.items() if name not in _NOT_OF_THE_RUN}
     patience = settings_used["patience"]
     if folder is None:
         return training.Run(label, patience=patience, identity=identity)

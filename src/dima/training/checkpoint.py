@@ -12,6 +12,7 @@ from dima.errors import ArtifactError, SettingError
 from dima.files import surviving
 from dima.fitted import below, under
 from dima.store import Artifact, load, save
+from dima.store.contents import plain_settings
 from dima.training.stopping import Patience
 from dima.typing import Array, Arrays, Float64
 
@@ -73,8 +74,8 @@ def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     if found.kind != _KIND:
         fix = "Choose another place."
         raise ArtifactError(f"training: {path} must be a checkpoint; got a saved {found.kind}. {fix}")
-    theirs = found.settings["identity"]
-    others = sorted(name for name in {*identity, *theirs} if theirs.get(name) != identity.get(name))
+    theirs, own = found.settings["identity"], plain_settings(dict(identity))  # as they are read back
+    others = sorted(name for name in {*own, *theirs} if theirs.get(name) != own.get(name))
     if others:
         fix = "Give the run's own, or choose another folder."
         got = f"others: {', '.join(others)}"

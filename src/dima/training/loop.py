@@ -59,7 +59,7 @@ class Run:
         patience: held-out checks, one a record, without improvement after which to stop; the best
             state is then the one that is returned. None trains to the end.
         folder: run folder to keep up to date and to go on from, or None.
-        identity: JSON-plain values that a checkpoint must agree with to be gone on from.
+        identity: values that a checkpoint, as JSON gives them back, must agree with to be gone on from.
         log_every: steps between log lines, rounded up to the engine's records; 0 for none.
         checkpoint_seconds: between two checkpoints; one more is written at the end.
         watch: is shown where the run stands after every record; it must change nothing.
