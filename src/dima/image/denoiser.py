@@ -17,9 +17,21 @@ from dima.noise.inversion import inversion
 from dima.noise.schedule import Path
 from dima.noise.solver import SolverTable
 
-__all__ = ["Denoiser"]
+__all__ = ["Denoiser", "under"]
 
 _FIRST = 3  # iterations that find the least noisy state
+
+
+def under(unet: UNet, code: Tensor | None, rows: slice) -> pixel.Network:
+    """A U-Net under codes, or under none, that tells its tape the level and the rows of each pass."""
+
+    def network(x: Tensor, level: Tensor) -> Tensor:
+        if unet.tape is not None:
+            unet.tape.begin(level, rows)
+        answer: Tensor = unet(x, level, code)
+        return answer
+
+    return network
 
 
 class Denoiser(PixelUnits):
@@ -61,14 +73,7 @@ class Denoiser(PixelUnits):
 
     def under(self, code: Tensor | None, rows: slice = slice(None)) -> pixel.Network:
         """The network under codes, or under none, for those rows of the whole call."""
-
-        def network(x: Tensor, level: Tensor) -> Tensor:
-            if self.unet.tape is not None:
-                self.unet.tape.begin(level, rows)
-            answer: Tensor = self.unet(x, level, code)
-            return answer
-
-        return network
+        return under(self.unet, code, rows)
 
     def walk(
         self, table: SolverTable, start: Tensor, latent: Tensor | None, guidance: float = 1.0, seed: int = 0

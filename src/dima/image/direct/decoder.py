@@ -7,7 +7,6 @@ At first it is the denoiser's own answer at that level. Source: Luhman and Luhma
 """
 
 import copy
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from dima.errors import DataError, SettingError
 from dima.image import checked, pixel
-from dima.image.denoiser import Denoiser
+from dima.image.denoiser import Denoiser, under
 from dima.image.hooks.tape import Hook, Tape, hooked, leave
 from dima.image.layers import PixelUnits, ResidualBlock
 from dima.image.unet import UNet, ascend, ascending_blocks
@@ -209,14 +208,8 @@ class DirectDiffusion(PixelUnits):
         alpha, sigma = self.middle
         table = build("ddim", [alpha, 1.0], [sigma, 0.0])
 
-        def network(rows: slice, x: Tensor, level: Tensor) -> Tensor:
-            if self.tape is not None:
-                self.tape.begin(level, rows)
-            answer: Tensor = self.encoder.unet(x, level)
-            return answer
-
         def denoiser_of(rows: slice) -> Any:
-            return pixel.denoiser(functools.partial(network, rows))
+            return pixel.denoiser(under(self.encoder.unet, None, rows))
 
         return pixel.solve(table, denoiser_of, alpha * clean + sigma * noise)
 
