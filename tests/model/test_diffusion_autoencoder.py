@@ -97,6 +97,23 @@ def test_a_path_follows_noise_and_latents_from_one_reconstruction_to_the_other(m
         model.interpolate(few, few, 1)
 
 
+def test_no_image_is_encoded_twice(models, monkeypatch):
+    model, few, direction = models["joint"], IMAGES[:2], np.ones(3)
+    Z, noise = model.encode(few), model.encode_noise(few)
+    arcs = model.fit_.autoencoder.noise_arcs(few, few[::-1], 3)
+    path = np.stack([Z, (Z + Z[::-1]) / 2, Z[::-1]], axis=1)
+    encoded, encode = [], DiffusionCoder.encode
+    monkeypatch.setattr(DiffusionCoder, "encode", lambda self, X: encoded.append(len(X)) or encode(self, X))
+    for call, times, truth in (
+        (lambda: model.reconstruct(few), 1, model.decode(Z, noise)),
+        (lambda: model.edit(few, direction, 0.5), 1, model.decode(Z + 0.5 * direction, noise)),
+        (lambda: model.interpolate(few, few[::-1], 3)[:, 1], 2, model.decode(path[:, 1], arcs[:, 1])),
+    ):
+        encoded.clear()
+        assert_close(call(), truth, atol=1e-5)
+        assert encoded == [2] * times
+
+
 def test_the_autoencoder_of_a_frozen_one_is_gone_on_from_too(tmp_path, monkeypatch):
     whole = DiffusionCoder("frozen", latent_dim=3, **SMALL).fit(IMAGES, checkpoint=tmp_path / "run")
     assert (tmp_path / "run" / "autoencoder" / "checkpoint").exists()

@@ -11,7 +11,7 @@ from dima.model.diffusion_coder import DiffusionCoder
 from dima.model.latent_diffusion import LatentDiffusion
 from dima.model.latent_fit import LatentModelFit
 from dima.model.latent_model import PartSeed
-from dima.typing import Array, ArrayLike, Float32
+from dima.typing import Array, ArrayLike, Float32, Float64
 
 __all__ = ["DiffusionAutoencoder"]
 
@@ -51,7 +51,8 @@ class DiffusionAutoencoder(LatentDiffusion):
 
     def reconstruct(self, images: ArrayLike) -> Float32:
         """Images (b, c, h, w) from their latents and their noise, which is nearly all there is of them."""
-        return self.decode(self.encode(images), self.encode_noise(images))
+        Z = self._encoded(images)
+        return self.decode(Z, self._noise_under(Z, images))
 
     def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Float32:
         """Images (b, steps, c, h, w) from `start` to `end` (b, c, h, w): noise on arcs, latents on lines.
@@ -62,9 +63,10 @@ class DiffusionAutoencoder(LatentDiffusion):
             SettingError: steps is below 2.
             ShapeError: the two are not of one shape, or not that of the model.
         """
-        coder: DiffusionCoder = check.fitted(self).autoencoder
+        fit: LatentModelFit = check.fitted(self)
         path = self._path(start, end, steps)
-        arcs = coder.noise_arcs(self.as_rows(start), self.as_rows(end), steps)
+        codes = fit.scale.restore(path[:, 0]), fit.scale.restore(path[:, -1])
+        arcs = fit.autoencoder.noise_arcs(self.as_rows(start), self.as_rows(end), steps, codes)
         images = self.decode(path.reshape(-1, self.d_), arcs.reshape(-1, *self.image_shape_))
         return images.reshape(*path.shape[:2], *self.image_shape_)
 
@@ -81,11 +83,11 @@ class DiffusionAutoencoder(LatentDiffusion):
             DataError: a direction or strength that is not finite.
         """
         owner = "DiffusionAutoencoder.edit"
-        Z = self.encode(images)
+        Z = self._encoded(images)
         wanted = (self.d_,) if np.ndim(direction) == 1 else Z.shape
         along = check.array(owner, "direction", direction, wanted)
         far = check.array(owner, "strength", strength, (len(Z),) if np.ndim(strength) else ())
-        return self.decode(Z + far[..., None] * along, self.encode_noise(images))
+        return self.decode(Z + far[..., None] * along, self._noise_under(Z, images))
 
     def renoise(self, images: ArrayLike, Z: ArrayLike, diffusion_time: float = 0.7, seed: int = 0) -> Float32:
         """Images (b, c, h, w) noised to a diffusion time in [0, 1] and denoised under latents `Z` (b, d).
@@ -105,6 +107,11 @@ class DiffusionAutoencoder(LatentDiffusion):
         """Loss under latents of other images over loss under their own: 1 where the latent is ignored."""
         coder: DiffusionCoder = check.fitted(self).autoencoder
         return coder.condition_used(self.as_rows(images), seed)
+
+    def _noise_under(self, Z: Float64, images: ArrayLike) -> Float32:
+        """The noise (b, c, h, w) of images, which are not encoded again: their latents are `Z` (b, d)."""
+        fit: LatentModelFit = check.fitted(self)
+        return fit.autoencoder.encode_noise(self.as_rows(images), fit.scale.restore(Z))
 
     def _fit_autoencoder(self, X: Array) -> DiffusionCoder:
         given = DiffusionCoder(seed=self.seed) if self.autoencoder is None else self.autoencoder

@@ -186,10 +186,20 @@ class DiffusionCoder(PixelAutoencoder):
         images = self._images(X)
         return fit.encode_noise(images, self._codes_of(images, codes))
 
-    def noise_arcs(self, start: ArrayLike, end: ArrayLike, steps: int) -> Float32:
-        """Noise (b, steps, c, h, w) on arcs between that of images `start` and `end` (b, c, h, w)."""
+    def noise_arcs(
+        self,
+        start: ArrayLike,
+        end: ArrayLike,
+        steps: int,
+        codes: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
+    ) -> Float32:
+        """Noise (b, steps, c, h, w) on arcs between that of images `start` and `end` (b, c, h, w).
+
+        The codes of the two are as in `encode_noise`.
+        """
         fit: DiffusionFit = check.fitted(self)
-        return fit.noise_arcs(self.encode_noise(start), self.encode_noise(end), steps)
+        a, b = (self.encode_noise(X, own) for X, own in zip((start, end), codes, strict=True))
+        return fit.noise_arcs(a, b, steps)
 
     def renoise(self, X: ArrayLike, codes: ArrayLike, diffusion_time: float = 0.7, seed: int = 0) -> Float32:
         """Images (b, c, h, w) `X` noised to a diffusion time in [0, 1] and denoised under `codes` (b, d)."""
