@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from dima.errors import SettingError
-from dima.settings import ALIASES, accept, check, declared
+from dima.settings import ALIASES, accept, check, declared, must_match
 
 
 class Estimator:
@@ -160,6 +160,14 @@ def test_two_spellings_of_one_setting_are_refused():
 @given(st.dictionaries(st.sampled_from(NAMES), st.integers()))
 def test_accept_keeps_values_as_given(values):
     assert accept("Estimator", Estimator, values) == values
+
+
+def test_what_was_made_of_other_values_is_refused_by_those_that_differ():
+    wanted = {"d": 2, "widths": [8, 16], "seed": 0}
+    must_match("fit", "run", wanted, wanted | {"more": 1}, "Stop.")
+    rule = r"^fit: run must be of widths \[8, 16\], seed 0; got widths \[8\], seed None\. Stop\.$"
+    with pytest.raises(SettingError, match=rule):
+        must_match("fit", "run", wanted, {"d": 2, "widths": [8]}, "Stop.")
 
 
 def test_a_list_is_held_to_its_length_and_shown():

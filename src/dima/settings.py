@@ -20,7 +20,7 @@ import msgspec
 
 from dima.errors import SettingError
 
-__all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declared", "own"]
+__all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declared", "must_match", "own"]
 
 # Greek and older spellings, understood at the public door only; inside there is only ASCII.
 ALIASES = {
@@ -113,6 +113,20 @@ def check(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> di
     if faults:
         raise SettingError("\n".join(faults))
     return checked
+
+
+def must_match(
+    owner: str, thing: object, wanted: Mapping[str, Any], found: Mapping[str, Any], fix: str
+) -> None:
+    """Refuse a thing that was made of other values than those wanted, naming those that differ.
+
+    Raises:
+        SettingError: a value wanted is found to be another, or not at all.
+    """
+    others = [name for name in wanted if found.get(name) != wanted[name]]
+    if others:
+        want, got = (", ".join(f"{name} {of.get(name)}" for name in others) for of in (wanted, found))
+        raise SettingError(f"{owner}: {thing} must be of {want}; got {got}. {fix}")
 
 
 def choices(hint: Any) -> tuple[str, ...]:

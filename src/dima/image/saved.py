@@ -9,9 +9,10 @@ import numpy as np
 from torch import nn
 
 from dima import store
-from dima.errors import ArtifactError, SettingError
+from dima.errors import ArtifactError
 from dima.fitted import below, under
 from dima.image.train import from_named
+from dima.settings import must_match
 from dima.store import Artifact
 from dima.typing import Arrays
 
@@ -64,9 +65,6 @@ def load_network(owner: str, network: nn.Module, path: str | Path, kind: str, wa
     """
     plain, arrays = open_network(path, kind)
     found = {**plain["settings"], **{name: plain[name] for name in _FORM if plain.get(name) is not None}}
-    others = [name for name in wanted if name in found and found[name] != wanted[name]]
-    if others:
-        want, got = (", ".join(f"{name} {of[name]}" for name in others) for of in (wanted, found))
-        fix = "Make one with those."
-        raise SettingError(f"{owner}: {path} must be of {want}; got {got}. {fix}")
+    known = {name: value for name, value in wanted.items() if name in found}
+    must_match(owner, path, known, found, "Make one with those.")
     from_named(network, arrays)

@@ -41,12 +41,9 @@ def hold(owner: str, folder: Path, asked: dict[str, Any], train: Float32, made: 
     if noted is None:
         message = f"{owner}: {folder} must say in {_NOTE} what it was made of; got a folder that does not."
         raise SettingError(f"{message} {fix}")
-    others = [name for name in asked if noted.get(name) != asked[name]]
-    want, got = (", ".join(f"{name} {of.get(name)}" for name in others) for of in (asked, noted))
-    if others and others != ["data"]:
-        raise SettingError(f"{owner}: {folder} must be of {want}; got {got}. {fix}")
+    data, theirs = asked.pop("data"), noted.get("data")  # images count, not their name
+    settings.must_match(owner, folder, asked, noted, fix)
     if noted.get("images") != wanted["images"]:
-        data, theirs = asked["data"], noted.get("data")
         got = "other images of that name" if theirs == data else f"those of {theirs}"
         raise SettingError(f"{owner}: {folder} must be of the images of {data}; got {got}. {fix}")
 

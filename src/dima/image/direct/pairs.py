@@ -22,6 +22,7 @@ from dima.image import pixel
 from dima.image.denoiser import Denoiser
 from dima.noise.solver import SolverTable
 from dima.progress import track
+from dima.settings import must_match
 from dima.typing import Array, Arrays, Float32
 
 __all__ = ["NOISE_ROW", "Pairs", "PairsPlan", "make_pairs", "network_identity", "open_pairs", "walker"]
@@ -181,12 +182,10 @@ def _claimed(folder: Path, plan: PairsPlan) -> PairsPlan:
     """Mark the folder as holding these pairs, if it holds no others; the plan it has then."""
     found = _read(folder)
     if found is not None:
-        if msgspec.structs.replace(found, noise_row=plan.noise_row) == plan:
-            return found  # a folder of an older version goes on as it began
-        others = [name for name in PairsPlan.__struct_fields__ if getattr(found, name) != getattr(plan, name)]
-        want, got = (", ".join(f"{name} {getattr(of, name)}" for name in others) for of in (plan, found))
-        fix = "Choose another folder."
-        raise SettingError(f"{_OWNER}: {folder} must be of {want}; got {got}. {fix}")
+        wanted = msgspec.structs.asdict(plan)
+        del wanted["noise_row"]  # a folder of an older version goes on as it began
+        must_match(_OWNER, folder, wanted, msgspec.structs.asdict(found), "Choose another folder.")
+        return found
     place = make_folder(folder, _OWNER, ArtifactError) / _PLAN
     replace_file(place, msgspec.json.encode(plan), _OWNER, ArtifactError)
     return plan
