@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from dima.errors import ArtifactError
-from dima.files import replace_file
+from dima.files import one_sentence, replace_file
 
 __all__ = ["Write", "written"]
 
@@ -37,11 +37,8 @@ def written(metrics: Path, events: Path, step: int) -> Iterator[Write]:
             stack.callback(writer.close)
 
         def write(record: dict[str, float]) -> None:
-            try:
+            with one_sentence(metrics, "log", ArtifactError):
                 file.write(msgspec.json.encode(record) + b"\n")
-            except OSError as fault:
-                message = f"log: {metrics} must be writeable; got {fault.strerror}. Check the space left."
-                raise ArtifactError(message) from fault
             if writer is not None:
                 for name in record.keys() - {"step"}:
                     writer.add_scalar(name, record[name], int(record["step"]))

@@ -132,6 +132,6 @@ def test_checkpoints_of_others_in_the_folder_come_last(saved, tmp_path, caplog):
 def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path):
     tree = places.Tree(tmp_path, "run")
     tree.log.mkdir(parents=True)
-    told = r"run\.log must be a file to write to; got Is a directory\. Choose"
+    told = r"run\.log must be a file to write to; got Is a directory\. Check"
     with pytest.raises(DataError, match=told), tree.logged():
         pass

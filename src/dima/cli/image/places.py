@@ -14,7 +14,7 @@ import msgspec
 
 from dima.cli import targets
 from dima.errors import ArtifactError, DataError
-from dima.files import read_plain_file
+from dima.files import one_sentence, read_plain_file
 from dima.model import foreign, persist
 from dima.model.autoencoder import Autoencoder
 from dima.model.latent_model import LatentModel
@@ -81,11 +81,8 @@ class Tree:
             DataError: the log cannot be written.
         """
         targets.folder(self.log.parent, "dima image")
-        try:
+        with one_sentence(self.log, "dima image", DataError, "a file to write to"):
             handler, logger = logging.FileHandler(self.log, encoding="utf-8"), logging.getLogger("dima")
-        except OSError as fault:
-            got, fix = fault.strerror or type(fault).__name__, "Choose another place with --outdir."
-            raise DataError(f"dima image: {self.log} must be a file to write to; got {got}. {fix}") from None
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(handler)
         try:
