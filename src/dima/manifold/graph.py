@@ -58,12 +58,7 @@ def log_affinity(near: Neighbors, bandwidth: float, sharpness: float, sym: str) 
 
     "max" keeps an edge when either end names the other, "mean" halves the edges only one end names.
     """
-    n, k = near.ids.shape
-    rows = np.repeat(np.arange(n, dtype=np.int32), k)
-    others = near.ids.ravel() != rows
-    # Distances stay above zero, or a sparse maximum would drop the edge.
-    d2 = np.maximum(near.d2.ravel()[others], _TINY)
-    directed = sparse.coo_array((d2, (rows[others], near.ids.ravel()[others])), shape=(n, n)).tocsr()
+    directed = _directed(near)
     log_k = directed.maximum(directed.T.tocsr()).astype(np.float64)
     log_k.data *= -sharpness / bandwidth
     if sym == "mean":
@@ -73,6 +68,16 @@ def log_affinity(near: Neighbors, bandwidth: float, sharpness: float, sym: str) 
         log_k.sort_indices()
         log_k.data += np.log(ends.data / 2.0)
     return log_k
+
+
+def _directed(near: Neighbors) -> sparse.csr_array:
+    """Squared distances (n, n) of the rows to the neighbours that each names, without itself."""
+    n, k = near.ids.shape
+    rows = np.repeat(np.arange(n, dtype=np.int32), k)
+    others = near.ids.ravel() != rows
+    # Distances stay above zero, or a sparse maximum would drop the edge.
+    d2 = np.maximum(near.d2.ravel()[others], _TINY)
+    return sparse.coo_array((d2, (rows[others], near.ids.ravel()[others])), shape=(n, n)).tocsr()
 
 
 def markov(log_k: sparse.csr_array, weight_i: Float64, density_power: float) -> MarkovGraph:

@@ -60,8 +60,8 @@ class RowRule:
         """Write the averages for the rows `into`; those (l,) of them whose distances have lost digits so."""
         asked, lossy = rows_aX[into], [np.empty(0, int)]
         norms = np.einsum("ij,ij->i", asked, asked)
-        # Beside a block stand its bounds and the mask of links.
-        for block, d2 in squared_distances(asked, self.R_uX, dtype, equal_at_zero=False, bytes_beside=12):
+        # Beside a block stand an eighth of it and the masks of links.
+        for block, d2 in squared_distances(asked, self.R_uX, dtype, equal_at_zero=False, bytes_beside=4):
             place, own = brute.farthest_of_nearest(d2, self.k)
             rows, queries = into[block], asked[block]
             if dtype is np.float32 and (is_lost := own < _CANCELLED * norms[block]).any():
@@ -82,9 +82,10 @@ class RowRule:
         """
         n, rounding = d2.shape[1], _ROUNDING if d2.dtype == np.float32 else 0.0
         own = own.astype(np.float64) if rounding == 0 else self._measured(rows, np.arange(len(own)), place)
-        widest = np.maximum(own[:, None].astype(d2.dtype), self.radius2_u.astype(d2.dtype))
-        widest *= brute.TIES + rounding
-        flat = np.flatnonzero(d2 <= widest)
+        slack = brute.TIES + rounding
+        near = d2 <= (own * slack).astype(d2.dtype)[:, None]
+        near |= d2 <= (self.radius2_u * slack).astype(d2.dtype)
+        flat = np.flatnonzero(near)
         at, columns = flat // n, (flat % n).astype(np.int32)
         found = d2.ravel()[flat].astype(np.float64)
         bound = np.maximum(own[at], self.radius2_u[columns]) * brute.TIES
