@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
@@ -17,7 +18,7 @@ from dima.metrics.reconstruction import error_over_variance
 from dima.model import manifold_map
 from dima.model.manifold_map import ManifoldMap
 from dima.model.stages import collected
-from dima.model.tuning import tune
+from dima.model.tuning import Tuned, tune
 from dima.threads import side_by_side
 
 
@@ -86,6 +87,20 @@ def test_linear_data_are_given_to_pca_and_curved_ones_are_not(rng):
     pca = PCA(2).fit(curved[:500])
     rival = pca.inverse_transform(pca.transform(curved[500:]))
     assert error < 0.6 * error_over_variance(curved[500:], rival, curved.mean(axis=0))
+
+
+def test_what_a_sample_promised_and_all_rows_do_not_keep_is_not_taken(monkeypatch, rng):
+    flat = rng.standard_normal((300, 3)) @ rng.standard_normal((3, 9)) + 0.05 * rng.standard_normal((300, 9))
+    pca = ManifoldMap(DMAP(3), GPLM(), 0).fit(flat)
+    monkeypatch.setattr(ManifoldMap, "_tuned", lambda self, X: Tuned(clone(self.dmap), 3, ()))
+    both = ManifoldMap(DMAP(3), GPLM()).fit(flat)
+    assert both.d_diffusion_ == 0
+    assert both.facts()["predicted_error"] == pca.facts()["predicted_error"]
+    assert_close(both.decode(both.encode(flat)), pca.decode(pca.encode(flat)))
+    assert ManifoldMap(DMAP(3), GPLM(), 3).fit(flat).d_diffusion_ == 3  # as asked
+    narrow = flat[:, :2]  # three latents of two columns: one must be a diffusion coordinate
+    monkeypatch.setattr(ManifoldMap, "_tuned", lambda self, X: Tuned(clone(self.dmap), 1, ()))
+    assert ManifoldMap(DMAP(3), GPLM()).fit(narrow).d_diffusion_ == 1
 
 
 def test_folds_side_by_side_have_nothing_in_common(monkeypatch):

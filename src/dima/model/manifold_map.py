@@ -65,32 +65,45 @@ class ManifoldMap(Autoencoder):
                 fit = DMAP.fit if self.d_diffusion_ else fit_quietly
                 fit(self.dmap, X)
         with measured("decoder"):
-            known, near = self.dmap.embedding_, self.dmap.self_excluded_
-            d, split = known.shape[1], self.d_diffusion_
-            used = split or d
-            self.gplm.fit(near[:, :used], X, in_sample_ix=known[:, :used])
-            self.principal_, self.predicted_error_ = None, self.gplm.press_.error
-            self.new_codes_: Float64 | None = near
-            if split < d:
-                left = self._left(X)
-                self.principal_ = varying(principal(left, d - split), left, X, d)
-                self.predicted_error_ = predicted_error(left, X, d - split)
-                self.new_codes_ = self._with_rest(near, X, left)
+            self._fit_decoder(X)
+            if self._is_chosen(self.d_diffusion_, X) and self.predicted_error_ > self._without(X):
+                # What a sample promised, all rows do not keep: a part of them far from the rest is enough.
+                self.d_diffusion_ = 0
+                self._fit_decoder(X)
         return self
+
+    def _fit_decoder(self, X: Array) -> None:
+        """Fit the decoder of the diffusion coordinates used, and principal components of the rest."""
+        known, near = self.dmap.embedding_, self.dmap.self_excluded_
+        d, split = known.shape[1], self.d_diffusion_
+        used = split or d
+        self.gplm.fit(near[:, :used], X, in_sample_ix=known[:, :used])
+        self.principal_, self.predicted_error_ = None, self.gplm.press_.error
+        self.new_codes_: Float64 | None = near
+        if split < d:
+            left = self._left(X)
+            self.principal_ = varying(principal(left, d - split), left, X, d)
+            self.predicted_error_ = predicted_error(left, X, d - split)
+            self.new_codes_ = self._with_rest(near, X, left)
+
+    def _is_chosen(self, split: int, X: Array) -> bool:
+        """Whether so many diffusion coordinates are taken, and fewer could be."""
+        return self.d_diffusion is None and split > max(0, self.dmap.d - X.shape[1])
+
+    def _without(self, X: Array) -> float:
+        """The predicted error of principal components alone."""
+        return predicted_error(X - X.mean(axis=0, dtype=np.float64), X, self.dmap.d)
 
     def _tuned(self, X: Array) -> Tuned:
         """The encoder, and how many of its coordinates are used."""
         if self.d_diffusion == 0 or (self.d_diffusion is not None and not self.free):
             return Tuned(clone(self.dmap), self.d_diffusion, ())
         tuned = tune(self.dmap, self.free, X, self.d_diffusion)
-        is_chosen = self.d_diffusion is None and tuned.d_diffusion > max(0, self.dmap.d - X.shape[1])
-        if (
-            is_chosen
-            and tuned.ratio > _DOUBTFUL
-            and not self._holds(tuned, sample(X, self.dmap.seed), len(X))
-        ):
-            return dataclasses.replace(tuned, dmap=clone(tuned.dmap), d_diffusion=0)
-        return tuned
+        if not self._is_chosen(tuned.d_diffusion, X) or tuned.ratio <= _DOUBTFUL:
+            return tuned
+        if self._holds(tuned, sample(X, self.dmap.seed), len(X)):
+            return tuned
+        return dataclasses.replace(tuned, dmap=clone(tuned.dmap), d_diffusion=0)
 
     def _holds(self, tuned: Tuned, few: Array, n: int) -> bool:
         """Whether the map is better than principal components on rows, some of n, that had no part in it.
