@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from close import assert_close
 from dima.data.manifolds import s_curve, swiss_roll
+from dima.errors import NumericsError
 from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
@@ -101,6 +102,24 @@ def test_what_a_sample_promised_and_all_rows_do_not_keep_is_not_taken(monkeypatc
     narrow = flat[:, :2]  # three latents of two columns: one must be a diffusion coordinate
     monkeypatch.setattr(ManifoldMap, "_tuned", lambda self, X: Tuned(clone(self.dmap), 1, ()))
     assert ManifoldMap(DMAP(3), GPLM()).fit(narrow).d_diffusion_ == 1
+
+
+def test_a_map_that_is_not_used_is_the_one_asked_for(monkeypatch, rows):
+    class Failing(DMAP):
+        def fit(self, *given, **named):
+            if self.k == 7:
+                raise NumericsError("DMAP: eigenpairs must be converged; got 0 of 8.")
+            return super().fit(*given, **named)
+
+    pca = ManifoldMap(DMAP(3), GPLM(), 0).fit(rows)
+    for split in (2, 0):
+        monkeypatch.setattr(ManifoldMap, "_tuned", lambda self, X, s=split: Tuned(Failing(3, k=7), s, ()))
+        both = ManifoldMap(DMAP(3, k=30), GPLM()).fit(rows)
+        assert (both.d_diffusion_, both.dmap.k) == (0, 30)
+        assert_close(both.decode(both.encode(rows)), pca.decode(pca.encode(rows)))
+    monkeypatch.setattr(ManifoldMap, "_tuned", lambda self, X: Tuned(Failing(3, k=7), 2, ()))
+    with pytest.raises(NumericsError):
+        ManifoldMap(DMAP(3), GPLM(), 2).fit(rows)  # two are asked for
 
 
 def test_folds_side_by_side_have_nothing_in_common(monkeypatch):

@@ -25,6 +25,7 @@ __all__ = ["diffusion_modes", "fix_signs"]
 
 _DENSE_ROWS = 1000  # beyond them Lanczos is as good and up to eight times as fast
 _TOLERANCE = 1e-10
+_RESTARTS = 1000  # of Lanczos; what has not converged then hardly ever does
 _SHARED = 1_000_000  # stored numbers from which threads share a product
 
 
@@ -95,7 +96,8 @@ def _lanczos(
                 return product(flat) + diagonal * flat - 2 * root * known[labels]
 
             operator = LinearOperator(off.shape, matvec=deflated, dtype=np.float64)
-            values, vectors = eigsh(operator, k=wanted, which="LA", v0=start, tol=_TOLERANCE)
+            given = {"which": "LA", "v0": start, "tol": _TOLERANCE, "maxiter": _RESTARTS}
+            values, vectors = eigsh(operator, k=wanted, **given)
     except ArpackNoConvergence as stopped:
         got = f"{len(stopped.eigenvalues)} of {wanted}. Lower d, raise k or raise eps."
         raise NumericsError(f"DMAP: eigenpairs must be converged; got {got}") from None

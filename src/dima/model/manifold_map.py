@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from dima.errors import DataError, SettingError, kept_messages
+from dima.errors import DataError, NumericsError, SettingError, kept_messages
 from dima.fitted import below, from_arrays, to_arrays, under
 from dima.manifold import interval
 from dima.manifold.dmap import DMAP
@@ -57,13 +57,11 @@ class ManifoldMap(Autoencoder):
     def fit(self, X: Array) -> Self:
         """Fit the encoder, and the decoder to what rows encode to as known and as new ones."""
         with measured("tuning"):
-            tuned = self._tuned(X)
+            asked, tuned = clone(self.dmap), self._tuned(X)
             self.dmap, self.d_diffusion_, self.trials_ = tuned.dmap, tuned.d_diffusion, tuned.trials
         with measured("encoder"):
             if not hasattr(self.dmap, "fit_"):
-                # Nothing is said of coordinates that are not used.
-                fit = DMAP.fit if self.d_diffusion_ else fit_quietly
-                fit(self.dmap, X)
+                self._fit_encoder(X, asked)
         with measured("decoder"):
             self._fit_decoder(X)
             if self._is_chosen(self.d_diffusion_, X) and self.predicted_error_ > self._without(X):
@@ -71,6 +69,22 @@ class ManifoldMap(Autoencoder):
                 self.d_diffusion_ = 0
                 self._fit_decoder(X)
         return self
+
+    def _fit_encoder(self, X: Array, asked: DMAP) -> None:
+        """Fit the map to all rows: the one as asked where none of its coordinates are used.
+
+        What is chosen on a sample, and cannot be fitted to all rows, is not used either.
+        """
+        if self.d_diffusion_:
+            try:
+                self.dmap.fit(X)
+                return
+            except (DataError, NumericsError):
+                if not self._is_chosen(self.d_diffusion_, X):
+                    raise
+                self.d_diffusion_ = 0
+        self.dmap = asked
+        fit_quietly(self.dmap, X)  # nothing is said of coordinates that are not used
 
     def _fit_decoder(self, X: Array) -> None:
         """Fit the decoder of the diffusion coordinates used, and principal components of the rest."""
