@@ -93,6 +93,30 @@ def test_forms_of_a_condition_agree(mixed):
     assert rows["amount"].between(frame["amount"].min(), frame["amount"].max()).all()
 
 
+@pytest.mark.parametrize("columns", ["rank", "standard"])
+def test_words_and_truth_values_beside_them_do_not_hide_what_columns_tell(columns):
+    rng, n = np.random.default_rng(0), 370
+    height = rng.normal(170, 8, n)
+    frame = pd.DataFrame(
+        {
+            "city": rng.choice(["Bern", "Genf", "Rom"], n),
+            "smoker": rng.random(n) < 0.3,
+            "kids": rng.poisson(1.4, n),
+            "age": rng.integers(18, 90, n).astype(float),
+            "height": height,
+            "weight": (height - 100) * rng.normal(0.9, 0.1, n),
+        }
+    )
+    drawn = sample_given(
+        ManifoldAutoencoder(columns=columns).fit(frame), pd.DataFrame({"height": [158.0, 182.0]}), 400
+    )
+    # A mixture that hits words and truth values was taken before, which knew nothing else.
+    for rows, tall in zip(drawn.rows, (158.0, 182.0), strict=True):
+        assert rows["weight"].mean() == pytest.approx(0.9 * (tall - 100), abs=3)
+        shares = rows["city"].value_counts(normalize=True)
+        assert_close(shares[["Bern", "Genf", "Rom"]], np.full(3, 1 / 3), atol=0.12)
+
+
 def test_nothing_known_is_a_plain_draw(curve, parabola):
     (rows,) = curve.sample_given([[np.nan, np.nan]], n=2000).rows
     assert_close(rows.mean(axis=0), parabola.mean(axis=0), atol=0.15)

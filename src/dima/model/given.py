@@ -9,7 +9,6 @@ held-out training rows most probable, for each set of known columns (stacking: Y
 """
 
 import functools
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +16,11 @@ from scipy.special import logsumexp
 from sklearn.base import clone
 
 from dima import check, settings
-from dima.data.columns import Columns
-from dima.errors import DataError, DataTypeError, SettingError, ShapeError, warn_user
+from dima.errors import DataError, SettingError, warn_user
 from dima.manifold.neighbors import knn
+from dima.model.known import conditions, filled, numbers_of
 from dima.model.latent_fit import LatentModelFit
 from dima.model.mixture_prior import MixtureFit, MixturePrior
-from dima.model.rows import Rows, as_table
 from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
@@ -37,7 +35,8 @@ _HELD_OUT = 5  # one in so many held out
 _FEW = 20  # effective draws that tell little of a spread
 _REACH = 1.5  # times the largest distance of a training row from its nearest,
 _NEAR = 0.25  # and so many spreads: no farther may a condition be from all of them
-_BLUR = 0.1  # spreads by which rows are blurred to be judged: columns of few values have no density
+_BLUR = 0.1  # spreads by which rows are blurred to be judged
+_LEVELS, _BETWEEN = 20, 1 / 3  # values that are few, and the share of the gap between them that tells nothing
 _SHARES = np.linspace(0, 1, 5)  # of rows from the fitted mixture
 
 
@@ -89,13 +88,14 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
     fit: LatentModelFit = check.fitted(model)
     asked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
     conditional = _Conditional(owner, fit, asked["seed"])
-    values = _conditions(owner, fit.rows, known)
+    values = conditions(owner, fit.rows, known)
     fit.rows.hold_types(owner, values)
     drawn, effective = [], np.empty(len(values))
-    for row, (condition, numbers) in enumerate(zip(values, _numbers(fit.rows.columns, values), strict=True)):
+    given = zip(values, numbers_of(fit.rows.columns, values), strict=True)
+    for row, (condition, numbers) in enumerate(given):
         pool = conditional.of(numbers, condition, row)
         unknown, effective[row] = _draw(pool, asked["n"], np.random.default_rng([asked["seed"], row]))
-        drawn.append(fit.rows.as_asked(model, _filled(fit.rows.columns, unknown, numbers, condition)))
+        drawn.append(fit.rows.as_asked(model, filled(fit.rows.columns, unknown, numbers, condition)))
     if (is_few := effective < min(_FEW, n)).any():
         told = f"{int(is_few.sum())} of {len(values)} conditions are met by fewer than {_FEW} draws"
         warn_user(f"{owner}: {told} of the model; what they show of the spread is little.")
@@ -161,7 +161,7 @@ class _Conditional:
         return _Pool(drawn[width], whole, float(_SHARES[share]))
 
     @functools.cached_property
-    def _rehearsal(self) -> tuple[Float64, list[MixtureFit], MixtureFit, float]:
+    def _rehearsal(self) -> tuple[Float64, list[MixtureFit], MixtureFit, Float64]:
         """Held-out training rows, blurred, what is tried on them, and the blur.
 
         Nothing that is tried has seen them: the autoencoder is fitted once more, without them.
@@ -171,9 +171,9 @@ class _Conditional:
         again = clone(self.fit.autoencoder).fit(others)
         prior = MixturePrior(seed=self.seed).fit(again.training_codes(others)[1])
         tried = _widened(again, again.decode(prior.sample(_DRAWS, self.seed)), others)
-        blur = _BLUR * float(np.sqrt(self.train.var(axis=0).mean()))
+        blur = np.maximum(self._steps, _BLUR * np.sqrt(self.train.var(axis=0).mean()))
         held_out = held_out + blur * np.random.default_rng(self.seed).standard_normal(held_out.shape)
-        return held_out, tried, MixturePrior(seed=self.seed).fit(others).fit_, blur
+        return held_out, tried, self._mixture(others), blur
 
     @functools.cached_property
     def _proposals(self) -> tuple[list[MixtureFit], MixtureFit]:
@@ -181,7 +181,21 @@ class _Conditional:
         class_ix = self.fit.class_ix(self.owner, _DRAWS, None, self.seed)
         decoded = self.fit.decoded_draws(_DRAWS, class_ix, {"seed": self.seed})
         drawn = _widened(self.fit.autoencoder, decoded, self.train)
-        return drawn, MixturePrior(seed=self.seed).fit(self.train).fit_
+        return drawn, self._mixture(self.train)
+
+    def _mixture(self, rows: Float64) -> MixtureFit:
+        """A mixture fitted to rows (n, W), those of few values blurred.
+
+        A mixture that hits such values has an endless density there and tells nothing else.
+        """
+        noise = np.random.default_rng(self.seed).standard_normal(rows.shape)
+        return MixturePrior(seed=self.seed).fit(rows + self._steps * noise).fit_
+
+    @functools.cached_property
+    def _steps(self) -> Float64:
+        """(W,) a third of the least gap between values that are few, as of words; 0 where they are many."""
+        levels = [np.unique(numbers) for numbers in self.train.T]
+        return np.array([_BETWEEN * np.diff(one).min() if 1 < len(one) <= _LEVELS else 0.0 for one in levels])
 
 
 class _Known(NamedTuple):
@@ -209,59 +223,12 @@ class _Known(NamedTuple):
         return bool(np.sqrt(nearest) <= self.reach)
 
 
-def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
-    """Known values (b, D), words by their indices, NaN where unknown."""
-    columns, table = rows.columns, as_table(known)
-    D = len(columns.types)
-    if table is None and not isinstance(known, Mapping):
-        values = check.array(owner, "known", known, ("b", D), finite=False).astype(np.float64)
-        rows.hold_word_ix(owner, values)
-        return values
-    names = columns.shown_names
-    known_names = list(known) if isinstance(known, Mapping) else [] if table is None else table.shown_names
-    if strange := [name for name in known_names if name not in names]:
-        fix = "Labels cannot be given yet." if rows.label and strange[0] == rows.label[0] else "Leave it out."
-        raise ShapeError(f"{owner}: columns must be those of the model; got {strange[0]!r} besides. {fix}")
-    axes = [names.index(name) for name in known_names]
-    if isinstance(known, Mapping):
-        return _from_mapping(owner, columns, known, axes)
-    assert table is not None
-    words = {at: columns.words[axis] for at, axis in enumerate(axes) if axis in columns.words}
-    values = np.full((len(table.values), D), np.nan)
-    values[:, axes] = table.recoded(words, owner, tuple(columns.types[axis] for axis in axes)).values
-    return values
-
-
-def _from_mapping(owner: str, columns: Columns, known: Mapping[str, Any], axes: list[int]) -> Float64:
-    values = np.full((1, len(columns.types)), np.nan)
-    for (name, value), axis in zip(known.items(), axes, strict=True):
-        words = columns.words.get(axis)
-        if words is not None and str(value) not in words:
-            there = ", ".join(words[:20])
-            raise DataError(f"{owner}: {name!r} must be a known word; got {value!r}. It can be {there}.")
-        if words is None and isinstance(value, str):
-            kind = "true or false" if columns.types[axis] == "bool" else "a number"
-            raise DataTypeError(f"{owner}: {name!r} must be {kind}; got {value!r}. Convert it first.")
-        number = check.array(owner, name, [value], (1,), finite=False)[0] if not words else 0.0
-        values[0, axis] = words.index(str(value)) if words else number
-    return values
-
-
-def _numbers(columns: Columns, values: Float64) -> Float64:
-    """The same as numbers (b, W), NaN where unknown."""
-    is_unknown = np.isnan(values)
-    numbers = columns.apply(np.where(is_unknown, columns.fill, values)).astype(np.float64)
-    for axis, part in enumerate(columns.slices()):
-        numbers[is_unknown[:, axis], part] = np.nan
-    return numbers
-
-
-def _gains(mixture: MixtureFit, rows: Float64, axes: Array, blur: float) -> Float64:
+def _gains(mixture: MixtureFit, rows: Float64, axes: Array, blur: Float64) -> Float64:
     """Log-density (b,) of the other numbers of blurred rows (b, W), given those of `axes`."""
     whole = logsumexp(mixture.log_densities(rows, blur), axis=1)
     if not len(axes):
         return whole
-    return whole - logsumexp(mixture.of_axes(axes).log_densities(rows[:, axes], blur), axis=1)
+    return whole - logsumexp(mixture.of_axes(axes).log_densities(rows[:, axes], blur[axes]), axis=1)
 
 
 def _draw(pool: _Pool, n: int, rng: np.random.Generator) -> tuple[Float64, float]:
@@ -280,13 +247,3 @@ def _widened(autoencoder: Any, decoded: Array, rows: Float64) -> list[MixtureFit
     )
     shares = np.full(len(decoded), 1 / len(decoded))
     return [MixtureFit({}, shares, decoded, (scatter + width**2 * spread)[None]) for width in _WIDTHS]
-
-
-def _filled(columns: Columns, unknown: Float64, numbers: Float64, condition: Float64) -> Float64:
-    """Rows (n, D) with the unknown numbers (n, u) filled in and the known values as they were given."""
-    full = np.tile(numbers, (len(unknown), 1))
-    full[:, np.isnan(numbers)] = unknown
-    rows = columns.within(columns.restore(full))
-    is_known = ~np.isnan(condition)
-    rows[:, is_known] = condition[is_known]
-    return rows
