@@ -155,3 +155,7 @@ def test_the_share_of_dropped_conditions_is_used():
         return np.abs(model.sample(200, condition="right")[:, 0] - 4.0).mean()
 
     assert gap(never) < gap(often) - 0.05
+    # It has never seen points without their condition.
+    for asked in ({}, {"condition": "right", "guidance": 2.0}):
+        with pytest.raises(SettingError, match="condition_dropout must be above 0 for draws without"):
+            never.sample(3, **asked)

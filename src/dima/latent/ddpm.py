@@ -226,7 +226,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         if spread is not None:
             return shrunk(fit, Z, spread, checked["seed"])
         if checked["t_start"] == 0:
-            return Z.astype(np.float32)
+            return np.array(Z)
         table = sampling.refining_table(path_of(fit.settings), checked["t_start"], solver)
         start = fit.scale.apply(Z, np.float32) * np.float32(table.alpha[0])
         noise = float(table.sigma[0]) if add_noise else 0.0

@@ -89,6 +89,11 @@ class DDPMFit:
             known: (n, d) coordinates to keep, NaN where they are free.
         """
         own = None if condition is None else self._conditions_of(owner).apply(owner, condition, n)
+        is_free = self.conditions is not None and (condition is None or weight != 1.0)
+        if is_free and self.settings["condition_dropout"] == 0:
+            fix = "Fit with some, or pass a condition and guidance 1."
+            rule = "above 0 for draws without a condition, or guided away from them"
+            raise SettingError(f"{owner}: condition_dropout must be {rule}; got 0. {fix}")
         kept = None if known is None else self.scale.apply(known, np.float32)
         bounds = None if clip is None else self._reach_of(owner)
         return sample.Guide(

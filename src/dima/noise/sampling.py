@@ -78,8 +78,8 @@ def table(  # noqa: PLR0913 one for each setting of a solver
 def refining_table(path: Path, t_start: int, solver: str, steps: int | None = None) -> solvers.SolverTable:
     """The table of the last `t_start` steps of a path, taken in `steps`; SettingError if not in 1..T - 1."""
     if not 0 < t_start < path.T:
-        fix = "At T nothing of the points is left."
-        raise SettingError(f"noise: t_start must be below T = {path.T}; got {t_start}. {fix}")
+        fix = f"At 0 there is no noise to take away, at T = {path.T} nothing of the points is left."
+        raise SettingError(f"noise: t_start must be in 1..{path.T - 1}; got {t_start}. {fix}")
     below = Path(path.alpha[: t_start + 1], path.sigma[: t_start + 1])
     return solvers.build(solver, *grid.levels(below, t_start if steps is None else steps))
 
@@ -99,9 +99,10 @@ def noise_of(owner: str, t_start: int | str, noise: ArrayLike | None, d: int) ->
         )
     if noise is None:
         return None
-    spread = check.array(owner, "noise", np.broadcast_to(np.asarray(noise, np.float64), (d,)), (d,))
+    spread = np.repeat(noise, d) if np.ndim(noise) == 0 else noise
+    spread = check.array(owner, "noise", spread, (d,)).astype(np.float64)
     if spread.min() < 0:
         raise SettingError(
             f"{owner}: noise must be at least 0; got {spread.min():g}. Pass standard deviations."
         )
-    return spread.astype(np.float64)
+    return spread
