@@ -96,7 +96,7 @@ def test_a_restored_estimator_remembers(names):
         (
             np.where(TABLE < 8, TABLE, np.nan),
             DataError,
-            r"X must be finite; got NaN or inf in 2 of 4 rows, the first being row 2\. Drop or impute",
+            r"X must be finite; got NaN or inf in 2 of 4 rows, the first being row 3\. Drop or impute",
         ),
     ],
 )

@@ -258,7 +258,7 @@ def _refuse_values(owner: str, name: str, values: Array) -> None:
         raise _too_large(owner, name, f"{max(-low, high):.3g}")
     n_rows = values.shape[0] if values.ndim else 1
     broken = np.flatnonzero(~finite.reshape(n_rows, -1).all(axis=1))
-    got = f"NaN or inf in {len(broken)} of {n_rows} rows, the first being row {broken[0]}"
+    got = f"NaN or inf in {len(broken)} of {n_rows} rows, the first being row {broken[0] + 1}"
     raise DataError(f"{owner}: {name} must be finite; got {got}. Drop or impute those rows.")
 
 

@@ -217,3 +217,17 @@ def test_years_name_columns_beside_words(tmp_path, text, columns):
     found = read.table(write(tmp_path / "x.csv", text), keep_words=True)
     assert found.names == columns
     assert len(found.values) == text.count("\n") - (columns is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.csv", "x;y;z\n1,5;2;3\n", "cells apart by commas; got semicolons in its first line"),
+        ("a.csv", "1\t2\t3\n4\t5\t6\n", "cells apart by commas; got tabs in its first line"),
+        ("a.tsv", "x;y;z\n1;2;3\n", "cells apart by tabs; got semicolons in its first line"),
+    ],
+)
+def test_cells_that_something_else_keeps_apart_are_refused(tmp_path, name, text, told):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=told):
+        read.table(tmp_path / name)

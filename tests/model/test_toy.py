@@ -49,3 +49,12 @@ def test_points_that_cannot_be_used():
         plane_points(np.ones((4, 2)))
     with pytest.raises(DataError, match="must be finite"):
         plane_points([[1.0, np.nan], [0.0, 1.0]])
+
+
+def test_few_steps_of_noise_do_not_run_away():
+    points = np.random.default_rng(0).standard_normal((600, 2)).astype(np.float32)
+    sizes = {"batch_size": 32, "hidden_dim": 64, "learning_rate": 3e-3, "T": 20, "n_samples": 300}
+    ran = diffuse(
+        points, epochs=20, beta_start=1e-4, beta_end=2e-2, seed=0, tell=lambda record: None, **sizes
+    )
+    assert 0.5 < ran.states[-1].std() < 1.5  # 47 with betas up to 1

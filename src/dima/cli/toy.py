@@ -32,7 +32,9 @@ class _Settings:
     hidden_dim: Annotated[Count, Parameter(help="width of the three hidden layers")] = 128
     T: Annotated[int, Parameter(help="noising steps", validator=Number(gte=2))] = 1000
     beta_start: Annotated[float, Parameter(help="first beta of 1000 steps; of T, 1000 / T times that")] = 1e-4
-    beta_end: Annotated[float, Parameter(help="last beta of 1000 steps; of T, 1000 / T times that")] = 2e-2
+    beta_end: Annotated[
+        float, Parameter(help="last beta of 1000 steps; of T, 1000 / T times that, at most .5")
+    ] = 2e-2
 
 
 _USUAL = _Settings()

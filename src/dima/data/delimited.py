@@ -24,6 +24,7 @@ __all__ = ["read_delimited", "write_delimited"]
 _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
 _WHOLE = re.compile(rf"[+-]?[0-9]+|{'|'.join(map(re.escape, _MISSING))}", re.IGNORECASE)
 _YEAR = re.compile("1[5-9][0-9][0-9]|20[0-9][0-9]")
+_OTHERS = {";": "semicolons", "\t": "tabs"}  # that cells are kept apart by elsewhere
 _BLOCK_ROWS = 4096  # of text at a time
 
 
@@ -129,7 +130,13 @@ def _quoted(cell: str, delimiter: str) -> str:
 def _rows(path: Path) -> Iterator[Iterator[tuple[int, list[str]]]]:
     """The rows of a file that are not blank, each with the number of its line."""
     with path.open(encoding="utf-8-sig", newline="") as handle:
-        lines = csv.reader(handle, delimiter=_delimiter(path), strict=True)
+        first, delimiter = handle.readline(), _delimiter(path)
+        for other, called in _OTHERS.items():
+            if delimiter not in first and first.count(other) > 1:
+                rule = f"have cells apart by {_OTHERS.get(delimiter, 'commas')}"
+                fix = "Save it with those, and with points in numbers."
+                raise unfit(path, rule, f"{called} in its first line", fix)
+        lines = csv.reader(itertools.chain([first], handle), delimiter=delimiter, strict=True)
         yield ((lines.line_num, row) for row in lines if row)
 
 

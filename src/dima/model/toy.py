@@ -21,7 +21,7 @@ __all__ = ["ToyRun", "diffuse", "plane_points"]
 
 _TIMES = 6
 _PUBLISHED_STEPS = 1000
-_LARGEST_BETA = 0.999
+_LARGEST_BETA = 0.5  # of more, a step back divides by so little of the point that its error grows without end
 
 
 class ToyRun(NamedTuple):
