@@ -123,8 +123,9 @@ def _product(matrix: sparse.csr_array) -> Iterator[Callable[[Float64], Float64]]
 
 
 def _rows(matrix: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
-    """Rows `first` to `end` of a matrix, in its memory; a slice would copy them."""
-    indptr = matrix.indptr[first : end + 1]
-    stored = slice(indptr[0], indptr[-1])
-    form = (matrix.data[stored], matrix.indices[stored], indptr - indptr[0])
-    return sparse.csr_array(form, shape=(end - first, matrix.shape[1]))
+    """Rows `first` to `end` of a matrix, in its memory: a slice, and the constructor, would copy them."""
+    ends = matrix.indptr[first : end + 1]
+    stored = slice(ends[0], ends[-1])
+    rows = sparse.csr_array((end - first, matrix.shape[1]), dtype=matrix.dtype)
+    rows.indptr, rows.indices, rows.data = ends - ends[0], matrix.indices[stored], matrix.data[stored]
+    return rows

@@ -21,7 +21,7 @@ from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
-from dima.model.principal import FOLDS, Principal, predicted_error, principal, rests, varying
+from dima.model.principal import FOLDS, Principal, judged, predicted_error, principal, rests, varying
 from dima.model.stages import collected, measured
 from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, tune
 from dima.threads import side_by_side
@@ -106,7 +106,8 @@ class ManifoldMap(Autoencoder):
 
     def _without(self, X: Array) -> float:
         """The predicted error of principal components alone."""
-        return predicted_error(X - X.mean(axis=0, dtype=np.float64), X, self.dmap.d)
+        rows = X[judged(len(X))]
+        return predicted_error(rows - X.mean(axis=0, dtype=np.float64), rows, self.dmap.d)
 
     def _tuned(self, X: Array) -> Tuned:
         """The encoder, and how many of its coordinates are used."""

@@ -9,7 +9,7 @@ from dima.errors import warn_user
 from dima.threads import one_thread
 from dima.typing import Array, Float64
 
-__all__ = ["FOLDS", "Principal", "predicted_error", "principal", "rests", "row_errors", "varying"]
+__all__ = ["FOLDS", "Principal", "judged", "predicted_error", "principal", "rests", "row_errors", "varying"]
 
 FOLDS = 5
 _JUDGED = 2500  # rows that are looked at
@@ -60,9 +60,14 @@ def row_errors(left: Float64, d: int) -> Float64:
     return (rests(left, d) ** 2).sum(axis=1)
 
 
+def judged(n: int) -> Array:
+    """Which of n rows are looked at, rising."""
+    return np.sort(np.random.default_rng(0).permutation(n)[:_JUDGED])
+
+
 def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
     """The components, with zeros for those along which there is next to nothing of the rows `X`."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
+    rows = judged(len(left))
     along = np.abs((left[rows] - found.center) @ found.axes.T).max(axis=0)
     carries = along > _NOTHING * np.abs(X[rows] - X[rows].mean(axis=0, dtype=np.float64)).max()
     n_lost = len(carries) - int(carries.sum())
@@ -74,6 +79,6 @@ def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
 
 def predicted_error(left: Float64, X: Array, d: int) -> float:
     """Squared error over variance of what `d` principal components of other rows leave of residuals."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(left))[:_JUDGED])
+    rows = judged(len(left))
     centred = X[rows] - X[rows].mean(axis=0, dtype=np.float64)
     return float(row_errors(left[rows], d).sum()) / (float((centred**2).sum()) or 1.0)
