@@ -90,6 +90,13 @@ def test_linear_data_are_given_to_pca_and_curved_ones_are_not(rng):
     assert error < 0.6 * error_over_variance(curved[500:], rival, curved.mean(axis=0))
 
 
+def test_principal_coordinates_alone_need_no_search_among_the_training_rows(monkeypatch, rows):
+    both = ManifoldMap(DMAP(3), GPLM(), 0).fit(rows)
+    before = both.encode(rows[:9])
+    monkeypatch.delattr(DMAP, "transform")
+    assert_close(both.encode(rows[:9]), before)
+
+
 def test_what_a_sample_promised_and_all_rows_do_not_keep_is_not_taken(monkeypatch, rng):
     flat = rng.standard_normal((300, 3)) @ rng.standard_normal((3, 9)) + 0.05 * rng.standard_normal((300, 9))
     pca = ManifoldMap(DMAP(3), GPLM(), 0).fit(flat)

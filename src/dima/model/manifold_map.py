@@ -153,7 +153,8 @@ class ManifoldMap(Autoencoder):
 
     def encode(self, X: Array) -> Float64:
         """Coordinates (b, d): diffusion coordinates, then principal ones of the rest."""
-        return self._with_rest(self.dmap.transform(X), X)
+        used = self.dmap.transform(X) if self.d_diffusion_ else np.empty((len(X), 0))
+        return self._with_rest(used, X)
 
     def decode(self, codes: Array) -> Float64:
         """Rows (b, D) of coordinates (b, d)."""
