@@ -102,6 +102,20 @@ def test_a_saved_model_keeps_its_conditions(labelled, along):
         )
 
 
+def test_refining_and_clean_estimates_keep_to_the_condition(labelled):
+    start = np.zeros((300, 2))  # between "left" and "right"
+    for name, x in (("left", CENTERS["left"]), ("right", CENTERS["right"])):
+        refined = labelled.refine(start, t_start=80, condition=name)
+        assert abs(refined[:, 0].mean() - x) < 1
+        assert np.sign(labelled.denoise(start[:1], 80, condition=name)[0, 0]) == np.sign(x)
+    each = np.where(np.arange(300) % 2, "left", "right")
+    assert (
+        np.sign(labelled.refine(start, t_start=80, condition=each)[:, 0]) == np.where(each == "left", -1, 1)
+    ).mean() > 0.9
+    with pytest.raises(SettingError, match="condition must be left out with 'auto'"):
+        labelled.refine(start, "auto", noise=0.3, condition="left")
+
+
 def test_known_coordinates_are_kept_and_the_others_follow_them(gaussian):
     # The law of y given x: mean -1 + .8 / 1.5 (x - 3), spread .4
     Z = np.column_stack([np.repeat([1.5, 4.5], 400), np.full(800, np.nan)])

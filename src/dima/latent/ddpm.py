@@ -18,6 +18,7 @@ from msgspec import Meta
 from sklearn.base import BaseEstimator
 
 from dima import check, settings
+from dima.errors import SettingError
 from dima.fitted import Fitted, FittedEstimator
 from dima.latent import border, denoiser, objective
 from dima.latent.ddpm_fit import DDPMFit, fit_ddpm, path_of
@@ -194,7 +195,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         drawn = fit.walk(table, len(known), seed, guide=guide)
         return np.where(np.isnan(known), drawn, known).astype(drawn.dtype)
 
-    def refine(
+    def refine(  # noqa: PLR0913 the signature declares the settings
         self,
         Z: ArrayLike,
         t_start: sampling.Start = 10,
@@ -202,6 +203,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         solver: sampling.Solver = "ddpm",
         seed: sampling.Seed = 0,
         noise: ArrayLike | None = None,
+        condition: ArrayLike | None = None,
     ) -> Array:
         """Pull points towards the learned distribution by the last `t_start` reverse steps.
 
@@ -214,6 +216,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
             solver: "ddpm", "ddim" or another.
             seed: seed of the noise.
             noise: standard deviation of what is wrong with the points, or one for each axis (d,).
+            condition: as in `sample`; not with "auto".
 
         Raises:
             SettingError: t_start is not in 0..T - 1, or noise is missing or one too many.
@@ -222,17 +225,15 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         asked = {"t_start": t_start, "add_noise": add_noise, "solver": solver, "seed": seed}
         checked = settings.check("DDPM.refine", DDPM.refine, asked)
         Z = check.points(self, Z, reset=False)
-        spread = sampling.noise_of("DDPM.refine", checked["t_start"], noise, Z.shape[1])
+        level, seed = checked["t_start"], checked["seed"]
+        spread = sampling.noise_of("DDPM.refine", level, noise, Z.shape[1])
+        if spread is not None and condition is not None:
+            raise SettingError("DDPM.refine: condition must be left out with 'auto'; got one. Name a level.")
         if spread is not None:
-            return shrunk(fit, Z, spread, checked["seed"])
-        if checked["t_start"] == 0:
-            return np.array(Z)
-        table = sampling.refining_table(path_of(fit.settings), checked["t_start"], solver)
-        start = fit.scale.apply(Z, np.float32) * np.float32(table.alpha[0])
-        noise = float(table.sigma[0]) if add_noise else 0.0
-        return fit.walk(table, len(Z), checked["seed"], (start, noise))
+            return shrunk(fit, Z, spread, seed)
+        return fit.cleaned("DDPM.refine", Z, level, seed, solver, add_noise, condition)
 
-    def denoise(self, Z: ArrayLike, t: sampling.Level = 10) -> Array:
+    def denoise(self, Z: ArrayLike, t: sampling.Level = 10, condition: ArrayLike | None = None) -> Array:
         """The clean estimate of points `Z` (b, d) taken to carry the noise of level `t`, by one evaluation.
 
         Near the learned distribution a point is its own estimate; away from it the difference points back.
@@ -243,9 +244,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         fit: DDPMFit = check.fitted(self)
         level = settings.check("DDPM.denoise", DDPM.denoise, {"t": t})["t"]
         Z = check.points(self, Z, reset=False)
-        table = sampling.refining_table(path_of(fit.settings), level, "ddim", steps=1)
-        start = fit.scale.apply(Z, np.float32) * np.float32(table.alpha[0])
-        return fit.walk(table, len(Z), 0, (start, 0.0))
+        return fit.cleaned("DDPM.denoise", Z, level, 0, "ddim", False, condition, steps=1)
 
     def score_samples(self, Z: ArrayLike, condition: ArrayLike | None = None) -> Float64:
         """Log-density (b,) of points `Z` (b, d) in nats, given their `condition` if there is one.

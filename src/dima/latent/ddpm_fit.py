@@ -15,6 +15,7 @@ from dima.blocks import row_blocks
 from dima.errors import DataError, NumericsError, SettingError
 from dima.latent import border, denoiser, likelihood, objective, sample, train
 from dima.latent.condition import Conditions
+from dima.noise import sampling
 from dima.noise import schedule as schedules
 from dima.noise.solver import SolverTable
 from dima.scaling import Standardizer
@@ -67,6 +68,25 @@ class DDPMFit:
             fix = "Train longer, with a lower learning rate, or choose the target v."
             raise NumericsError(f"DDPM: what is drawn must be finite; got NaN or infinity. {fix}")
         return points
+
+    def cleaned(  # noqa: PLR0913 each argument is one of `refine`
+        self,
+        owner: str,
+        Z: Array,
+        level: int,
+        seed: int,
+        solver: str,
+        add_noise: bool,
+        condition: ArrayLike | None,
+        steps: int | None = None,
+    ) -> Array:
+        """Points (b, d) that have walked down from a level, all the way or in so many steps."""
+        if level == 0 and steps is None:
+            return np.array(Z)
+        table = sampling.refining_table(path_of(self.settings), level, solver, steps)
+        start = self.scale.apply(Z, np.float32) * np.float32(table.alpha[0])
+        spread = float(table.sigma[0]) if add_noise else 0.0
+        return self.walk(table, len(Z), seed, (start, spread), self.guide(owner, len(Z), condition=condition))
 
     def guide(
         self,
