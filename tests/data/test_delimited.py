@@ -231,3 +231,16 @@ def test_cells_that_something_else_keeps_apart_are_refused(tmp_path, name, text,
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=told):
         read.table(tmp_path / name)
+
+
+def test_a_word_among_numbers_is_told(tmp_path):
+    cells = [str(number % 7) for number in range(40)]
+    cells[11] = "unknown"
+    (tmp_path / "a.csv").write_text("ash,mass\n" + "\n".join(f"{cell},1.5" for cell in cells) + "\n")
+    with pytest.warns(UserWarning, match=r"'ash' holds numbers but for words such as 'unknown' in row 12"):
+        found = read.table(tmp_path / "a.csv", keep_words=True)
+    assert set(found.words[0]) == {*"0123456", "unknown"}
+    many = [str(number) for number in range(400)] + ["unknown"]
+    (tmp_path / "b.csv").write_text("ash,mass\n" + "\n".join(f"{cell},1.5" for cell in many) + "\n")
+    with pytest.raises(DataError, match="got numbers but for 'unknown' in 'ash'"):
+        read.table(tmp_path / "b.csv", keep_words=True)

@@ -16,7 +16,8 @@ import numpy as np
 
 from dima import blocks
 from dima.data.table import Reading, Table, check_cells, shown_names, unfit
-from dima.data.words import indexed, most_words
+from dima.data.words import indexed, most_words, stray
+from dima.errors import warn_user
 from dima.typing import Array
 
 __all__ = ["read_delimited", "write_delimited"]
@@ -25,6 +26,7 @@ _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
 _WHOLE = re.compile(rf"[+-]?[0-9]+|{'|'.join(map(re.escape, _MISSING))}", re.IGNORECASE)
 _YEAR = re.compile("1[5-9][0-9][0-9]|20[0-9][0-9]")
 _OTHERS = {";": "semicolons", "\t": "tabs"}  # that cells are kept apart by elsewhere
+_STRAY = 0.05  # of the rows of a column of numbers, up to which a word in them is told
 _BLOCK_ROWS = 4096  # of text at a time
 
 
@@ -179,8 +181,14 @@ def _with_words(found: Table, axes: Iterable[int], rows: Iterator[tuple[int, lis
         if {cell.lower() for cell in cells} <= {"true", "false", ""}:
             truth = {"true": 1.0, "false": 0.0, "": np.nan}
             values[:, axis], types[axis] = np.array([truth[cell.lower()] for cell in cells])[codes], "bool"
-        else:
-            (values[:, axis], words[axis]), types[axis] = indexed(codes, cells), "text"
+            continue
+        other = stray(cells)
+        rows_of_it = np.flatnonzero(codes == cells.index(other)) if other else codes[:0]
+        if 0 < len(rows_of_it) <= _STRAY * len(codes) and len(cells) <= most_words(len(values)):
+            row = int(rows_of_it[0]) + 1
+            told = f"{found.shown_names[axis]!r} holds numbers but for words such as {other!r} in row {row}"
+            warn_user(f"table: {told}; it is taken for words. Leave such cells empty if they are none.")
+        (values[:, axis], words[axis]), types[axis] = indexed(codes, cells), "text"
     return dataclasses.replace(found, types=tuple(types), words=words)
 
 

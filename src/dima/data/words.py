@@ -18,6 +18,7 @@ __all__ = [
     "indexed",
     "most_words",
     "refuse_names",
+    "stray",
 ]
 
 _FEW = 50  # different words that are few enough in any file
@@ -115,7 +116,22 @@ def _fault(words: Collection[str], most: int, n: int) -> tuple[str, str] | None:
     if grouped and all(_GROUPED.fullmatch(word) or _PLAIN.fullmatch(word) for word in words):
         example = f", such as {grouped!r}: write {grouped.replace(',', '')}"
         return "numbers with thousands separators", example
-    return (f"more than {most} different words", f", which has {n} rows") if len(words) > most else None
+    if len(words) <= most:
+        return None
+    if other := stray(words):
+        return f"numbers but for {other!r}", ""
+    return f"more than {most} different words", f", which has {n} rows"
+
+
+def stray(words: Collection[str]) -> str | None:
+    """The first word among different cells most of which are numbers; None where most are not.
+
+    Example:
+        >>> stray(["1.5", "2", "unknown", "3"]), stray(["1", "north", "south"])
+        ('unknown', None)
+    """
+    others = [word for word in words if word and not _PLAIN.fullmatch(word)]
+    return others[0] if others and 2 * len(others) < len(words) else None
 
 
 def first_word(words: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
-from dima.model.principal import FOLDS, Principal, judged, predicted_error, principal, rests, varying
+from dima.model.principal import FOLDS, Principal, predicted_alone, predicted_error, principal, rests, varying
 from dima.model.stages import collected, measured
 from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, tune
 from dima.threads import side_by_side
@@ -64,17 +64,14 @@ class ManifoldMap(Autoencoder):
                 self._fit_encoder(X, asked)
         with measured("decoder"):
             self._fit_decoder(X)
-            if self._is_chosen(self.d_diffusion_, X) and self.predicted_error_ > self._without(X):
-                # What a sample promised, all rows do not keep: a part of them far from the rest is enough.
-                self.d_diffusion_ = 0
+            is_chosen = self._is_chosen(self.d_diffusion_, X)
+            if is_chosen and self.predicted_error_ > predicted_alone(X, self.dmap.d):
+                self.d_diffusion_ = 0  # what a sample promised, all rows do not keep: a few far ones do that
                 self._fit_decoder(X)
         return self
 
     def _fit_encoder(self, X: Array, asked: DMAP) -> None:
-        """Fit the map to all rows: the one as asked where none of its coordinates are used.
-
-        What is chosen on a sample, and cannot be fitted to all rows, is not used either.
-        """
+        """Fit the map to all rows; the one as asked where that fails, or no coordinate of it is used."""
         if self.d_diffusion_:
             try:
                 self.dmap.fit(X)
@@ -90,8 +87,8 @@ class ManifoldMap(Autoencoder):
         """Fit the decoder of the diffusion coordinates used, and principal components of the rest."""
         known, near = self.dmap.embedding_, self.dmap.self_excluded_
         d, split = known.shape[1], self.d_diffusion_
-        used = split or d
-        self.gplm.fit(near[:, :used], X, in_sample_ix=known[:, :used])
+        used = slice(split or d)
+        self.gplm.fit(near[:, used], X, in_sample_ix=known[:, used])
         self.principal_, self.predicted_error_ = None, self.gplm.press_.error
         self.new_codes_: Float64 | None = near
         if split < d:
@@ -104,11 +101,6 @@ class ManifoldMap(Autoencoder):
         """Whether so many diffusion coordinates are taken, and fewer could be."""
         return self.d_diffusion is None and split > max(0, self.dmap.d - X.shape[1])
 
-    def _without(self, X: Array) -> float:
-        """The predicted error of principal components alone."""
-        rows = X[judged(len(X))]
-        return predicted_error(rows - X.mean(axis=0, dtype=np.float64), rows, self.dmap.d)
-
     def _tuned(self, X: Array) -> Tuned:
         """The encoder, and how many of its coordinates are used."""
         if self.d_diffusion == 0 or (self.d_diffusion is not None and not self.free):
@@ -116,9 +108,8 @@ class ManifoldMap(Autoencoder):
         tuned = tune(self.dmap, self.free, X, self.d_diffusion)
         if not self._is_chosen(tuned.d_diffusion, X) or tuned.ratio <= _DOUBTFUL:
             return tuned
-        if self._holds(tuned, sample(X, self.dmap.seed), len(X)):
-            return tuned
-        return dataclasses.replace(tuned, dmap=clone(tuned.dmap), d_diffusion=0)
+        is_held = self._holds(tuned, sample(X, self.dmap.seed), len(X))
+        return tuned if is_held else Tuned(clone(tuned.dmap), 0, tuned.trials)
 
     def _holds(self, tuned: Tuned, few: Array, n: int) -> bool:
         """Whether the map is better than principal components on rows, some of n, that had no part in it.
@@ -140,7 +131,7 @@ class ManifoldMap(Autoencoder):
             try:
                 with kept_messages(), collected():
                     left = held - both.fit(others).decode(both.encode(held))
-            except (DataError, SettingError):  # too few rows for such a map
+            except (DataError, NumericsError, SettingError):  # too few rows for such a map
                 return np.inf, 0.0
             center = others.mean(axis=0, dtype=np.float64)
             alone = principal(others - center, d).rest(held - center)

@@ -9,7 +9,17 @@ from dima.errors import warn_user
 from dima.threads import one_thread
 from dima.typing import Array, Float64
 
-__all__ = ["FOLDS", "Principal", "judged", "predicted_error", "principal", "rests", "row_errors", "varying"]
+__all__ = [
+    "FOLDS",
+    "Principal",
+    "judged",
+    "predicted_alone",
+    "predicted_error",
+    "principal",
+    "rests",
+    "row_errors",
+    "varying",
+]
 
 FOLDS = 5
 _JUDGED = 2500  # rows that are looked at
@@ -63,6 +73,12 @@ def row_errors(left: Float64, d: int) -> Float64:
 def judged(n: int) -> Array:
     """Which of n rows are looked at, rising."""
     return np.sort(np.random.default_rng(0).permutation(n)[:_JUDGED])
+
+
+def predicted_alone(X: Array, d: int) -> float:
+    """Squared error over variance of what `d` principal components of other rows leave of rows (n, D)."""
+    rows = X[judged(len(X))]
+    return predicted_error(rows - X.mean(axis=0, dtype=np.float64), rows, d)
 
 
 def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
