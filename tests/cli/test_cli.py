@@ -120,6 +120,16 @@ def test_warnings_and_records_are_lines(dima, verb):
     verb(speak)
     assert dima("tried") == (0, "", "Warning: DMAP: far away.\nstep 3\n")
     assert logging.getLogger("dima").handlers == []
+    assert logging.getLogger("dima").propagate
+
+
+def test_a_handler_of_the_root_does_not_tell_all_again(dima, verb, caplog):
+    def tell() -> None:
+        logging.getLogger("dima").info("step %d", 3)
+
+    verb(tell)
+    assert dima("tried").err.count("step 3") == 1
+    assert "step 3" not in caplog.text  # what caplog hears is what reaches the root
 
 
 def test_main_ends_the_process(monkeypatch, capsys):

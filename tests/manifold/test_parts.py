@@ -83,3 +83,12 @@ def test_parts_are_refused_or_warned_of():
 def test_a_graph_in_one_part_is_left_alone(components):
     X = cloud(200, 3)
     assert_close(DMAP(2, components=components).fit(X).embedding_, DMAP(2).fit(X).embedding_)
+
+
+def test_parts_are_numbered_by_their_first_rows():
+    apart = [[0, 3], [1, 4], [2, 5]]
+    links = np.zeros((6, 6))
+    for one, other in apart:
+        links[one, other] = links[other, one] = 1.0
+    n_parts, labels = connected(sparse.csr_array(links))
+    assert (n_parts, labels.tolist()) == (3, [0, 1, 2, 0, 1, 2])

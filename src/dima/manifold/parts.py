@@ -20,10 +20,9 @@ def connected(off: sparse.csr_array) -> tuple[int, Int32]:
         before = np.concatenate([[0], np.cumsum(seen)])
         form = (off.data[seen], off.indices[seen], before[off.indptr])
         off = sparse.csr_array(form, shape=off.shape)
-    # Of a symmetric graph the same as undirected, without a copy of it; numbered by their first rows.
+    # Of a symmetric graph the same as undirected, without a copy of it.
     n_parts, labels = connected_components(off, directed=True, connection="strong")
-    first = np.unique(labels, return_index=True)[1]
-    return int(n_parts), np.argsort(np.argsort(first)).astype(np.int32)[labels]
+    return int(n_parts), labels
 
 
 def bridged(log_k: sparse.csr_array, R_uX: Float32, labels: Int32) -> sparse.csr_array:

@@ -12,7 +12,6 @@ from dima.typing import Array, Float64
 __all__ = [
     "FOLDS",
     "Principal",
-    "judged",
     "predicted_alone",
     "predicted_error",
     "principal",
@@ -70,20 +69,20 @@ def row_errors(left: Float64, d: int) -> Float64:
     return (rests(left, d) ** 2).sum(axis=1)
 
 
-def judged(n: int) -> Array:
+def _judged(n: int) -> Array:
     """Which of n rows are looked at, rising."""
     return np.sort(np.random.default_rng(0).permutation(n)[:_JUDGED])
 
 
 def predicted_alone(X: Array, d: int) -> float:
     """Squared error over variance of what `d` principal components of other rows leave of rows (n, D)."""
-    rows = X[judged(len(X))]
+    rows = X[_judged(len(X))]
     return predicted_error(rows - X.mean(axis=0, dtype=np.float64), rows, d)
 
 
 def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
     """The components, with zeros for those along which there is next to nothing of the rows `X`."""
-    rows = judged(len(left))
+    rows = _judged(len(left))
     along = np.abs((left[rows] - found.center) @ found.axes.T).max(axis=0)
     carries = along > _NOTHING * np.abs(X[rows] - X[rows].mean(axis=0, dtype=np.float64)).max()
     n_lost = len(carries) - int(carries.sum())
@@ -95,6 +94,6 @@ def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
 
 def predicted_error(left: Float64, X: Array, d: int) -> float:
     """Squared error over variance of what `d` principal components of other rows leave of residuals."""
-    rows = judged(len(left))
+    rows = _judged(len(left))
     centred = X[rows] - X[rows].mean(axis=0, dtype=np.float64)
     return float(row_errors(left[rows], d).sum()) / (float((centred**2).sum()) or 1.0)
