@@ -48,7 +48,7 @@ def test_threads_share_a_product_and_change_no_digit(monkeypatch, rng):
             used.append(product)
     assert used[0] == off.__matmul__  # bound methods of one matrix are equal
     assert used[1] != off.__matmul__
-    half = spectrum._rows(off, 0, 150)
+    half = graph.rows_of(off, slice(0, 150))
     assert np.shares_memory(half.data, off.data)
     assert np.shares_memory(half.indices, off.indices)
 

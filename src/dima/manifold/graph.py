@@ -9,6 +9,7 @@ Source: Coifman and Lafon 2006, section 3.
 """
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +18,7 @@ from dima.blocks import row_blocks, rows_within
 from dima.manifold.neighbors import Neighbors
 from dima.typing import Array, Float64
 
-__all__ = ["MarkovGraph", "log_affinity", "markov", "others_only", "row_means"]
+__all__ = ["MarkovGraph", "log_affinity", "markov", "others_only", "row_means", "rows_of"]
 
 _TINY = np.finfo(np.float32).tiny
 _HELD = 40  # bytes of an average for each of its weights
@@ -110,28 +111,39 @@ def row_means(log_w: sparse.csr_array, values_jx: Array) -> Float64:
     The largest weight of a row counts as one, so that a row far from all others does not underflow
     but takes the value of its nearest. Every row must hold an entry.
     """
-    n = log_w.shape[0]
-    means = np.empty((n, values_jx.shape[1]))
-    for rows in row_blocks(n, rows_within(_HELD * (1 + log_w.nnz // max(1, n)))):
-        indptr = log_w.indptr[rows.start : rows.stop + 1]
-        stored, starts = slice(indptr[0], indptr[-1]), indptr[:-1] - indptr[0]
-        log_weights = log_w.data[stored]
-        largest = np.maximum.reduceat(log_weights, starts)
-        weights = np.exp(log_weights - np.repeat(largest, np.diff(indptr)))
-        form = (weights, log_w.indices[stored], indptr - indptr[0])
-        summed = sparse.csr_array(form, shape=(len(starts), log_w.shape[1])) @ values_jx
+    means = np.empty((log_w.shape[0], values_jx.shape[1]))
+    for rows, part in _parts(log_w):
+        starts = part.indptr[:-1]
+        largest = np.maximum.reduceat(part.data, starts)
+        weights = np.exp(part.data - np.repeat(largest, np.diff(part.indptr)))
+        summed = _like(part, weights) @ values_jx
         means[rows] = summed / np.add.reduceat(weights, starts)[:, None]
     return means
 
 
+def rows_of(matrix: sparse.csr_array, rows: slice) -> sparse.csr_array:
+    """Consecutive rows of a matrix, in its memory: a slice, and the constructor, would copy them."""
+    ends = matrix.indptr[rows.start : rows.stop + 1]
+    stored = slice(ends[0], ends[-1])
+    part = sparse.csr_array((len(ends) - 1, matrix.shape[1]), dtype=matrix.dtype)
+    part.indptr, part.indices, part.data = ends - ends[0], matrix.indices[stored], matrix.data[stored]
+    return part
+
+
+def _parts(matrix: sparse.csr_array) -> Iterator[tuple[slice, sparse.csr_array]]:
+    """Blocks of rows in the matrix's memory, of as many as what is made of their numbers leaves room for."""
+    n = matrix.shape[0]
+    for rows in row_blocks(n, rows_within(_HELD * (1 + matrix.nnz // max(1, n)))):
+        yield rows, rows_of(matrix, rows)
+
+
 def _scaled(matrix: sparse.csr_array, scale: Array, into: Array) -> sparse.csr_array:
     """diag(scale) matrix diag(scale), its numbers written `into` an array, which may be their own."""
-    for rows in row_blocks(len(scale), rows_within(_HELD * (1 + matrix.nnz // len(scale)))):
-        ends = matrix.indptr[rows.start : rows.stop + 1]
-        stored = slice(ends[0], ends[-1])
-        factors = scale[matrix.indices[stored]] * np.repeat(scale[rows], np.diff(ends))
-        np.multiply(matrix.data[stored], factors, out=into[stored])
-    return _like(matrix, into)
+    scaled = _like(matrix, into)
+    for rows, part in _parts(matrix):
+        factors = scale[part.indices] * np.repeat(scale[rows], np.diff(part.indptr))
+        np.multiply(part.data, factors, out=rows_of(scaled, rows).data)
+    return scaled
 
 
 def _like(matrix: sparse.csr_array, data: Array) -> sparse.csr_array:

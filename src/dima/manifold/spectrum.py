@@ -17,7 +17,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from dima import threads
 from dima.errors import NumericsError
-from dima.manifold.graph import MarkovGraph
+from dima.manifold.graph import MarkovGraph, rows_of
 from dima.manifold.parts import connected
 from dima.typing import Float64, Int32
 
@@ -115,17 +115,8 @@ def _product(matrix: sparse.csr_array) -> Iterator[Callable[[Float64], Float64]]
     if n_parts == 1:
         yield matrix.__matmul__
         return
-    rows = np.searchsorted(matrix.indptr, np.linspace(0, matrix.nnz, n_parts + 1))
-    parts = [_rows(matrix, *ends) for ends in pairwise(rows)]
+    ends = np.searchsorted(matrix.indptr, np.linspace(0, matrix.nnz, n_parts + 1))
+    parts = [rows_of(matrix, slice(*both)) for both in pairwise(ends)]
     # Those of BLAS would wait for work between products, and keep the cores from it.
     with threads.one_thread(), ThreadPoolExecutor(n_parts) as pool:
         yield lambda x: np.concatenate(list(pool.map(lambda part: part @ x, parts)))
-
-
-def _rows(matrix: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
-    """Rows `first` to `end` of a matrix, in its memory: a slice, and the constructor, would copy them."""
-    ends = matrix.indptr[first : end + 1]
-    stored = slice(ends[0], ends[-1])
-    rows = sparse.csr_array((end - first, matrix.shape[1]), dtype=matrix.dtype)
-    rows.indptr, rows.indices, rows.data = ends - ends[0], matrix.indices[stored], matrix.data[stored]
-    return rows
