@@ -176,20 +176,28 @@ def _numbers_of(
 def _with_words(found: Table, axes: Iterable[int], rows: Iterator[tuple[int, list[str]]]) -> Table:
     """A table with the words of some columns, or True and False where they hold nothing else."""
     values, words, types = found.values, {}, [found.type_at(axis) for axis in range(found.values.shape[1])]
-    for axis, (codes, cells) in _coded(axes, rows, most_words(len(values))).items():
+    most = most_words(len(values))
+    for axis, (codes, cells) in _coded(axes, rows, most).items():
         codes = np.concatenate([codes, np.full(len(values) - len(codes), -1)])
         if {cell.lower() for cell in cells} <= {"true", "false", ""}:
             truth = {"true": 1.0, "false": 0.0, "": np.nan}
             values[:, axis], types[axis] = np.array([truth[cell.lower()] for cell in cells])[codes], "bool"
             continue
-        other = stray(cells)
-        rows_of_it = np.flatnonzero(codes == cells.index(other)) if other else codes[:0]
-        if 0 < len(rows_of_it) <= _STRAY * len(codes) and len(cells) <= most_words(len(values)):
-            row = int(rows_of_it[0]) + 1
-            told = f"{found.shown_names[axis]!r} holds numbers but for words such as {other!r} in row {row}"
-            warn_user(f"table: {told}; it is taken for words. Leave such cells empty if they are none.")
+        if len(cells) <= most:  # others are refused or left out
+            _warn_of_stray(found.shown_names[axis], codes, cells)
         (values[:, axis], words[axis]), types[axis] = indexed(codes, cells), "text"
     return dataclasses.replace(found, types=tuple(types), words=words)
+
+
+def _warn_of_stray(name: str, codes: Array, cells: list[str]) -> None:
+    """Warn of a word in few rows of a column of numbers; the codes (n,) count its different cells."""
+    other = stray(cells)
+    if other is None:
+        return
+    rows = np.flatnonzero(codes == cells.index(other))
+    if len(rows) <= _STRAY * len(codes):
+        told = f"{name!r} holds numbers but for words such as {other!r} in row {rows[0] + 1}"
+        warn_user(f"table: {told}; it is taken for words. Leave such cells empty if they are none.")
 
 
 def _coded(

@@ -109,7 +109,7 @@ class ManifoldMap(Autoencoder):
         if not self._is_chosen(tuned.d_diffusion, X) or tuned.ratio <= _DOUBTFUL:
             return tuned
         is_held = self._holds(tuned, sample(X, self.dmap.seed), len(X))
-        return tuned if is_held else Tuned(clone(tuned.dmap), 0, tuned.trials)
+        return tuned if is_held else Tuned(clone(self.dmap), 0, tuned.trials)
 
     def _holds(self, tuned: Tuned, few: Array, n: int) -> bool:
         """Whether the map is better than principal components on rows, some of n, that had no part in it.
