@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from close import assert_close
-from dima.errors import DimaError
+from dima.errors import DataTypeError, SettingError, ShapeError
 from dima.latent import shrink
 from dima.latent.ddpm import DDPM
 from dima.latent.ddpm_fit import path_of
@@ -94,13 +94,23 @@ def test_an_axis_that_never_varied_is_left_at_its_value():
         ({"t_start": "auto"}, "noise must be given with t_start='auto'; got none"),
         ({"t_start": 5, "noise": 0.3}, "noise must be left out with a level; got some"),
         ({"t_start": "auto", "noise": -1.0}, "noise must be at least 0; got -1"),
-        ({"t_start": "auto", "noise": [0.1] * 3}, "noise must have shape (2,); got shape (3,)"),
-        ({"t_start": "auto", "noise": "little"}, "noise must be real numbers"),
         ({"t_start": "much"}, "or one of 'auto'; got 'much'. (t_start: level to start from"),
         ({"t_start": 100}, "t_start must be in 1..99; got 100"),
     ],
 )
 def test_bad_input(prior, asked, told):
-    with pytest.raises(DimaError) as caught:
+    with pytest.raises(SettingError) as caught:
         prior.refine(two(3), **asked)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("noise", "error", "told"),
+    [
+        ([0.1] * 3, ShapeError, r"noise must have shape \(2,\); got shape \(3,\)"),
+        ("little", DataTypeError, "noise must be real numbers"),
+    ],
+)
+def test_a_noise_that_is_none_of_the_points(prior, noise, error, told):
+    with pytest.raises(error, match=told):
+        prior.refine(two(3), "auto", noise=noise)

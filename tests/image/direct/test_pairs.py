@@ -97,7 +97,9 @@ def test_what_makes_no_pairs_is_refused(tmp_path):
     with pytest.raises(SettingError, match=r"pairs: batch_size must be at least 1; got 0\. Raise it"):
         make_pairs(squashed, tmp_path, plan(), batch_size=0)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtifactError, match=r"must be a folder to write to; got .* choose another place"):
+    with pytest.raises(
+        ArtifactError, match=r"must be a folder to write to; got .*\. Check .* or choose another place\."
+    ):
         make_pairs(squashed, tmp_path / "file", plan())
 
 
