@@ -2,7 +2,8 @@
 
 score[q, i]: by how much the loss of query q is told to rise when training point i is removed
 
-Both sides of a comparison are latents: of the training images, and of the query.
+Both sides of a comparison are latents: of the training images, and of the query. For a model without latents,
+which makes pixels of noise, they are the images themselves (`dima.model.pixel_attribution`).
 """
 
 import dataclasses
@@ -22,7 +23,8 @@ from dima.latent.direct import DirectPrior
 from dima.latent.retrain import retrained_losses
 from dima.latent.unrolled import unrolled_scores
 from dima.memory import refuse_beyond
-from dima.model.latent_diffusion import LatentDiffusion
+from dima.model.latent_model import LatentModel
+from dima.model.pixel_attribution import PixelModel, pixel_influence
 from dima.noise.schedule import signal_and_noise
 from dima.progress import track
 from dima.typing import Array, ArrayLike
@@ -143,7 +145,7 @@ def influence(
 
 
 def attribute(
-    model: LatentDiffusion,
+    model: LatentModel | PixelModel,
     training: ArrayLike,
     queries: ArrayLike,
     method: str = "posterior",
@@ -153,21 +155,29 @@ def attribute(
     """The `k` training images (n, c, h, w) that count most for each of the queries (q, c, h, w).
 
     Raises:
-        SettingError: there is no such method or no prior, or k is not in 1..n.
+        SettingError: there is no such method for the model, it has no prior, or k is not in 1..n.
         ShapeError, DataError: images that cannot be used.
     """
+    n = len(np.atleast_1d(training))
+    if not 1 <= k <= n:
+        raise SettingError(f"attribute: k must be in 1..{n}; got {k}.")
+    if isinstance(model, LatentModel):
+        prior = _prior(model)
+        found = influence(prior, model.encode(training), model.encode(queries), method, seed)
+    else:
+        found = pixel_influence(model, training, queries, method, seed)
+    order = np.argsort(-found, axis=1, kind="stable")[:, :k]
+    return Attribution(order, np.take_along_axis(found, order, axis=1), method)
+
+
+def _prior(model: LatentModel) -> DDPM:
     prior = check.fitted(model).prior
     if isinstance(prior, DirectPrior):
         prior = prior.teacher_  # it learnt from the images, the one step only from it
     if not isinstance(prior, DDPM):
         got, fix = type(prior).__name__, "Fit with prior='ddpm'."
         raise SettingError(f"attribute: the model must have a DDPM as its prior; got {got}. {fix}")
-    Z, asked = model.encode(training), model.encode(queries)
-    if not 1 <= k <= len(Z):
-        raise SettingError(f"attribute: k must be in 1..{len(Z)}; got {k}.")
-    found = influence(prior, Z, asked, method, seed)
-    order = np.argsort(-found, axis=1, kind="stable")[:, :k]
-    return Attribution(order, np.take_along_axis(found, order, axis=1), method)
+    return prior
 
 
 def measure(

@@ -14,6 +14,7 @@ from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.distil import DirectFit, fit_direct
+from dima.image.direct.features import bottleneck
 from dima.image.direct.methods import LOSSES, METHODS
 from dima.image.direct.pairs import (
     NOISE_ROW,
@@ -145,6 +146,20 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         fit: DirectFit = check.fitted(self)
         asked = {"n": n, "steps": steps, "seed": seed}
         return fit.sample(**settings.check("DirectModel.sample", DirectModel.sample, asked))
+
+    def features(self, images: ArrayLike) -> Float32:
+        """Features (b, c', h', w') of images (b, c, h, w) at the bottleneck, by the noise they come from.
+
+        That noise is found by the walk back of the U-Net whose way down the encoder is.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: images of another size.
+            DataError: a pixel lies outside [-1, 1].
+        """
+        fit: DirectFit = check.fitted(self)
+        given = check.array(type(self).__name__, "images", images, ("b", *fit.image_shape))
+        return bottleneck(fit.model(), given)
 
     def network(self) -> DirectDiffusion:
         """The network in torch: hooks, features, gradients."""

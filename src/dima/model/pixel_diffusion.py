@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from dima import check, settings
 from dima.image.diffusion_fit import DiffusionFit, fit_diffusion
+from dima.image.direct import DirectDiffusion
+from dima.image.direct.features import bottleneck
 from dima.model.pixel_autoencoder import (
     BatchSize,
     BlockDepth,
@@ -150,6 +152,20 @@ class PixelDiffusion(PixelAutoencoder):
         asked = {"n": n, "steps": steps, "solver": solver, "seed": seed}
         checked = settings.check("PixelDiffusion.sample", PixelDiffusion.sample, asked)
         return fit.sample(**checked | {"steps": checked["steps"] or fit.settings["steps"]})
+
+    def features(self, X: ArrayLike) -> Float32:
+        """Features (b, c, h, w) of images at the bottleneck, where the network sees the noise they come from.
+
+        Args:
+            X: (b, c, h, w) in [-1, 1], or rows.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: images of another size than in `fit`.
+            DataError: a pixel lies outside [-1, 1].
+        """
+        fit: DiffusionFit = check.fitted(self)
+        return bottleneck(DirectDiffusion(fit.model()), self._images(X))
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model."""

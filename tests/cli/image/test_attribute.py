@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from dima.cli import run
 from dima.data.images import load
 from dima.model.attribution import METHODS
 
@@ -46,6 +47,32 @@ def test_training_images_of_your_own_are_told_by_their_place_in_the_file(ckpt, t
     # An image that was trained on is its own nearest one; all are explained, in the order of the file.
     assert (nearest[trained] == trained).mean() > 0.9
     assert len(nearest) == 40
+
+
+@pytest.fixture(scope="module")
+def ddpm(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ddpm")
+    quick = ["--data", "fashion-mnist-1000", "--widths", "4", "8", "--batch-size", "400", "--epochs", "1"]
+    assert run(["image", "fit-ddpm", *quick, "-q", "-o", str(folder)]) == 0
+    return str(folder)
+
+
+@pytest.mark.parametrize("method", ["cosine", "posterior"])
+def test_a_model_of_pixels_is_told_of_too(ddpm, method, tmp_path, dima):
+    np.save(tmp_path / "mine.npy", load("fashion-mnist-1000").images[[7, 3]])
+    asked = ["--data", "fashion-mnist-1000", "--n-train", "20", "--method", method, "-k", "2"]
+    given = ["--images", str(tmp_path / "mine.npy"), "-o", str(tmp_path / "to"), "--json"]
+    ran = dima("image", "attribute", "--ckpt", ddpm, *asked, *given)
+    assert (ran.code, [first for first, _ in ran.json["ids"]]) == (0, [7, 3])
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {"attribution.png", "attribution.csv"}
+    drawn = dima("image", "attribute", "--ckpt", ddpm, *asked, "--samples", "3", "-o", str(tmp_path / "to"))
+    assert f"3 images, by {method}" in drawn.out
+
+
+def test_a_method_that_needs_latents_is_refused_for_a_model_of_pixels(ddpm, tmp_path, dima):
+    asked = ["--data", "fashion-mnist-1000", "--method", "trak", "-o", str(tmp_path)]
+    fault = dima.refused("image", "attribute", "--ckpt", ddpm, *asked)
+    assert "must be one of cosine, posterior, random for a PixelDiffusion; got 'trak'." in fault
 
 
 @pytest.mark.slow

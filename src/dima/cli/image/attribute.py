@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from cyclopts import Parameter
@@ -20,11 +20,19 @@ from dima.errors import SettingError
 from dima.files import replace_file
 from dima.latent.ddpm import DDPM
 from dima.model.attribution import METHODS, attribute, measure
+from dima.model.direct import DirectModel
+from dima.model.latent_diffusion import LatentDiffusion
+from dima.model.pixel_attribution import PIXEL_METHODS
+from dima.model.pixel_diffusion import PixelDiffusion
 
 __all__ = ["attribute_images", "measure_methods"]
 
 _OWNER = "dima image attribute"
-_METHOD = Parameter(help="how: posterior is quick, unrolled exact and dear", choices=METHODS)
+_KINDS: tuple[type[Any], ...] = (LatentDiffusion, PixelDiffusion, DirectModel)
+_METHOD = Parameter(
+    help=f"how: posterior is quick, unrolled exact and dear; {', '.join(PIXEL_METHODS)} alone for pixels",
+    choices=METHODS,
+)
 _METHODS = Parameter(help="methods to measure", choices=METHODS, consume_multiple=True)
 _FOLDER = Parameter(name=["--output-dir", "-o"], help="folder of results")
 
@@ -44,19 +52,21 @@ def attribute_images(  # noqa: PLR0913 each argument is a flag
 ) -> None:
     """Tell the training images that generated, or given, images came from.
 
-    Pass the images the model was trained on as --data. Writes attribution.png, a column for each image with
-    its training images below it, and attribution.csv, a line for each pair. How far a method is to be
-    trusted: dima image lds.
+    The model is one of fit-latent, fit-diffae, fit-ddpm or fit-direct. Pass the images it was trained on as
+    --data; for a model of fit-direct those of its teacher. Writes attribution.png, a column for each image
+    with its training images below it, and attribution.csv, a line for each pair. How far a method is to be
+    trusted for a model of latents: dima image lds.
 
     Examples:
         dima image attribute --ckpt outputs/checkpoints/RUN/latest --samples 8 -o attribution
         dima image attribute --ckpt MODEL --images mine.npy --method unrolled --top 5
+        dima image attribute --ckpt direct --method cosine --n-train 5000
     """
     if n_train is not None and method == "unrolled":
         fix = "Leave it out, or choose another method."
         raise SettingError(f"{_OWNER}: --n-train must be all for unrolled; got {n_train}. {fix}")
     folder = targets.folder(to, _OWNER)
-    model = open_model(ckpt)
+    model = places.open_kind("--ckpt", ckpt, _KINDS, "dima image fit-latent, fit-ddpm or fit-direct")
     kept = places.cache_folder(cache_dir)
     known = image_sets.load(data, "train", cache_dir=kept)
     training = known.images[:n_train]

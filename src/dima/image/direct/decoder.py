@@ -109,6 +109,7 @@ class DirectDiffusion(PixelUnits):
         bottleneck_blocks: residual blocks of the decoder before its way up.
 
     Attributes:
+        path: levels the teacher was trained on.
         middle: level (alpha, sigma) of the second pass, at which the teacher looks once more.
 
     Example:
@@ -129,7 +130,8 @@ class DirectDiffusion(PixelUnits):
         super().__init__()
         self.pixel_mean, self.pixel_spread = teacher.pixel_mean.clone(), teacher.pixel_spread.clone()
         self.image_shape = teacher.image_shape
-        path, self.middle = teacher.path, _MIDDLE
+        self.path, self.middle = teacher.path, _MIDDLE
+        path = self.path
         self.level = float(path.alpha[-1]), float(path.sigma[-1])
         self.encoder = DirectEncoder(teacher.unet, float(path.log_snr[-1]))
         self.decoder = DirectDecoder(self.encoder, bottleneck_blocks)
