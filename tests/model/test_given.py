@@ -158,6 +158,89 @@ def test_values_that_never_occur_together_are_refused():
         line.sample_given([[1.9, -1.9, np.nan]])
 
 
+@pytest.fixture(scope="module")
+def crossed():
+    """Two thirds of the rows on a rising line, all of them north; one third on a falling one."""
+    rng = np.random.default_rng(0)
+    x, kind = rng.uniform(-2, 2, 300), np.where(np.arange(300) % 3, "rising", "falling")
+    side = np.where(kind == "rising", "north", rng.choice(["east", "south"], 300))
+    y = np.where(kind == "rising", x, -x) + 0.1 * rng.standard_normal(300)
+    frame = pd.DataFrame({"x": x, "kind": kind, "y": y, "side": side})
+    return ManifoldAutoencoder(2, columns="standard").fit(frame, y="kind")
+
+
+def test_rows_of_a_class_are_those_of_its_rows(crossed):
+    drawn = sample_given(crossed, pd.DataFrame({"x": [1.5, 1.5]}), n=200, y=["rising", "falling"])
+    for rows, kind, y, sides in zip(
+        drawn.rows, ("rising", "falling"), (1.5, -1.5), ({"north"}, {"east", "south"}), strict=True
+    ):
+        assert list(rows.columns) == ["x", "kind", "y", "side"]
+        assert (rows["kind"] == kind).all()
+        assert rows["y"].median() == pytest.approx(y, abs=0.25)
+        assert set(rows["side"]) == sides
+
+
+def test_classes_come_as_often_as_shares_and_known_values_say(crossed):
+    even = sample_given(crossed, {"x": 1.5}, n=900).rows[0]
+    assert (even["kind"] == "rising").mean() == pytest.approx(2 / 3, abs=0.08)
+    assert even["y"][even["kind"] == "rising"].median() == pytest.approx(1.5, abs=0.25)
+    assert even["y"][even["kind"] == "falling"].median() == pytest.approx(-1.5, abs=0.25)
+    told = sample_given(crossed, {"x": 1.5, "y": -1.5}, n=100).rows[0]
+    assert (told["kind"] == "falling").mean() > 0.9
+
+
+def test_a_class_is_given_as_y_or_among_what_is_known(crossed):
+    (rows,) = sample_given(crossed, {"x": 1.5}, n=30, y="rising").rows
+    known = {"x": 1.5, "kind": "rising"}
+    for other in (known, pd.DataFrame([known]), pl.DataFrame([known])):
+        pd.testing.assert_frame_equal(crossed.sample_given(other, n=30).rows[0], rows)
+    alone = sample_given(crossed, {"kind": "rising"}, n=300).rows[0]
+    assert (np.sign(alone["x"]) == np.sign(alone["y"])).mean() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("known", "y", "error", "told"),
+    [
+        ({"x": 1.0}, "flat", DataError, "y must hold classes of the model; got 'flat'"),
+        ({"x": 1.0, "kind": "flat"}, None, DataError, "y must hold classes of the model; got 'flat'"),
+        ({"x": 1.0, "kind": "rising"}, "rising", SettingError, "left out where known has 'kind'; got both"),
+        ({"x": 1.0}, ["rising", "falling"], ShapeError, "one label, or one for each of 1 rows"),
+        ({"x": 1.5, "y": -1.5}, "rising", DataError, "far from all training rows of class 'rising'"),
+    ],
+)
+def test_classes_that_cannot_be_met_are_refused(crossed, known, y, error, told):
+    with pytest.raises(error, match=told) as found:
+        sample_given(crossed, known, y=y)
+    assert "\n" not in str(found.value)
+
+
+def test_a_model_without_classes_has_none_to_give(curve):
+    with pytest.raises(DataError, match="the model has no classes"):
+        sample_given(curve, [[1.0, np.nan]], y="rising")
+
+
+def test_a_saved_model_knows_the_classes_of_its_rows_and_an_older_one_says_so(crossed):
+    again = ManifoldAutoencoder.from_arrays(*crossed.to_arrays())
+    first, second = (sample_given(one, {"x": 1.0}, n=20, y="falling").rows[0] for one in (crossed, again))
+    pd.testing.assert_frame_equal(first, second)
+    saved, arrays = crossed.to_arrays()
+    older = ManifoldAutoencoder.from_arrays(saved, {k: v for k, v in arrays.items() if k != "prior/class_ix"})
+    assert "kind" not in sample_given(older, {"x": 1.0}, n=20).rows[0]
+    with pytest.raises(SettingError, match="must know the class of each of its rows; got one saved before"):
+        sample_given(older, {"x": 1.0}, y="falling")
+
+
+@pytest.mark.filterwarnings("ignore:LatentModel. classes with fewer")
+@pytest.mark.parametrize("sizes", [[2] * 10, [11] + [1] * 9])
+def test_classes_of_a_row_or_two_are_drawn_near_their_rows(sizes):
+    rng = np.random.default_rng(0)
+    class_ix = np.repeat(np.arange(10), sizes)
+    labels = np.array([f"kind {index}" for index in class_ix])
+    X = 5 * class_ix[:, None] + rng.standard_normal((len(class_ix), 3))
+    (rows,) = sample_given(ManifoldAutoencoder(2).fit(X, labels), [[45.0, np.nan, np.nan]], y="kind 9").rows
+    assert np.median(rows[:, 1:]) == pytest.approx(45, abs=5)
+
+
 @pytest.mark.parametrize("known", [{"is_new": "maybe"}, pd.DataFrame({"is_new": ["maybe"]})])
 def test_words_for_a_truth_value_are_refused(mixed, known):
     with pytest.raises(DimaError, match=r"'is_new' must (be|hold) true or false; got .*'maybe'"):

@@ -12,7 +12,7 @@ from dima.fitted import below, under
 from dima.model import parts, priors
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
-__all__ = ["FEWEST", "ByClass", "proportional"]
+__all__ = ["FEWEST", "ByClass", "points_of", "proportional"]
 
 FEWEST = 10  # rows of a class that tell of its spread
 _SEEDS = 7919  # apart, so that classes draw different numbers from one seed
@@ -24,11 +24,13 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
     Args:
         of_class: K fitted priors, in the order of the classes.
         shares: (K,) share of each class in the training rows.
+        class_ix: index (n,) of the class of each training row; None if saved before it was kept.
     """
 
-    def __init__(self, of_class: Sequence[Any], shares: ArrayLike) -> None:
+    def __init__(self, of_class: Sequence[Any], shares: ArrayLike, class_ix: ArrayLike | None = None) -> None:
         self.of_class = of_class
         self.shares = shares
+        self.class_ix = class_ix
 
     @classmethod
     def fitted(
@@ -45,10 +47,10 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
         counts = np.bincount(class_ix)
         fitted = []
         for index in range(len(counts)):
-            own = _latents_of(Z, class_ix, index)
+            own = points_of(Z, class_ix, index)
             folder = checkpoint and Path(checkpoint) / f"class-{index}"
             fitted.append(priors.fit_prior(make(len(Z)), own, folder))
-        return cls(fitted, counts / counts.sum())
+        return cls(fitted, counts / counts.sum(), class_ix)
 
     def sample(self, n: int, seed: int = 0, class_ix: Array | None = None, **sampling: Any) -> Array:
         """Draw `n` latents (n, d): of classes `class_ix` (n,), or of all in proportion, at random."""
@@ -96,6 +98,7 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
         """Every prior under its number."""
         saved: dict[str, Any] = {"priors": []}
         arrays: Arrays = {"shares": np.asarray(self.shares)}
+        arrays |= {} if self.class_ix is None else {"class_ix": np.asarray(self.class_ix)}
         for index, prior in enumerate(self.of_class):
             described, own = parts.part_arrays(prior, priors.PRIORS)
             saved["priors"].append(described)
@@ -109,7 +112,7 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
             parts.open_part({"prior": one}, under("prior", below(arrays, str(index))), "prior", priors.PRIORS)
             for index, one in enumerate(saved["priors"])
         ]
-        return cls(opened, arrays["shares"])
+        return cls(opened, arrays["shares"], arrays.get("class_ix"))
 
 
 def proportional(shares: Array, n: int, seed: int) -> Array:
@@ -120,8 +123,8 @@ def proportional(shares: Array, n: int, seed: int) -> Array:
     return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(shares)), counts))
 
 
-def _latents_of(Z: Array, class_ix: Array, index: int) -> Array:
-    """The latents of a class; those of a small one spread about its mean as all do about theirs."""
+def points_of(Z: Array, class_ix: Array, index: int) -> Array:
+    """Points `Z` (n, d) of a class; those of a small one spread about its mean as all do about theirs."""
     own = Z[class_ix == index]
     if len(own) >= FEWEST:
         return own

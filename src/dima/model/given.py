@@ -17,24 +17,21 @@ from sklearn.base import clone
 
 from dima import check, settings
 from dima.errors import DataError, SettingError, warn_user
-from dima.manifold.neighbors import knn
-from dima.model.known import conditions, filled, numbers_of
+from dima.model import pool
+from dima.model.by_class import ByClass, points_of, proportional
+from dima.model.known import Known, conditions, filled, full, numbers_of, split_label
 from dima.model.latent_fit import LatentModelFit
 from dima.model.mixture_prior import MixtureFit, MixturePrior
-from dima.scaling import Standardizer
 from dima.typing import Array, Float64
 
 __all__ = ["GivenRows", "sample_given"]
 
-_DRAWS = 4000  # of the prior
-_WIDTHS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6)  # t
+_DRAWS, _LEAST = 4000, 200  # of the prior, and of a class
 _FEWEST = 20  # training rows
 _SHOWN = 5  # values in a message
 _MOST = 2000  # training rows that are looked at,
 _HELD_OUT = 5  # one in so many held out
 _FEW = 20  # effective draws that tell little of a spread
-_REACH = 1.5  # times the largest distance of a training row from its nearest,
-_NEAR = 0.25  # and so many spreads: no farther may a condition be from all of them
 _BLUR = 0.1  # spreads by which rows are blurred to be judged
 _LEVELS, _BETWEEN = 20, 1 / 3  # values that are few, and the share of the gap between them that tells nothing
 _SHARES = np.linspace(0, 1, 5)  # of rows from the fitted mixture
@@ -52,28 +49,23 @@ class GivenRows(NamedTuple):
     effective: Float64
 
 
-class _Pool(NamedTuple):
-    """Two mixtures over the numbers of rows, and the share of the second."""
-
-    drawn: MixtureFit
-    fitted: MixtureFit
-    share: float
-
-
-def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRows:
+def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0, y: Any = None) -> GivenRows:
     """Draw `n` rows for each condition in `known`; experimental.
 
     Args:
         model: a fitted `LatentModel` of rows that keeps its training rows, as `ManifoldAutoencoder` does.
         known: one condition, {name: value}; a frame or `Table` of b, without the unknown columns or with
-            missing cells in them; or an array (b, D) with NaN where nothing is known.
+            missing cells in them; or an array (b, D) with NaN where nothing is known. The column of labels
+            may be among the known.
         n: rows for each condition.
         seed: equal seeds draw equal rows.
+        y: the class to draw from: one label, or one for each condition (b,). If not given, classes come as
+            often as the known values and their shares say.
 
     Raises:
-        SettingError: the model keeps no training rows, or has no prior.
-        DataError: every column of a condition is known, or its values never occur together or are none that
-            their columns hold.
+        SettingError: the model keeps no training rows, has no prior, or does not know their classes.
+        DataError: there is no such class, every column of a condition is known, or its values never occur
+            together or are none that their columns hold.
         ShapeError: there is a column that the model has not.
 
     Example:
@@ -87,15 +79,20 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
     owner = f"{type(model).__name__}.sample_given"
     fit: LatentModelFit = check.fitted(model)
     asked = settings.check(owner, MixturePrior.sample, {"n": n, "seed": seed})
-    conditional = _Conditional(owner, fit, asked["seed"])
+    known, y = split_label(owner, fit.rows, known, y)
     values = conditions(owner, fit.rows, known)
     fit.rows.hold_types(owner, values)
+    whose = [None] * len(values) if y is None else fit.rows.class_ix(owner, y, len(values)).tolist()
+    conditional = _Conditional(owner, fit, asked["seed"], by_class=y is not None)
     drawn, effective = [], np.empty(len(values))
-    given = zip(values, numbers_of(fit.rows.columns, values), strict=True)
-    for row, (condition, numbers) in enumerate(given):
-        pool = conditional.of(numbers, condition, row)
-        unknown, effective[row] = _draw(pool, asked["n"], np.random.default_rng([asked["seed"], row]))
-        drawn.append(fit.rows.as_asked(model, filled(fit.rows.columns, unknown, numbers, condition)))
+    given = zip(values, numbers_of(fit.rows.columns, values), whose, strict=True)
+    for row, (condition, numbers, index) in enumerate(given):
+        shares, pools = conditional.of(numbers, condition, row, index)
+        class_ix = proportional(shares, asked["n"], asked["seed"])
+        rng = np.random.default_rng([asked["seed"], row])
+        unknown, effective[row] = pool.draw(shares, pools, class_ix, rng)
+        rows = filled(fit.rows.columns, conditional.held(full(unknown, numbers), class_ix), condition)
+        drawn.append(fit.rows.as_asked(model, rows, class_ix if conditional.has_classes else None))
     if (is_few := effective < min(_FEW, n)).any():
         told = f"{int(is_few.sum())} of {len(values)} conditions are met by fewer than {_FEW} draws"
         warn_user(f"{owner}: {told} of the model; what they show of the spread is little.")
@@ -103,9 +100,9 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0) -> GivenRo
 
 
 class _Conditional:
-    """The conditionals of a fitted model; what is chosen for a set of known columns is kept."""
+    """The conditionals of a fitted model, by class; what is chosen for a set of known columns is kept."""
 
-    def __init__(self, owner: str, fit: LatentModelFit, seed: int) -> None:
+    def __init__(self, owner: str, fit: LatentModelFit, seed: int, *, by_class: bool) -> None:
         train = fit.autoencoder.training_rows()
         if train is None or fit.prior is None:
             what = "training rows" if train is None else "a prior"
@@ -115,81 +112,132 @@ class _Conditional:
         if len(train) < _FEWEST:
             fix = "Fit to more."
             raise DataError(f"{owner}: training rows must be at least {_FEWEST}; got {len(train)}. {fix}")
-        self._found: dict[bytes, tuple[_Pool, _Known]] = {}
+        class_ix = fit.prior.class_ix if isinstance(fit.prior, ByClass) else None
+        if by_class and class_ix is None:
+            got, fix = "one saved before it was kept", "Fit it again."
+            raise SettingError(
+                f"{owner}: the model must know the class of each of its rows; got {got}. {fix}"
+            )
+        self.has_classes = class_ix is not None
+        self.class_ix = np.zeros(len(train), int) if class_ix is None else np.asarray(class_ix)
+        self.shares = np.bincount(self.class_ix) / len(train)
+        self._pools: dict[bytes, list[pool.Pool]] = {}
+        self._known: dict[tuple[bytes, int | None], Known] = {}
 
-    def of(self, numbers: Float64, condition: Float64, row: int) -> _Pool:
-        """The mixtures of the unknown numbers (W,), given those of condition `row` (D,) that are known."""
+    def of(
+        self, numbers: Float64, condition: Float64, row: int, whose: int | None
+    ) -> tuple[Float64, list[pool.Pool]]:
+        """Shares (K,) of classes and the mixtures of the unknown numbers of each, given those known.
+
+        Args:
+            numbers: (W,), NaN where unknown.
+            condition: (D,) that they stand for.
+            row: number of the condition.
+            whose: index of the class that is asked for, or None.
+        """
         axes = np.flatnonzero(~np.isnan(numbers))
         if len(axes) == len(numbers):
             raise DataError(
                 f"{self.owner}: a column must be unknown; got all of row {row + 1}. Leave one out."
             )
-        if axes.tobytes() not in self._found:
-            self._found[axes.tobytes()] = self._pool(axes), _Known.of(self.train[:, axes])
-        pool, known = self._found[axes.tobytes()]
-        if not known.reaches(numbers[axes]):
-            outside, fix = self._outside(condition), "Check names and units."
-            rule = "lie in the range of their columns" if outside else "occur together"
-            got = f"row {row + 1}, {outside or 'far from all training rows'}"
-            raise DataError(f"{self.owner}: known values must {rule}; got {got}. {fix}")
-        return _Pool(
-            pool.drawn.given(numbers[axes], axes), pool.fitted.given(numbers[axes], axes), pool.share
-        )
+        key, known = axes.tobytes(), numbers[axes]
+        if (key, whose) not in self._known:
+            self._known[key, whose] = Known.of(self.train[:, axes], self._rows_of(whose)[:, axes])
+        if not self._known[key, whose].reaches(known):
+            raise DataError(f"{self.owner}: {self._unmet(condition, row, whose)}. Check names and units.")
+        if key not in self._pools:
+            self._pools[key] = self._pools_of(axes)
+        pools = self._pools[key]
+        if whose is None:
+            blur = self._rehearsal[1]
+            logs = np.log(self.shares) + [one.log_density(known, axes, blur) for one in pools]
+            shares = np.exp(logs - logsumexp(logs))
+        else:
+            shares = np.eye(len(pools))[whose]
+        return shares, [
+            one.given(known, axes) if share else one for share, one in zip(shares, pools, strict=True)
+        ]
 
-    def _outside(self, condition: Float64) -> str:
-        """Which known values (D,) no training row comes up to; empty where each occurs by itself."""
-        columns = self.fit.rows.columns
-        rows = columns.restore(self.train)
+    def held(self, numbers: Float64, class_ix: Array) -> Float64:
+        """Numbers (n, W) of classes (n,) with what all rows of their class share."""
+        scatter = self.fit.scatter
+        return scatter.held(numbers, class_ix) if self.has_classes and scatter is not None else numbers
+
+    def _rows_of(self, whose: int | None) -> Float64:
+        return self.train if whose is None else points_of(self.train, self.class_ix, whose)
+
+    def _unmet(self, condition: Float64, row: int, whose: int | None) -> str:
+        """What known values (D,) must do and do not."""
+        columns, train = self.fit.rows.columns, self.train
+        rows = columns.restore(train)
         ends = zip(columns.shown_names, condition, rows.min(axis=0), rows.max(axis=0), strict=True)
-        told = [
+        outside = [
             f"{name} = {value:.6g} lies outside {low:.6g}..{high:.6g}"
             for name, value, low, high in ends
             if value < low or value > high
         ]
-        return ", ".join(told[:_SHOWN])
+        rule = "lie in the range of their columns" if outside else "occur together"
+        of_class = "" if whose is None else f" of class {(self.fit.rows.classes or [])[whose]!r}"
+        got = ", ".join(outside[:_SHOWN]) or f"far from all training rows{of_class}"
+        return f"known values must {rule}; got row {row + 1}, {got}"
 
-    def _pool(self, axes: Array) -> _Pool:
+    def _pools_of(self, axes: Array) -> list[pool.Pool]:
         """What makes unknown columns of held-out training rows most probable, given those of `axes`."""
-        held_out, tried, rival, blur = self._rehearsal
-        gains = np.stack([_gains(one, held_out, axes, blur) for one in tried])
-        fitted = _gains(rival, held_out, axes, blur)
+        rehearsed, blur = self._rehearsal
+        gains = np.concatenate(
+            [[pool.gains(one, rows, axes, blur) for one in tried] for rows, tried, _ in rehearsed], axis=1
+        )
+        fitted = np.concatenate([pool.gains(rival, rows, axes, blur) for rows, _, rival in rehearsed])
         with np.errstate(divide="ignore"):  # a share of none
             shares = np.log([_SHARES, 1 - _SHARES])[:, :, None, None]
         pooled = np.logaddexp(shares[0] + fitted, shares[1] + gains).mean(axis=2)
         share, width = np.unravel_index(pooled.argmax(), pooled.shape)
-        drawn, whole = self._proposals
-        return _Pool(drawn[width], whole, float(_SHARES[share]))
+        return [pool.Pool(drawn[width], whole, float(_SHARES[share])) for drawn, whole in self._proposals]
 
     @functools.cached_property
-    def _rehearsal(self) -> tuple[Float64, list[MixtureFit], MixtureFit, Float64]:
-        """Held-out training rows, blurred, what is tried on them, and the blur.
+    def _rehearsal(self) -> tuple[list[tuple[Float64, list[MixtureFit], MixtureFit]], Float64]:
+        """Held-out training rows of each class, blurred, with what is tried on them, and the blur.
 
         Nothing that is tried has seen them: the autoencoder is fitted once more, without them.
         """
         few = np.random.default_rng(self.seed).permutation(len(self.train))[:_MOST]
-        held_out, others = (self.train[part] for part in np.split(few, [len(few) // _HELD_OUT]))
-        again = clone(self.fit.autoencoder).fit(others)
-        prior = MixturePrior(seed=self.seed).fit(again.training_codes(others)[1])
-        tried = _widened(again, again.decode(prior.sample(_DRAWS, self.seed)), others)
+        held_ix = few[_spare(self.class_ix[few])][: len(few) // _HELD_OUT]
+        held_out, others = self.train[held_ix], np.setdiff1d(few, held_ix)
+        # Of a rare class there may be none among so many.
+        classes, class_ix = np.unique(self.class_ix[others], return_inverse=True)
+        rows = self.train[others]
+        again = clone(self.fit.autoencoder).fit(rows)
+        prior = ByClass.fitted(
+            lambda _: MixturePrior(seed=self.seed), again.training_codes(rows)[1], class_ix
+        )
+        drawn_ix = _evenly(len(classes))
+        decoded = again.decode(prior.sample(len(drawn_ix), self.seed, drawn_ix))
+        tried = pool.widened(again, rows, class_ix, decoded, drawn_ix)
         blur = np.maximum(self._steps, _BLUR * np.sqrt(self.train.var(axis=0).mean()))
         held_out = held_out + blur * np.random.default_rng(self.seed).standard_normal(held_out.shape)
-        return held_out, tried, self._mixture(others), blur
+        whose = np.searchsorted(classes, self.class_ix[held_ix])
+        return [
+            (held_out[whose == index], tried[index], self._mixture(rows, class_ix, index))
+            for index in np.unique(whose).tolist()
+        ], blur
 
     @functools.cached_property
-    def _proposals(self) -> tuple[list[MixtureFit], MixtureFit]:
-        """The same of all training rows: decoded draws at every width, and the fitted mixture."""
-        class_ix = self.fit.class_ix(self.owner, _DRAWS, None, self.seed)
-        decoded = self.fit.decoded_draws(_DRAWS, class_ix, {"seed": self.seed})
-        drawn = _widened(self.fit.autoencoder, decoded, self.train)
-        return drawn, self._mixture(self.train)
+    def _proposals(self) -> list[tuple[list[MixtureFit], MixtureFit]]:
+        """The same of all training rows: decoded draws at every width and the fitted mixture."""
+        drawn_ix = _evenly(len(self.shares))
+        class_ix = drawn_ix if self.has_classes else self.fit.class_ix(self.owner, _DRAWS, None, self.seed)
+        decoded = self.fit.decoded_draws(len(drawn_ix), class_ix, {"seed": self.seed})
+        drawn = pool.widened(self.fit.autoencoder, self.train, self.class_ix, decoded, drawn_ix)
+        return [(one, self._mixture(self.train, self.class_ix, index)) for index, one in enumerate(drawn)]
 
-    def _mixture(self, rows: Float64) -> MixtureFit:
-        """A mixture fitted to rows (n, W), those of few values blurred.
+    def _mixture(self, rows: Float64, class_ix: Array, index: int) -> MixtureFit:
+        """A mixture fitted to the rows (n, W) of a class, those of few values blurred.
 
         A mixture that hits such values has an endless density there and tells nothing else.
         """
-        noise = np.random.default_rng(self.seed).standard_normal(rows.shape)
-        return MixturePrior(seed=self.seed).fit(rows + self._steps * noise).fit_
+        own = points_of(rows, class_ix, index)
+        noise = np.random.default_rng(self.seed).standard_normal(own.shape)
+        return MixturePrior(seed=self.seed).fit(own + self._steps * noise).fit_
 
     @functools.cached_property
     def _steps(self) -> Float64:
@@ -198,52 +246,15 @@ class _Conditional:
         return np.array([_BETWEEN * np.diff(one).min() if 1 < len(one) <= _LEVELS else 0.0 for one in levels])
 
 
-class _Known(NamedTuple):
-    """Known numbers of the training rows in their spreads, and how far from all of them is too far."""
-
-    scale: Standardizer
-    rows: Float64
-    reach: float
-
-    @classmethod
-    def of(cls, train: Float64) -> "_Known":
-        """Of the known numbers (n, q): far beyond what training rows are from each other is too far."""
-        if not train.shape[1]:
-            return cls(Standardizer(*np.empty((3, 0))), train, np.inf)
-        scale = Standardizer.of(train)
-        rows = scale.apply(train)
-        apart = np.sqrt(knn(rows, rows, 2, "brute").d2[:, 1].max())
-        return cls(scale, rows, float(_REACH * apart + _NEAR))
-
-    def reaches(self, numbers: Float64) -> bool:
-        """Whether numbers (q,) lie near a training row."""
-        if not len(numbers):
-            return True
-        nearest = knn(self.rows, self.scale.apply(numbers[None]), 1, "brute").d2[0, 0]
-        return bool(np.sqrt(nearest) <= self.reach)
+def _evenly(n_classes: int) -> Array:
+    """Classes of draws of the prior: as many of each."""
+    return np.repeat(np.arange(n_classes), max(_DRAWS // n_classes, _LEAST))
 
 
-def _gains(mixture: MixtureFit, rows: Float64, axes: Array, blur: Float64) -> Float64:
-    """Log-density (b,) of the other numbers of blurred rows (b, W), given those of `axes`."""
-    whole = logsumexp(mixture.log_densities(rows, blur), axis=1)
-    if not len(axes):
-        return whole
-    return whole - logsumexp(mixture.of_axes(axes).log_densities(rows[:, axes], blur[axes]), axis=1)
-
-
-def _draw(pool: _Pool, n: int, rng: np.random.Generator) -> tuple[Float64, float]:
-    """Numbers (n, u) from both mixtures, and of how many draws of the model they are made."""
-    n_fitted = rng.binomial(n, pool.share)
-    n_drawn = n - n_fitted
-    numbers = np.concatenate([pool.drawn.draw(n_drawn, rng), pool.fitted.draw(n_fitted, rng)])
-    effective = n_fitted + min(n_drawn, 1 / float((pool.drawn.weights**2).sum()))
-    return rng.permutation(numbers), effective
-
-
-def _widened(autoencoder: Any, decoded: Array, rows: Float64) -> list[MixtureFit]:
-    """Decoded draws (m, W) with the scatter of rows around them, at every width."""
-    scatter, spread = (
-        np.cov(of, rowvar=False).reshape(rows.shape[1], -1) for of in (autoencoder.left_out(rows), rows)
-    )
-    shares = np.full(len(decoded), 1 / len(decoded))
-    return [MixtureFit({}, shares, decoded, (scatter + width**2 * spread)[None]) for width in _WIDTHS]
+def _spare(class_ix: Array) -> Array:
+    """Which rows of classes (n,) may be held out: the first half of each class."""
+    is_spare = np.zeros(len(class_ix), bool)
+    for index in np.unique(class_ix):
+        places = np.flatnonzero(class_ix == index)
+        is_spare[places[: len(places) // 2]] = True
+    return is_spare

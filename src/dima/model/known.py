@@ -1,17 +1,41 @@
-"""Conditions: rows of which some columns are known, as numbers and back."""
+"""Conditions: rows of which some columns are known, as numbers and back; how far from all rows is too far."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dima import check
 from dima.data.columns import Columns
-from dima.errors import DataError, DataTypeError, ShapeError
+from dima.errors import DataError, DataTypeError, SettingError, ShapeError
+from dima.manifold.neighbors import knn
 from dima.model.rows import Rows, as_table
+from dima.scaling import Standardizer
 from dima.typing import Float64
 
-__all__ = ["conditions", "filled", "numbers_of"]
+__all__ = ["Known", "conditions", "filled", "full", "numbers_of", "split_label"]
+
+_REACH = 1.5  # times the largest distance of a training row from its nearest,
+_NEAR = 0.25  # and so many spreads: no farther may a condition be from all of them
+
+
+def split_label(owner: str, rows: Rows, known: Any, y: Any) -> tuple[Any, Any]:
+    """Known values without the column of labels, and the labels: those of that column, or `y`.
+
+    Raises:
+        SettingError: there are both.
+    """
+    name, table = None if rows.label is None else rows.label[0], as_table(known)
+    there = known if isinstance(known, Mapping) else [] if table is None or not table.names else table.names
+    if name is None or name not in there:
+        return known, y
+    if y is not None:
+        fix = "Leave one out."
+        raise SettingError(f"{owner}: y must be left out where known has {name!r}; got both. {fix}")
+    if isinstance(known, Mapping):
+        return {other: value for other, value in known.items() if other != name}, known[name]
+    assert table is not None
+    return table.split_off(name)
 
 
 def conditions(owner: str, rows: Rows, known: Any) -> Float64:
@@ -25,8 +49,8 @@ def conditions(owner: str, rows: Rows, known: Any) -> Float64:
     names = columns.shown_names
     known_names = list(known) if isinstance(known, Mapping) else [] if table is None else table.shown_names
     if strange := [name for name in known_names if name not in names]:
-        fix = "Labels cannot be given yet." if rows.label and strange[0] == rows.label[0] else "Leave it out."
-        raise ShapeError(f"{owner}: columns must be those of the model; got {strange[0]!r} besides. {fix}")
+        got = f"{strange[0]!r} besides"
+        raise ShapeError(f"{owner}: columns must be those of the model; got {got}. Leave it out.")
     axes = [names.index(name) for name in known_names]
     if isinstance(known, Mapping):
         return _from_mapping(owner, columns, known, axes)
@@ -61,11 +85,41 @@ def numbers_of(columns: Columns, values: Float64) -> Float64:
     return numbers
 
 
-def filled(columns: Columns, unknown: Float64, numbers: Float64, condition: Float64) -> Float64:
-    """Rows (n, D) with the unknown numbers (n, u) filled in and the known values as they were given."""
-    full = np.tile(numbers, (len(unknown), 1))
-    full[:, np.isnan(numbers)] = unknown
-    rows = columns.within(columns.restore(full))
+def full(unknown: Float64, numbers: Float64) -> Float64:
+    """Numbers (n, W): the unknown ones (n, u) beside those that are known (W,), NaN where they are not."""
+    together = np.tile(numbers, (len(unknown), 1))
+    together[:, np.isnan(numbers)] = unknown
+    return together
+
+
+def filled(columns: Columns, numbers: Float64, condition: Float64) -> Float64:
+    """Rows (n, D) of numbers (n, W) with the known values (D,) as they were given."""
+    rows = columns.within(columns.restore(numbers))
     is_known = ~np.isnan(condition)
     rows[:, is_known] = condition[is_known]
     return rows
+
+
+class Known(NamedTuple):
+    """Known numbers of the training rows in their spreads, and how far from all of them is too far."""
+
+    scale: Standardizer
+    rows: Float64
+    reach: float
+
+    @classmethod
+    def of(cls, train: Float64, rows: Float64) -> "Known":
+        """Far beyond what rows (n, q) are from each other is too far, in spreads of all rows (N, q)."""
+        if not train.shape[1]:
+            return cls(Standardizer(*np.empty((3, 0))), rows, np.inf)
+        scale = Standardizer.of(train)
+        scaled = scale.apply(rows)
+        apart = np.sqrt(knn(scaled, scaled, 2, "brute").d2[:, 1].max())
+        return cls(scale, scaled, float(_REACH * apart + _NEAR))
+
+    def reaches(self, numbers: Float64) -> bool:
+        """Whether numbers (q,) lie near a training row."""
+        if not len(numbers):
+            return True
+        nearest = knn(self.rows, self.scale.apply(numbers[None]), 1, "brute").d2[0, 0]
+        return bool(np.sqrt(nearest) <= self.reach)

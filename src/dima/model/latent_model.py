@@ -202,9 +202,9 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             return fit.latents(n, class_ix, sampling)
         return fit.rows.as_asked(self, fit.draw(n, class_ix, sampling, residual=residual), class_ix)
 
-    def sample_given(self, known: Any, n: int = 200, seed: int = 0) -> given.GivenRows:
+    def sample_given(self, known: Any, n: int = 200, seed: int = 0, y: Any = None) -> given.GivenRows:
         """Draw `n` rows for each condition in `known` (experimental); see `dima.model.given.sample_given`."""
-        return given.sample_given(self, known, n, seed)
+        return given.sample_given(self, known, n, seed, y)
 
     def interpolate(self, start: ArrayLike, end: ArrayLike, steps: int = 10) -> Array:
         """Rows (b, steps, D) on straight lines in latent space from rows `start` (b, D) to rows `end` (b, D).
