@@ -23,12 +23,17 @@ def test_columns_that_agree_or_are_unknown(columns):
     assert inputs.rows_for(object(), Table(X, ["x", "y"], []), "t.csv") is X
 
 
-def test_columns_in_another_order():
-    with pytest.raises(
-        ShapeError,
-        match=r"^t\.csv: columns must be those of the model; got another order, 'b' where it learnt 'a'\. P",
-    ):
-        inputs.rows_for(Named(), Table(np.ones((2, 2)), ["b", "a"], []), "t.csv")
+def test_columns_in_another_order_are_taken_by_name():
+    X = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert np.array_equal(inputs.rows_for(Named(), Table(X, ["b", "a"], []), "t.csv"), X[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("names", "got"), [(["a", "c"], "none named 'b' and 'c' besides"), (["b", "a", "a"], "'a' twice")]
+)
+def test_other_columns_are_refused(names, got):
+    with pytest.raises(ShapeError, match=rf"^t\.csv: columns must be those of the model; got {got}\. P"):
+        inputs.rows_for(Named(), Table(np.ones((2, len(names))), names, []), "t.csv")
 
 
 def test_a_method_that_is_not_there():

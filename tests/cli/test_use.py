@@ -184,8 +184,11 @@ def test_a_csv_has_the_columns_the_model_learnt(dima, desk, tmp_path, monkeypatc
     for name in ("s.csv", "r.csv", "x.csv"):
         assert read.table(name).names == names
     assert read.table("z.csv").names == ["z1", "z2"]
-    read.save_table("other.csv", _written(desk / "X.npy"), names[::-1])
-    assert "columns must be those of the model; got another order, 'f' where it learnt 'a'" in dima.refused(
+    read.save_table("moved.csv", _written(desk / "X.npy")[:, ::-1], names[::-1])
+    assert dima("encode", "m", "moved.csv", "-o", "same.csv").code == 0
+    assert np.array_equal(_written("same.csv"), _written("z.csv"))
+    read.save_table("other.csv", _written(desk / "X.npy"), [*names[:-1], "g"])
+    assert "columns must be those of the model; got none named 'f' and 'g' besides" in dima.refused(
         "encode", "m", "other.csv", "-o", "z.csv"
     )
     assert dima("encode", "m", desk / "new.npy", "-o", "z.csv").code == 0

@@ -14,7 +14,7 @@ from dima.data.table import Table
 from dima.errors import ArtifactError, DataError, ShapeError
 from dima.model import persist
 from dima.model.latent_model import LatentModel
-from dima.model.rows import Rows, hold_names
+from dima.model.rows import Rows, by_name
 from dima.typing import Array
 
 __all__ = ["TABLES", "as_table", "finish", "method", "rows", "rows_for", "table", "whole"]
@@ -104,13 +104,12 @@ def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array | Tabl
 
 
 def rows_for(model: Any, found: Table, data: str) -> Array:
-    """The rows of a table, whose columns are those of the model.
+    """The rows of a table, whose columns are those of the model, in its order.
 
     Raises:
         ShapeError: both have column names, and they differ.
     """
-    hold_names(data, getattr(model, "columns_", None), found)
-    return found.values
+    return by_name(data, getattr(model, "columns_", None), found).values
 
 
 def as_table(model: Any, drawn: Any) -> Table:

@@ -5,7 +5,6 @@ Arrays, pandas and polars frames and tables from files come in; columns are trea
 """
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from dima.data.table import Table
 from dima.errors import DataError, ShapeError
 from dima.typing import Array, ArrayLike, Arrays
 
-__all__ = ["TABLE", "Rows", "as_table", "hold_names"]
+__all__ = ["TABLE", "Rows", "as_table", "by_name"]
 
 TABLE = "table"
 _HOLDS = {"int": "whole numbers", "bool": "booleans, True and False or 1 and 0"}
@@ -50,7 +49,7 @@ class Rows:
         """New rows as numbers (b, W).
 
         Raises:
-            ShapeError: another width, or columns of other names.
+            ShapeError: another width, or columns of other names; their order may be another.
             DataTypeError: a column is of a type that no model knows.
             DataError: a word or a cell that the model does not know what to do with, or a number in a column
                 of integers or booleans that is none.
@@ -64,8 +63,7 @@ class Rows:
             values = check.array(owner, "X", X, ("b", model.n_features_in_), finite=False)
             self.hold_word_ix(owner, values)
         else:
-            table = self.learnt_of(table)
-            hold_names(owner, self.columns.names, table)
+            table = by_name(owner, self.columns.names, self.learnt_of(table))
             if (got := table.values.shape[1]) != (width := len(self.columns.types)):
                 fix = "Pass those of the training table."
                 raise ShapeError(f"{owner}: X must have {width} columns; got {got}. {fix}")
@@ -193,21 +191,21 @@ class Rows:
                 raise DataError(f"{owner}: column {name} must hold {rule}; got {got}. {fix}")
 
 
-def hold_names(owner: str, names: Sequence[str] | None, table: Table) -> None:
-    """Refuse a table whose columns have other names than those learnt, where both have any.
+def by_name(owner: str, names: Sequence[str] | None, table: Table) -> Table:
+    """The table with its columns in the order learnt, as they are called; as it is where either has no names.
 
     Raises:
-        ShapeError: they differ.
+        ShapeError: a column is missing, or there are others or twins.
     """
     if names is None or table.names is None or names == table.names:
-        return
+        return table
     missing = [f"none named {name!r}" for name in names if name not in table.names]
     extra = [f"{name!r} besides" for name in table.names if name not in names]
-    pairs = itertools.zip_longest(names, table.names, fillvalue="none")
-    moved = next(f"{theirs!r} where it learnt {ours!r}" for ours, theirs in pairs if ours != theirs)
-    got = " and ".join([*missing[:1], *extra[:1]]) or f"another order, {moved}"
-    fix = "Pass the columns of the training table, in their order."
-    raise ShapeError(f"{owner}: columns must be those of the model; got {got}. {fix}")
+    twice = [f"{name!r} twice" for name in names if table.names.count(name) > 1]
+    if got := " and ".join([*missing[:1], *extra[:1]]) or next(iter(twice), ""):
+        fix = "Pass the columns of the training table."
+        raise ShapeError(f"{owner}: columns must be those of the model; got {got}. {fix}")
+    return table.select([table.names.index(name) for name in names])
 
 
 def as_table(X: Any) -> Table | None:
