@@ -123,7 +123,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
         split = max(split, dmap.d - X.shape[1])  # there are no more principal components than columns
     ratio = float(rows.mean() / (without.mean() or 1.0))
     if share < 1:
-        return Tuned(_for_all(taken, dmap, share, n_distinct), split, tuple(trials), ratio)
+        return Tuned(_for_all(taken, dmap, share, n_distinct, split), split, tuple(trials), ratio)
     for message in messages if split else ():  # nothing is said of coordinates that are not used
         warn_user(message)
     return Tuned(taken, split, tuple(trials), ratio)
@@ -159,11 +159,16 @@ def _tried(dmap: DMAP, free: Sequence[str], share: float, n_distinct: int) -> It
             yield clone(dmap).set_params(**chosen)
 
 
-def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int) -> DMAP:
-    """The map of a share of the rows for all of them: as large a share of these is as far away."""
-    n = round(n_distinct / share)
-    k = asked.k if asked.k is not None else min(most_neighbours(n), n_distinct, round(taken.k_ / share))
-    return clone(taken).set_params(k=k)
+def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int, split: int) -> DMAP:
+    """The map of a share of the rows for all of them, of which it uses `split` coordinates.
+
+    On a sheet of d dimensions the bandwidth goes with n^(-2 / (6 + d)), neighbours with n^(6 / (6 + d)).
+    Source: Singer 2006, where bias and variance of the graph Laplacian balance.
+    """
+    if asked.k is not None:
+        return clone(taken).set_params(k=asked.k)
+    most = min(most_neighbours(round(n_distinct / share)), n_distinct)
+    return clone(taken).set_params(k=min(most, round(taken.k_ * share ** (-6 / (6 + split)))))
 
 
 def fit_quietly(dmap: DMAP, X: Array) -> list[str]:
