@@ -162,3 +162,61 @@ def test_maps_saved_before_there_was_a_choice_have_the_first_modes():
 def test_another_choice_is_refused():
     with pytest.raises(SettingError, match=r"^DMAP: coordinates must be .*got 'best'"):
         DMAP(2, coordinates="best").fit(sheet(30))
+
+
+def _sphere(n):
+    points = cloud(n, 3)
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
+def _curve(n):
+    angle = np.linspace(0, 6, n)
+    return np.column_stack([np.cos(angle), np.sin(angle), angle])
+
+
+SHAPES = {
+    "curve": (_curve(400), 1),
+    "circle": (_curve(400)[:, :2], 2),
+    "wide strip": (strip(1.5), 2),
+    "strip": (strip(4.4), 2),
+    "long strip": (strip(12.5, across=10), 2),
+    "S-curve": (s_curve(1500)[0], 2),
+    "sphere": (_sphere(1500), 3),
+    "box": (np.random.default_rng(0).random((2000, 3)), 3),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_as_many_coordinates_are_taken_as_there_are_directions(name, caplog):
+    points, directions = SHAPES[name]
+    rows = np.hstack([points, np.zeros((len(points), 5))])  # there may be more than columns that vary
+    with caplog.at_level("INFO", "dima"):
+        found = DMAP(k=40, coordinates="independent").fit(rows)
+    assert found.embedding_.shape == (len(rows), directions)
+    assert f"DMAP: d = {directions} is taken: so many of the first " in caplog.text
+    assert found.facts()["d"] == directions == len(found.get_feature_names_out())
+    asked = DMAP(directions, k=40, coordinates="independent").fit(rows)
+    assert_close(
+        np.abs(asked.transform(rows[:9] + 0.01)), np.abs(found.transform(rows[:9] + 0.01)), rtol=1e-5
+    )
+
+
+def test_what_tells_parts_apart_is_taken_beside_the_directions_of_all():
+    with pytest.warns(UserWarning, match="3 parts; 2 of the coordinates tell them apart"):
+        found = DMAP(k=20).fit(blobs([60, 50, 40]))
+    assert found.fit_.settings["d"] > 2
+    constant = DMAP(k=40, drop_trivial=False).fit(strip(4.4))
+    assert constant.embedding_.shape[1] == 3
+    assert_close(constant.embedding_[:, 0], np.ones(len(strip(4.4))), atol=1e-12)
+
+
+def test_there_are_no_more_directions_than_columns():
+    assert DMAP(k=30).fit(cloud(300, 2)).embedding_.shape == (300, 2)
+    assert DMAP(k=30).fit(cloud(300, 40)).embedding_.shape[1] <= 32
+
+
+@pytest.mark.parametrize(("points", "d", "same"), [(_sphere(800), 3, "first"), (strip(4.4), 2, "chart")])
+def test_auto_is_a_chart_where_the_slowest_modes_are_no_directions(points, d, same):
+    auto, named = (DMAP(d, k=40, coordinates=name).fit(points) for name in ("auto", same))
+    assert_close(auto.embedding_, named.embedding_, atol=1e-6)
+    assert_close(auto.transform(points[:9] + 0.01), named.transform(points[:9] + 0.01), atol=1e-6)

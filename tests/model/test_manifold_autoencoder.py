@@ -64,8 +64,9 @@ def test_estimators_and_settings_handed_in_mean_the_same(rows):
     assert_close(by_settings.transform(rows), by_estimators.transform(rows), atol=0)
 
 
-def test_what_settings_leave_open_is_chosen_and_what_they_say_is_kept(rows):
-    chosen = ManifoldAutoencoder(3, dmap={"k": 40, "alpha": 0.5}, prior=None).fit(rows)
+@pytest.mark.parametrize("left_open", [{}, {"coordinates": "auto"}])
+def test_what_settings_leave_open_is_chosen_and_what_they_say_is_kept(rows, left_open):
+    chosen = ManifoldAutoencoder(3, dmap={"k": 40, "alpha": 0.5} | left_open, prior=None).fit(rows)
     assert {(trial.coordinates, trial.k, trial.eps_mul) for trial in chosen.trials_} == {
         ("first", 40, 1.0),
         ("chart", 40, 1.0),

@@ -20,7 +20,7 @@ __all__ = [
 FEWEST = 16  # neighbours below which a graph of real data tends to fall apart
 _MOST = 512  # beyond which memory grows and the error hardly falls
 _MOST_EDGES = 64_000_000  # of a graph whose k is not given: some 4 GB
-DIMENSION = 2  # taken when d is not given
+DIMENSION = 2  # for which neighbours are taken when d is not given
 _BYTES_BLOCK = 200_000_000  # of the distances that are held at a time, and what they are searched with
 # As measured of peaks of the resident set: for each edge of a graph half of whose edges are mutual, for each
 # value in the search, and for each row with its modes.

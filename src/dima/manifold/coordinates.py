@@ -17,13 +17,19 @@ from dima.manifold.neighbors import Neighbors
 from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64, Int32
 
-__all__ = ["COORDINATES", "Choice", "Modes", "modes_wanted", "unexplained"]
+__all__ = ["COORDINATES", "Choice", "Modes", "dimension", "modes_wanted", "unexplained"]
 
 _MORE = 38  # modes looked at beyond the d that are wanted
 _ROWS = 1000  # rows a choice looks at
 _TIMES, _BESIDE = 3, 8  # neighbours of a local fit: so many for each of its coefficients, and so many more
 _NEW = 0.5  # of the largest unexplained share, from which a mode counts as a new direction
-_SLOW = 0.8  # eigenvalue of the fastest mode in a chart: a phase of 0.7 over the kernel's width
+_SLOW_ONES, _NEW_FAST = (
+    10,
+    0.9,
+)  # after so many modes, the share from which one counts: local fits leave up to
+# .89 of fast harmonics, and at least .97 of the width of a strip
+_SLOW = 0.8  # eigenvalue of the fastest mode in a chart: a phase of 0.7 over the kernel's width; for a new
+# direction, over that of the slowest
 _RIDGE = 1e-9  # of a local fit's mean square: solvable where neighbours coincide, and too little to bend it
 
 
@@ -69,6 +75,32 @@ class Choice:
 def modes_wanted(name: str, d: int) -> int:
     """How many modes the choice `name` of `d` coordinates looks at, where the graph has as many."""
     return d if name == "first" else d + _MORE
+
+
+def dimension(modes: Modes, most: int) -> int:
+    """How many of the slow modes, at `most` so many, are new directions: no functions of the new ones before.
+
+    Source: Dsilva, Talmon, Coifman and Kevrekidis 2018.
+    """
+    psi, new = modes.psi_ux[modes.sample()], list[int]()
+    for number in np.flatnonzero(modes.eigenvalues >= _SLOW * modes.eigenvalues[:1]).tolist():
+        if len(new) < most and _is_new(psi, new, number):
+            new.append(number)
+    return len(new)
+
+
+def _is_new(psi_ix: Float64, chosen: list[int], number: int) -> bool:
+    """Whether local linear fits to the `chosen` modes leave much of a mode."""
+    if not chosen:
+        return True
+    left = unexplained(psi_ix[:, chosen], psi_ix[:, [number]])[0]
+    return bool(left >= (_NEW if number < _SLOW_ONES else _NEW_FAST))
+
+
+def _auto(modes: Modes, d: int) -> Choice:
+    """The `d` slowest modes if each is a new direction, a chart otherwise."""
+    slowest = dataclasses.replace(modes, psi_ux=modes.psi_ux[:, :d], eigenvalues=modes.eigenvalues[:d])
+    return (_first if dimension(slowest, d) == d else _chart)(modes, d)
 
 
 def _first(_modes: Modes, d: int) -> Choice:
@@ -144,4 +176,5 @@ COORDINATES: dict[str, Callable[[Modes, int], Choice]] = {
     "first": _first,
     "independent": _independent,
     "chart": _chart,
+    "auto": _auto,
 }

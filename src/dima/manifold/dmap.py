@@ -41,7 +41,10 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
     def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
-        d: Annotated[int, Meta(ge=1, description="latent dimension; 2 if not given")] | None = None,
+        d: Annotated[
+            int, Meta(ge=1, description="latent dimension; the modes that are new directions if not given")
+        ]
+        | None = None,
         *,
         k: Annotated[
             int, Meta(ge=2, description="neighbours with itself; 2 d log2(n), 16..512, if not given")
@@ -73,7 +76,9 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         coordinates: Annotated[
             str,
             OneOf(*COORDINATES),
-            Meta(description="first modes, independent ones, or a chart that keeps lengths"),
+            Meta(
+                description="first modes, independent ones, a chart that keeps lengths; auto: first or chart"
+            ),
         ] = "first",
         components: Annotated[
             Literal["separate", "bridge", "error"],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import sparse
 
 from dima.errors import DataError, NumericsError, SettingError, warn_user
 from dima.manifold import budget, graph, neighbors, parts, spectrum
-from dima.manifold.coordinates import COORDINATES, Choice, Modes, modes_wanted
+from dima.manifold.coordinates import COORDINATES, Choice, Modes, dimension, modes_wanted
 from dima.manifold.neighbors import Neighbors, given, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
@@ -18,8 +19,11 @@ from dima.typing import Array, Float32, Float64, Int32
 
 __all__ = ["DMAPFit", "fit_dmap"]
 
+_log = logging.getLogger("dima")
+
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _SPACED = 1000  # training rows that say how far new ones are from the nearest
+_MOST = 32  # coordinates taken when d is not given
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
 
 
@@ -91,7 +95,6 @@ def fit_dmap(
     settings_used: dict[str, Any], R_iX: Array, given_near: tuple[Array, Float64] | None = None
 ) -> DMAPFit:
     """Fit the map to checked rows `R_iX` (n, D), with their neighbours if given; warns as `DMAP.fit` says."""
-    settings_used = settings_used | {"d": settings_used["d"] or budget.DIMENSION}
     rows = DistinctRows.of(R_iX, "DMAP")
     near, recall = _near(settings_used, rows, given_near)
     bandwidth = _bandwidth(settings_used, near, rows.unit2)
@@ -101,7 +104,9 @@ def fit_dmap(
     log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * log_density_u
     rate = settings_used["beta"] / bandwidth
     found = Modes(modes, values, near, log_weight_u, rate, settings_used["seed"])
-    choice = _chosen(settings_used, found, n_components, rows.unit2)
+    n_known = n_components - settings_used["drop_trivial"]
+    settings_used = settings_used | {"d": settings_used["d"] or _dimension(found, n_known, R_iX.shape[1])}
+    choice = _chosen(settings_used, found, n_known, rows.unit2)
     values, modes = values[choice.modes_x], modes[:, choice.modes_x]
     others = graph.others_only(log_k, rows.weight_u, log_weight_u)
     fit = DMAPFit(
@@ -190,20 +195,21 @@ def _modes(
 ) -> tuple[Float64, Float64, int, Float64]:
     """Eigenvalues, right eigenvectors, components of the chain, and the log-density (u,) of its rows.
 
-    There are as many modes as the choice of coordinates looks at, at least d, the constant one counted.
+    There are as many modes as choices look at, at least d, the constant one counted.
     """
     # The chain is as large as the graph: it lives no longer than this function.
     markov = graph.markov(log_k, weight_u, settings_used["alpha"])
     d, constant = settings_used["d"], not settings_used["drop_trivial"]
-    n_modes = d - constant
-    wanted = modes_wanted(settings_used["coordinates"], n_modes)
+    n_modes = 1 if d is None else d - constant
+    wanted = modes_wanted("auto" if d is None else settings_used["coordinates"], n_modes)
     values, modes, n_components = spectrum.diffusion_modes(markov, wanted, settings_used["seed"])
     rank = int((values > _SMALLEST_EIGENVALUE).sum())
     if rank < n_modes:
         rule = f"at most the number of positive eigenvalues = {rank + constant}"
-        raise DataError(f"DMAP: d must be {rule}; got {d}. Lower d, lower eps or pass more rows.")
+        got = f"{n_modes + constant}. Lower d, lower eps or pass more rows."
+        raise DataError(f"DMAP: d must be {rule}; got {got}")
     if n_components > 1:
-        apart = f"{min(n_components - 1, n_modes)} of the coordinates tell them apart"
+        apart = f"{min(n_components - 1, n_modes if d else _MOST)} of the coordinates tell them apart"
         told = f"{n_components} parts; {apart}"
         warn_user(
             f'DMAP: the neighbour graph falls into {told}. Raise k or eps, or pass components="bridge".'
@@ -214,14 +220,28 @@ def _modes(
     return values, modes, n_components, np.log(markov.density_i)
 
 
-def _chosen(settings_used: dict[str, Any], modes: Modes, n_components: int, unit2: float) -> Choice:
+def _dimension(modes: Modes, n_known: int, D: int) -> int:
+    """How many coordinates are taken if not given: those known, and new directions, at most one a column."""
+    n_new = dimension(_rest(modes, n_known), D)
+    d = min(_MOST, modes.psi_ux.shape[1], n_known + n_new)
+    looked = modes.psi_ux.shape[1]
+    _log.info("DMAP: d = %d is taken: so many of the first %d modes are new directions.", d, looked)
+    return d
+
+
+def _chosen(settings_used: dict[str, Any], modes: Modes, n_known: int, unit2: float) -> Choice:
     """The d coordinates: the constant and what tells parts apart stay as they are, the rest is chosen."""
-    d, constant = settings_used["d"], not settings_used["drop_trivial"]
-    known = min(d, constant + n_components - 1)
-    rest = dataclasses.replace(modes, psi_ux=modes.psi_ux[:, known:], eigenvalues=modes.eigenvalues[known:])
-    choice = COORDINATES[settings_used["coordinates"]](rest, d - known)
+    d = settings_used["d"]
+    known = min(d, n_known)
+    choice = COORDINATES[settings_used["coordinates"]](_rest(modes, known), d - known)
     numbers = np.concatenate([np.arange(known, dtype=np.int32), np.int32(known) + choice.modes_x])
     if choice.mixing_xx is None:
         return Choice(numbers)
     mixing = np.sqrt(unit2) * choice.mixing_xx
     return Choice(numbers, scipy.linalg.block_diag(np.eye(known), mixing) if known else mixing)
+
+
+def _rest(modes: Modes, known: int) -> Modes:
+    """All but the first `known` modes."""
+    psi, values = modes.psi_ux[:, known:], modes.eigenvalues[known:]
+    return dataclasses.replace(modes, psi_ux=psi, eigenvalues=values)

@@ -193,9 +193,9 @@ class ManifoldAutoencoder(LatentModel):
 
     def _free(self) -> tuple[str, ...]:
         """Settings of the encoder that are chosen: an estimator says all of its own, a mapping some."""
-        given = (
-            TUNED if isinstance(self.dmap, DMAP) else {_FIXED_BY.get(name, name) for name in self.dmap or {}}
-        )
+        if isinstance(self.dmap, DMAP):
+            return ()
+        given = {_FIXED_BY.get(name, name) for name, value in (self.dmap or {}).items() if value != "auto"}
         return tuple(name for name in TUNED if name not in given)
 
     @classmethod
