@@ -122,6 +122,18 @@ def test_nothing_known_is_a_plain_draw(curve, parabola):
     assert_close(rows.mean(axis=0), parabola.mean(axis=0), atol=0.15)
 
 
+def test_a_terminal_sees_how_far_it_is(curve, monkeypatch):
+    seen = []
+
+    def counted(items, total, label):
+        seen.append((total, label))
+        return items
+
+    monkeypatch.setattr("dima.model.given.track", counted)
+    sample_given(curve, [[1.0, np.nan], [0.5, np.nan]], n=5)
+    assert seen == [(2, "Drawing rows given")]
+
+
 def test_seeds_and_orders(curve):
     first, again = (curve.sample_given([[0.5, np.nan]], n=20, seed=4).rows[0] for _ in range(2))
     assert np.array_equal(first, again)

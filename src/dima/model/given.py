@@ -22,6 +22,7 @@ from dima.model.by_class import ByClass, points_of, proportional
 from dima.model.known import Known, conditions, filled, full, numbers_of, split_label
 from dima.model.latent_fit import LatentModelFit
 from dima.model.mixture_prior import MixtureFit, MixturePrior
+from dima.progress import track
 from dima.typing import Array, Float64
 
 __all__ = ["GivenRows", "sample_given"]
@@ -86,7 +87,7 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0, y: Any = N
     conditional = _Conditional(owner, fit, asked["seed"], by_class=y is not None)
     drawn, effective = [], np.empty(len(values))
     given = zip(values, numbers_of(fit.rows.columns, values), whose, strict=True)
-    for row, (condition, numbers, index) in enumerate(given):
+    for row, (condition, numbers, index) in enumerate(track(given, len(values), "Drawing rows given")):
         shares, pools = conditional.of(numbers, condition, row, index)
         class_ix = proportional(shares, asked["n"], asked["seed"])
         rng = np.random.default_rng([asked["seed"], row])
