@@ -79,6 +79,19 @@ def test_sample(dima, desk, model, tmp_path, flags, settings):
     assert np.array_equal(_written(tmp_path / "X.npy"), model.sample(**settings))
 
 
+def test_rows_of_classes_are_as_many_as_n_says(dima, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [f"{x:.3f},{y:.3f},{'ab'[at % 2]}" for at, (x, y) in enumerate(rng.standard_normal((40, 2)))]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,kind", *rows]), encoding="utf-8")
+    assert dima("fit", "t.csv", "-o", "m", "--label", "kind", "-q").code == 0
+    asked = ["sample", "m", "-o", "s.csv", "--class"]
+    for more, n in ((["a=3"], 3), (["a=3", "-n", "3"], 3), (["a", "-n", "7"], 7), (["a"], 1000)):
+        assert dima(*asked, *more).out == f"s.csv: {n} x 3\n"
+    told = "-n must be 5, the rows that --class asks for; got 7. Leave it out."
+    assert told in dima.refused(*asked, "a=3", "--class", "b=2", "-n", "7")
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

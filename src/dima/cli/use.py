@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from dima.cli import flags, inputs, targets
 from dima.cli.flags import EVERYWHERE, Common, Data, DropText, Model, Output
@@ -18,6 +19,14 @@ _CLASS = Parameter(
     name="--class",
     help="class to draw, of a model with labels: NAME, or NAME=ROWS once for each",
     negative="",
+)
+_N = 1000
+_ROWS = Parameter(
+    name=["--n", "-n"],
+    help="rows to draw",
+    converter=flags.whole,
+    validator=Number(gte=1),
+    show_default=str(_N),
 )
 __all__ = ["decode", "encode", "reconstruct", "sample"]
 
@@ -95,7 +104,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     /,
     *,
     to: Output,
-    n: Annotated[flags.Count, Parameter(name=["--n", "-n"], help="rows to draw")] = 1000,
+    n: Annotated[int | None, _ROWS] = None,
     of_class: Annotated[list[str] | None, _CLASS] = None,
     latent: Annotated[bool, flags.switch("write the latents instead of rows")] = False,
     chosen: flags.Settings = None,
@@ -114,21 +123,23 @@ def sample(  # noqa: PLR0913 each argument is a flag
     wanted: dict[str, Any] = {"decode": not latent} if is_whole else {}
     if of_class is not None:
         n, wanted["y"] = _labels(of_class, n)
+    n = _N if n is None else n
     with common.bars():
         drawn = inputs.method(opened, "sample")(n, **wanted, **(chosen or {}), **common.seeded())
     inputs.finish(to, drawn if latent else inputs.as_table(opened, drawn), common)
 
 
-def _labels(of_class: Sequence[str], n: int) -> tuple[int, list[str]]:
+def _labels(of_class: Sequence[str], n: int | None) -> tuple[int, list[str]]:
     """How many rows to draw, and the label of each, of what `--class` asks for.
 
     Raises:
-        SettingError: a number of rows is none, or is missing where there are several classes.
+        SettingError: a number of rows is none, is missing where there are several classes, or `n` is another.
     """
     labels: list[str] = []
     for asked in of_class:
         name, has_count, count = asked.rpartition("=") if "=" in asked else (asked, "", "")
         if not has_count and len(of_class) == 1:
+            n = _N if n is None else n
             return n, [name] * n
         if not count.isdecimal() or int(count) < 1:
             rule, fix = "NAME=ROWS", f"Write --class {name or asked}=100."
@@ -136,4 +147,7 @@ def _labels(of_class: Sequence[str], n: int) -> tuple[int, list[str]]:
                 f"dima sample: --class must be {rule} where several are asked; got {asked}. {fix}"
             )
         labels += [name] * int(count)
+    if n not in (None, len(labels)):
+        rule, fix = f"{len(labels)}, the rows that --class asks for", "Leave it out."
+        raise SettingError(f"dima sample: -n must be {rule}; got {n}. {fix}")
     return len(labels), labels
