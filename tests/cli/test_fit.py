@@ -75,7 +75,8 @@ def test_filled_cells_are_told_and_an_empty_column_is_filled(dima, tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(["x,kind,n", *rows]), encoding="utf-8")
     line = ["fit", tmp_path / "t.csv", "-o", tmp_path / "m", "--d", "2", "--columns", "raw"]
     ran = dima(*line, "--impute", "median")
-    assert ran.err == "Filled 3 missing cells in 2 columns; drawn rows have none missing.\n"
+    filled = "Filled 3 missing cells in 2 columns, words by the most frequent ('kind')"
+    assert ran.err == f"{filled}; drawn rows have none missing.\n"
     assert "-o samples.csv" in ran.out
     (tmp_path / "new.csv").write_text("x,kind,n\n0.5,,\n0.1,,\n", encoding="utf-8")
     assert dima("encode", tmp_path / "m", tmp_path / "new.csv", "-o", tmp_path / "z.npy").code == 0

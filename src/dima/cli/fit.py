@@ -26,11 +26,11 @@ from dima.model.evaluate import evaluate
 from dima.model.evaluate.samples import FEWEST
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
 from dima.model.priors import FROM_POINTS
-from dima.typing import Array
 
 __all__ = ["fit"]
 
 _HOLD_OUT = 0.2
+_SHOWN = 5  # names in a note
 _TOLD = {
     "rank": "Columns were taken by rank: spreads differ by more than tenfold.",
     "standard": "Columns were taken over their spreads.",
@@ -119,7 +119,7 @@ def fit(  # noqa: PLR0913 each argument is a flag
     if parts["columns"] == "auto" and not common.quiet:
         output.note(f"{_TOLD[_taken(fitted)]} --columns raw leaves them as they are.")
     if not common.quiet:
-        _note_filled(train.values)
+        _note_filled(train)
     _tell(fitted, to, page, found.left_out, common)
 
 
@@ -139,14 +139,17 @@ def _taken(model: ManifoldAutoencoder) -> str:
     return treatment
 
 
-def _note_filled(values: Array) -> None:
-    """Say how many missing cells of the fitted rows were filled, where there were some."""
-    missing = np.isnan(values)
+def _note_filled(train: Table) -> None:
+    """Say how many missing cells of the fitted rows were filled, and with what, where there were some."""
+    missing = np.isnan(train.values)
     if missing.any():
-        cells, columns = int(missing.sum()), int(missing.any(axis=0).sum())
-        where = f"{columns} column{'s' * (columns > 1)}"
+        cells, axes = int(missing.sum()), np.flatnonzero(missing.any(axis=0)).tolist()
+        where = f"{len(axes)} column{'s' * (len(axes) > 1)}"
+        words = [repr(train.shown_names[axis]) for axis in axes if axis in train.words]
+        more = ", ..." * (len(words) > _SHOWN)
+        how = f", words by the most frequent ({', '.join(words[:_SHOWN])}{more})" if words else ""
         output.note(
-            f"Filled {cells} missing cell{'s' * (cells > 1)} in {where}; drawn rows have none missing."
+            f"Filled {cells} missing cell{'s' * (cells > 1)} in {where}{how}; drawn rows have none missing."
         )
 
 

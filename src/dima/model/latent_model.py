@@ -48,7 +48,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             are raw, frames and tables by rank where spreads differ by more than tenfold, else standard.
         residual: "gaussian" scatters drawn rows around the sheet as left-out rows lie around it.
         match: "moments" gives draws mean and covariance of the data, "marginals" then each column's own.
-        impute: "median" fills missing cells; None refuses them.
+        impute: "median" fills missing cells, those of words by the most frequent; None refuses them.
 
     Example:
         >>> from sklearn.decomposition import PCA

@@ -27,7 +27,11 @@ ColumnsTreated = Annotated[
         " a table rank where spreads differ by more than tenfold, else standard"
     ),
 ]
-Impute = Annotated[str, OneOf("median"), Meta(description="what fills missing cells; refused if not given")]
+Impute = Annotated[
+    str,
+    OneOf("median"),
+    Meta(description="what fills missing cells, words by the most frequent; refused if not given"),
+]
 _FEW_WORDS = 10  # that a small table may hold once each
 _MOST_CLASSES = 100
 _ROWS_EACH = 5  # of a class, on average
