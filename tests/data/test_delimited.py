@@ -142,6 +142,18 @@ def test_missing_cells_stay_when_asked(tmp_path):
     refused(path, DataError, "a number or a word in every cell", "'n', first in row 2", keep_words=True)
 
 
+@pytest.mark.parametrize("cell", ["NA", "None", "null", "n/a"])
+def test_a_missing_cell_spelt_as_a_word_may_be_is_told(tmp_path, cell):
+    path = write(tmp_path / "x.csv", f"n,area,is\n1,EU,True\n2,?,False\n3, {cell},NA\n{cell},{cell},True\n")
+    told = rf"^table: 'area' holds words, and '{cell}' in row 3, which is taken for a missing cell; write it"
+    with pytest.warns(UserWarning, match=told) as found:
+        table = read.table(path, keep_words=True, missing=True)
+    assert len(found) == 1
+    assert table.cells(1) == ["EU", None, None, None]
+    with pytest.warns(UserWarning, match=told):
+        refused(path, DataError, "'n', first in row 4", keep_words=True)
+
+
 def test_numbers_among_words_are_words(tmp_path):
     found = read.table(write(tmp_path / "x.csv", "a,is\n1,True\nx,0\n1.0,1\n"), keep_words=True)
     assert [found.cells(axis) for axis in range(2)] == [["1", "x", "1.0"], ["True", "0", "1"]]

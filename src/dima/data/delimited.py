@@ -23,6 +23,7 @@ from dima.typing import Array
 __all__ = ["read_delimited", "write_delimited"]
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
+_MAYBE_WORDS = frozenset({"na", "n/a", "null", "none"})  # of these, what a column of words may mean
 _WHOLE = re.compile(rf"[+-]?[0-9]+|{'|'.join(map(re.escape, _MISSING))}", re.IGNORECASE)
 _YEAR = re.compile("1[5-9][0-9][0-9]|20[0-9][0-9]")
 _OTHERS = {";": "semicolons", "\t": "tabs"}  # that cells are kept apart by elsewhere
@@ -177,7 +178,7 @@ def _with_words(found: Table, axes: Iterable[int], rows: Iterator[tuple[int, lis
     """A table with the words of some columns, or True and False where they hold nothing else."""
     values, words, types = found.values, {}, [found.type_at(axis) for axis in range(found.values.shape[1])]
     most = most_words(len(values))
-    for axis, (codes, cells) in _coded(axes, rows, most).items():
+    for axis, (codes, cells, blank) in _coded(axes, rows, most).items():
         codes = np.concatenate([codes, np.full(len(values) - len(codes), -1)])
         if {cell.lower() for cell in cells} <= {"true", "false", ""}:
             truth = {"true": 1.0, "false": 0.0, "": np.nan}
@@ -185,6 +186,9 @@ def _with_words(found: Table, axes: Iterable[int], rows: Iterator[tuple[int, lis
             continue
         if len(cells) <= most:  # others are refused or left out
             _warn_of_stray(found.shown_names[axis], codes, cells)
+            if blank:
+                told = f"table: {found.shown_names[axis]!r} holds words, and {blank}"
+                warn_user(f"{told}, which is taken for a missing cell; write it otherwise if it is a word.")
         (values[:, axis], words[axis]), types[axis] = indexed(codes, cells), "text"
     return dataclasses.replace(found, types=tuple(types), words=words)
 
@@ -202,22 +206,36 @@ def _warn_of_stray(name: str, codes: Array, cells: list[str]) -> None:
 
 def _coded(
     axes: Iterable[int], rows: Iterator[tuple[int, list[str]]], most: int
-) -> dict[int, tuple[Array, list[str]]]:
+) -> dict[int, tuple[Array, list[str], str]]:
     """Cells of some columns as indices in a list of the different ones, "" for a missing one.
+
+    Beside them stands the first missing cell that is spelt as a word may be, and its row, "" for none.
 
     A column with more than `most` words is refused or left out later: its other rows are not read.
     """
     indices: dict[int, defaultdict[str, int]] = {axis: defaultdict() for axis in axes}
     codes = {axis: array.array("q") for axis in indices}
+    blank = dict.fromkeys(indices, "")
     for index in indices.values():
         index.default_factory = index.__len__  # a new cell gets the next number
     while block := list(itertools.islice(rows, _BLOCK_ROWS)):
         for axis, index in indices.items():
             if len(index) <= most + 1:  # one of them may be the missing one
-                stripped = (row[axis].strip() for _, row in block)
+                stripped = [row[axis].strip() for _, row in block]
                 cells = ("" if cell.lower() in _MISSING else cell for cell in stripped)
+                first = len(codes[axis]) + 1
                 codes[axis].extend(map(index.__getitem__, cells))
-    return {axis: (np.frombuffer(codes[axis], np.int64), [*index]) for axis, index in indices.items()}
+                if "" in index and not blank[axis]:
+                    blank[axis] = _maybe_word(stripped, first)
+    return {
+        axis: (np.frombuffer(codes[axis], np.int64), [*index], blank[axis]) for axis, index in indices.items()
+    }
+
+
+def _maybe_word(cells: Sequence[str], first: int) -> str:
+    """The first of these that is missing and may be meant as a word, with its row counted from `first`."""
+    spelt = ((cell, row) for row, cell in enumerate(cells, first) if cell.lower() in _MAYBE_WORDS)
+    return next((f"{cell!r} in row {row}" for cell, row in spelt), "")
 
 
 def _is_header(opening: Sequence[Sequence[str]]) -> bool:
