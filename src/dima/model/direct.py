@@ -14,7 +14,7 @@ from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.distil import DirectFit, fit_direct
-from dima.image.direct.features import bottleneck
+from dima.image.direct.features import away, features_at, toward
 from dima.image.direct.methods import LOSSES, METHODS
 from dima.image.direct.pairs import (
     NOISE_ROW,
@@ -25,6 +25,7 @@ from dima.image.direct.pairs import (
     open_pairs,
     walker,
 )
+from dima.image.hooks import Hook
 from dima.model.pixel_autoencoder import BatchSize, Device, EmaDecay, Epochs, Precision, Seed
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise import sampling
@@ -157,9 +158,25 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
             ShapeError: images of another size.
             DataError: a pixel lies outside [-1, 1].
         """
-        fit: DirectFit = check.fitted(self)
-        given = check.array(type(self).__name__, "images", images, ("b", *fit.image_shape))
-        return bottleneck(fit.model(), given)
+        return features_at(self.network(), self._images(images))["mid"].cpu().numpy()
+
+    def toward(self, images: ArrayLike, strength: float = 0.5, site: str = "mid") -> dict[str, Hook]:
+        """Hooks for `network().hooks`, or a recipe: features go toward the mean of those of images.
+
+        Args:
+            images: (b, c, h, w) in [-1, 1], of the training, say.
+            strength: share of the way, 0 to 1.
+            site: where, as in "mid" or "mid + skips".
+
+        Raises:
+            SettingError: there is no such site, or the strength is outside [0, 1].
+            NotFittedError, ShapeError, DataError: as `features`.
+        """
+        return toward(self.network(), self._images(images), strength, site)
+
+    def away(self, images: ArrayLike, strength: float = 0.5, site: str = "mid") -> dict[str, Hook]:
+        """The like of `toward`: features turn from what those of images have beyond those of any noise."""
+        return away(self.network(), self._images(images), strength, site)
 
     def network(self) -> DirectDiffusion:
         """The network in torch: hooks, features, gradients."""
@@ -190,6 +207,10 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         steps, loss = fit.losses[-1].tolist() if len(fit.losses) else (0, float("nan"))
         own = {"decoder_training_steps": int(steps), "decoder_loss": loss, "map_r2": fit.r2}
         return {"image_shape": "x".join(map(str, fit.image_shape))} | own
+
+    def _images(self, images: ArrayLike) -> Float32:
+        shape = check.fitted(self).image_shape
+        return check.array(type(self).__name__, "images", images, ("b", *shape))
 
     def _holding(self, fit: DirectFit) -> Self:
         held = type(self)(**self.get_params(deep=False))

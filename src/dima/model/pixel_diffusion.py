@@ -12,7 +12,7 @@ from typing import Any, Self
 from dima import check, settings
 from dima.image.diffusion_fit import DiffusionFit, fit_diffusion
 from dima.image.direct import DirectDiffusion
-from dima.image.direct.features import bottleneck
+from dima.image.direct.features import features_at
 from dima.model.pixel_autoencoder import (
     BatchSize,
     BlockDepth,
@@ -165,7 +165,8 @@ class PixelDiffusion(PixelAutoencoder):
             DataError: a pixel lies outside [-1, 1].
         """
         fit: DiffusionFit = check.fitted(self)
-        return bottleneck(DirectDiffusion(fit.model()), self._images(X))
+        found = features_at(DirectDiffusion(fit.model()), self._images(X))
+        return found["mid"].cpu().numpy()
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model."""

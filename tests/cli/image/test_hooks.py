@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 
 from dima.cli import run
+from dima.cli.image.pictures import save_grid
+from dima.data import images as image_sets
 from dima.image import pixel
-from dima.image.hooks import Dampen, save_recipe
+from dima.image.hooks import Dampen, load_recipe, save_recipe
 from dima.image.hooks.leverage import leverage
+from dima.image.hooks.shown import images
 from dima.model.persist import load
 
 QUICK = ["--data", "fashion-mnist-1000", "--widths", "4", "8", "--batch-size", "400", "--epochs", "1", "-q"]
@@ -83,6 +86,38 @@ def test_the_site_and_the_strengths_are_as_told(both, dima, tmp_path):
     assert differ == [False, True, True, True]
 
 
+def test_training_images_are_gone_toward_and_turned_from_by_their_numbers(both, decoder, dima, tmp_path):
+    given = ["--data", "fashion-mnist-1000", "--toward", "12", "57", "--away", "3", "--share", "0.4"]
+    assert dima("image", "hooks", *both, *given, "--seed", "3", "-q", "-o", tmp_path).code == 0
+    model = load(decoder / "model")
+    clothes = image_sets.load("fashion-mnist-1000").images
+    noise = pixel.noise_of(3, range(4), (1, 28, 28))
+    wanted = {"toward": model.toward(clothes[[12, 57]], 0.4), "away": model.away(clothes[[3]], 0.4)}
+    for name, chosen in wanted.items():
+        save_grid(tmp_path / "wanted.png", images(model.network(), noise, chosen))
+        assert (tmp_path / f"samples_{name}.png").read_bytes() == (tmp_path / "wanted.png").read_bytes()
+    toward, away, standard = (picture(tmp_path / f"samples_{name}.png") for name in [*wanted, "standard"])
+    assert all(np.abs(a - b).max() > 3 for a, b in [(toward, standard), (away, standard), (toward, away)])
+    played = ["--recipe", tmp_path / "recipe_toward", "--seed", "3", "-q", "-o", tmp_path / "again"]
+    assert dima("image", "hooks", *both, *played).code == 0
+    again = (tmp_path / "again" / "samples_recipe.png").read_bytes()
+    assert again == (tmp_path / "samples_toward.png").read_bytes()
+
+
+def test_images_of_your_own_are_named_by_their_place_in_the_file(both, decoder, dima, tmp_path):
+    np.save(tmp_path / "mine.npy", image_sets.load("fashion-mnist-1000").images[:40])
+    known = image_sets.load(tmp_path / "mine.npy")
+    held_out = next(iter(set(range(40)) - set(known.rows.tolist())))
+    mine = ["--data", tmp_path / "mine.npy", "-o", tmp_path / "out"]
+    assert dima("image", "hooks", *both, *mine, "-q", "--toward", known.rows[0]).code == 0
+    wanted = load(decoder / "model").toward(known.images[:1])["mid"].target.numpy()
+    found = load_recipe(tmp_path / "out" / "recipe_toward")["mid"].target.numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    fault = dima.refused("image", "hooks", *both, *mine, "--toward", known.rows[0], held_out)
+    assert f"--toward must be numbers of training images of {tmp_path / 'mine.npy'}, among 0 to" in fault
+    assert fault.rstrip().endswith(f"got {held_out}.")
+
+
 def test_a_reflow_decoder_is_known_by_its_teacher(teacher, decoder, dima, tmp_path):
     learnt = ["image", "fit-direct", "--ddpm-ckpt", teacher, "--data-path", teacher / "pairs"]
     assert dima(*learnt, "--method", "reflow", "--epochs", "1", "-q", "-o", tmp_path).code == 0
@@ -104,4 +139,9 @@ def test_what_does_not_fit_is_one_sentence(both, teacher, decoder, dima, tmp_pat
     assert "got 'top'" in dima.refused("image", "hooks", *both, "--recipe", strange, *out)
     assert dima("image", "hooks", *both, "--strength", "1.5", *out).code == 2
     assert dima("image", "hooks", *both, "--n-samples", "0", *out).code == 2
+    clothes = ["--data", "fashion-mnist-1000", *out]
+    assert "got 800." in dima.refused("image", "hooks", *both, *clothes, "--away", "3", "800")
+    assert "got -1." in dima.refused("image", "hooks", *both, *clothes, "--toward=-1")
+    assert "not a whole number" in dima.refused("image", "hooks", *both, *clothes, "--toward", "3", "1.5")
+    assert dima("image", "hooks", *both, *clothes, "--toward", "3", "--share", "1.5").code == 2
     assert not list((tmp_path / "out").glob("*.png"))

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from dima.errors import DataError, ShapeError
-from dima.image import DiffusionModel
+from dima.image import DiffusionModel, pixel
 from dima.image.direct import DirectDiffusion
-from dima.image.direct.features import bottleneck, noise_behind
+from dima.image.direct.features import away, features_at, noise_behind, toward
 
 
 @pytest.fixture
@@ -31,16 +31,48 @@ def test_the_noise_behind_images_leads_to_them(teacher, images):
 
 def test_features_are_those_that_the_tape_sees_of_that_noise(teacher, images):
     network = DirectDiffusion(teacher)
-    found = bottleneck(network, images)  # in blocks
+    found = features_at(network, images)["mid"]  # in blocks
     noise = noise_behind(network, images)
     with torch.no_grad(), network.hooks({}, ["mid"]) as tape:
         network(noise)
-    np.testing.assert_allclose(found, tape.seen["mid"][0].numpy(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found, tape.seen["mid"][0], rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(found, network.encoder(noise)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_hooks_toward_images_lead_to_the_mean_of_their_features(teacher, images):
+    network = DirectDiffusion(teacher)
+    noise = torch.randn(3, 1, 12, 12, generator=torch.Generator().manual_seed(1))
+    behind = noise_behind(network, images[:2])
+    with torch.no_grad():
+        (own, own_skips), (theirs, their_skips) = network.encoder(noise), network.encoder(behind)
+        hooks = toward(network, images[:2], 0.25, "mid + skips")
+        with network.hooks(hooks, ["mid", "skip.0"]) as tape:
+            network(noise)
+    assert list(hooks) == ["mid", *(site for site in network.sites if site.startswith("skip."))]
+    torch.testing.assert_close(tape.seen["mid"][0], 0.75 * own + 0.25 * theirs.mean(0))
+    torch.testing.assert_close(tape.seen["skip.0"][0], 0.75 * own_skips[0] + 0.25 * their_skips[0].mean(0))
+
+
+def test_hooks_away_from_images_turn_from_what_theirs_have_beyond_the_usual(teacher, images):
+    network = DirectDiffusion(teacher)
+    draws = torch.cat([pixel.noise_of(0, [number], (1, 12, 12)) for number in range(256)])
+    with torch.no_grad():
+        usual = network.encoder(draws)[0].flatten(1).mean(0)
+        theirs = network.encoder(noise_behind(network, images[:3]))[0].flatten(1)
+        direction = torch.nn.functional.normalize(theirs - usual).mean(0)
+        before = network.encoder(draws[:5])[0].flatten(1)
+        with network.hooks(away(network, images[:3], 0.5), ["mid"]) as tape:
+            network(draws[:5])
+    after = tape.seen["mid"][0].flatten(1)
+    own, turned = (torch.cosine_similarity(x, direction[None]).acos() for x in (before, after))
+    torch.testing.assert_close(turned, own + 0.5 * (torch.pi - own), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(after.norm(dim=1), before.norm(dim=1))
 
 
 def test_other_images_are_refused(teacher, images):
     network = DirectDiffusion(teacher)
     with pytest.raises(ShapeError, match=r"images must be of shape \(b, 1, 12, 12\)"):
-        bottleneck(network, images[:, :, 2:])
+        features_at(network, images[:, :, 2:])
     with pytest.raises(DataError, match=r"\[-1, 1\]"):
-        bottleneck(network, images + 1)
+        features_at(network, images + 1)

@@ -1,27 +1,31 @@
 """`dima image hooks`: what functions on the features of a one-step decoder do to its images."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from cyclopts import Parameter
+import numpy as np
+from cyclopts import Parameter, Token
 from cyclopts.validators import Number
 
 from dima.cli import output, targets
 from dima.cli.flags import EVERYWHERE, Common, whole
 from dima.cli.image import places
 from dima.cli.image.direct import Teacher, open_teacher
+from dima.cli.image.flags import CacheDir, Data
 from dima.cli.image.pictures import save_grid, save_rows
+from dima.data import images as image_sets
 from dima.errors import DataError, SettingError
 from dima.figures import png
 from dima.figures.bars import shares
 from dima.files import replace_file
 from dima.image import pixel
-from dima.image.direct import DirectDiffusion
 from dima.image.direct.pairs import network_identity
-from dima.image.hooks import Amplify, Bias, Dampen, Hook, load_recipe
+from dima.image.hooks import Amplify, Bias, Dampen, Hook, load_recipe, save_recipe
 from dima.image.hooks.leverage import leverage, sites_of
 from dima.image.hooks.shown import images, ways
 from dima.model.direct import DirectModel
+from dima.typing import Float32
 
 __all__ = ["hooks"]
 
@@ -39,6 +43,16 @@ _STRENGTH = Parameter(
 )
 _RECIPE = Parameter(help="folder of saved hooks to make images with too")
 
+
+def _whole_numbers(kind: type, tokens: Sequence[Token]) -> list[int]:
+    return [whole(kind, [token]) for token in tokens]
+
+
+_NUMBERS: dict[str, Any] = {"converter": _whole_numbers, "consume_multiple": True, "negative": ""}
+_TOWARD = Parameter(help="numbers of training images toward whose features to go", **_NUMBERS)
+_AWAY = Parameter(help="numbers of training images from whose features to turn", **_NUMBERS)
+_SHARE = Parameter(help="share of the way that --toward and --away go", validator=Number(gte=0, lte=1))
+
 _READY: dict[str, Hook] = {"amplified": Amplify(1.2), "dampened": Dampen(0.8), "biased": Bias(0.5)}
 _WAYS = 3  # pairs between which the picture of ways goes
 _GROUPS = ("mid", "skips", "mid + skips")
@@ -52,6 +66,11 @@ def hooks(  # noqa: PLR0913 each argument is a flag
     site: Annotated[str, _SITE] = "mid",
     strength: Annotated[tuple[float, ...], _STRENGTH] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
     recipe: Annotated[Path | None, _RECIPE] = None,
+    toward: Annotated[list[int] | None, _TOWARD] = None,
+    away: Annotated[list[int] | None, _AWAY] = None,
+    data: Data = "mnist",
+    share: Annotated[float, _SHARE] = 0.5,
+    cache_dir: CacheDir = None,
     to: Annotated[Path, _FOLDER] = Path("hooks"),
     common: Common = EVERYWHERE,
 ) -> None:
@@ -63,23 +82,32 @@ def hooks(  # noqa: PLR0913 each argument is a flag
     Writes into the folder: samples_standard.png, samples_amplified.png (features times 1.2),
     samples_dampened.png (times 0.8), samples_biased.png (plus 0.5), samples_interpolation.png (from one
     image's features to another's, at the bottleneck, at the skips, at both; a column a strength), and
-    leverage.png.
+    leverage.png. With --toward and --away, which name training images of --data by the numbers they have in
+    dima image attribute, samples_toward.png and samples_away.png too, and recipe_toward and recipe_away,
+    for --recipe.
 
     Examples:
         dima image hooks --ddpm-ckpt teacher --decoder-ckpt direct --n-samples 36 --output-dir hooks
         dima image hooks --ddpm-ckpt teacher --decoder-ckpt direct --site "mid + skips" --strength 0 0.5 1
         dima image hooks --ddpm-ckpt teacher --decoder-ckpt direct --recipe recipe --json
+        dima image hooks --ddpm-ckpt teacher --decoder-ckpt direct --toward 12 57 --away 3 --data mnist
     """
-    network = _open(ddpm_ckpt, decoder_ckpt)
+    model = _open(ddpm_ckpt, decoder_ckpt)
+    network = model.network()
     own = {} if recipe is None else {"recipe": load_recipe(recipe)}
     members = sites_of(site, network.sites)
+    examples = _training_images({"toward": toward or [], "away": away or []}, data, cache_dir)
+    make = {"toward": model.toward, "away": model.away}
+    aims = {name: make[name](shown, share, site) for name, shown in examples.items()}
     folder, seed = targets.folder(to, _OWNER), common.seeded().get("seed", 0)
     draws = pixel.noise_of(seed, range(2 * n_samples), network.image_shape).to(network.pixel_mean)
     noise, donors = draws[:n_samples], draws[n_samples:]
 
     ready = {name: dict.fromkeys(members, hook) for name, hook in _READY.items()}
-    for name, chosen in (own | {"standard": {}} | ready).items():
+    for name, chosen in (own | {"standard": {}} | ready | aims).items():
         save_grid(folder / f"samples_{name}.png", images(network, noise, chosen))
+    for name, chosen in aims.items():
+        save_recipe(folder / f"recipe_{name}", chosen)
     rows = ways(network, noise[:_WAYS], donors[:_WAYS], _GROUPS, strength)
     save_rows(folder / "samples_interpolation.png", rows)
     with common.bars():
@@ -94,8 +122,28 @@ def hooks(  # noqa: PLR0913 each argument is a flag
         output.lines("", f"Pictures: {folder}")
 
 
-def _open(ddpm_ckpt: Path, decoder_ckpt: Path) -> DirectDiffusion:
-    """The network of a decoder that was distilled from that teacher.
+def _training_images(named: dict[str, list[int]], data: str, cache_dir: Path | None) -> dict[str, Float32]:
+    """Training images of a set by the numbers that each flag gives; flags without are left out.
+
+    Raises:
+        SettingError: no training image has such a number.
+        DataError: there is no such set.
+    """
+    asked = {flag: numbers for flag, numbers in named.items() if numbers}
+    if not asked:
+        return {}
+    known = image_sets.load(data, "train", cache_dir=places.cache_folder(cache_dir))
+    places_of = np.arange(len(known.images)) if known.rows is None else known.rows
+    at = {number: place for place, number in enumerate(places_of.tolist())}
+    for flag, numbers in asked.items():
+        if missing := [number for number in numbers if number not in at]:
+            rule = f"numbers of training images of {data}, among {min(at)} to {max(at)}"
+            raise SettingError(f"{_OWNER}: --{flag} must be {rule}; got {', '.join(map(str, missing))}.")
+    return {flag: known.images[[at[number] for number in numbers]] for flag, numbers in asked.items()}
+
+
+def _open(ddpm_ckpt: Path, decoder_ckpt: Path) -> DirectModel:
+    """A decoder that was distilled from that teacher.
 
     Raises:
         ArtifactError: one of them is not there, or something else.
@@ -107,4 +155,4 @@ def _open(ddpm_ckpt: Path, decoder_ckpt: Path) -> DirectDiffusion:
     if own not in (theirs, None):  # older saves do not say
         rule, fix = f"one of teacher {theirs}", "Pass the model it was distilled from as --ddpm-ckpt."
         raise SettingError(f"--decoder-ckpt: {decoder_ckpt} must be {rule}; got one of {own}. {fix}")
-    return decoder.network()
+    return decoder

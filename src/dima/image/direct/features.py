@@ -11,15 +11,18 @@ import torch
 from torch import Tensor
 
 from dima.blocks import row_blocks
-from dima.image import checked
+from dima.image import checked, pixel
 from dima.image.denoiser import Denoiser
 from dima.image.direct.decoder import DirectDiffusion
-from dima.typing import Array, Float32
+from dima.image.hooks.leverage import sites_of
+from dima.image.hooks.ready import Away, Toward
+from dima.image.hooks.tape import Hook
+from dima.typing import Array
 
-__all__ = ["bottleneck", "noise_behind"]
+__all__ = ["away", "features_at", "noise_behind", "toward"]
 
 _STEPS = 16  # of the walk back
-_ROWS = 256  # images at a time
+_ROWS = 256  # images at a time, and draws whose mean is usual
 
 
 @torch.no_grad()
@@ -43,17 +46,44 @@ def noise_behind(network: DirectDiffusion, images: Array) -> Tensor:
     return unet.walk_back(network.standard(known), None, _STEPS)
 
 
-@torch.no_grad()
-def bottleneck(network: DirectDiffusion, images: Array) -> Float32:
-    """Features (b, c, h, w) of images (b, c, h, w) at "mid"; errors are those of `noise_behind`.
+def features_at(network: DirectDiffusion, images: Array, site: str = "mid") -> dict[str, Tensor]:
+    """Features (b, c, h, w) of images (b, c, h, w) at the sites that a name such as "mid + skips" stands for.
+
+    Raises:
+        SettingError: there is no such site.
+        ShapeError, DataError: as `noise_behind`.
 
     Example:
         >>> from dima.image import DiffusionModel
         >>> model = DirectDiffusion(DiffusionModel(widths=[4, 8], latent_dim=0))
-        >>> bottleneck(model, np.zeros((2, 1, 28, 28))).shape
-        (2, 8, 14, 14)
+        >>> features_at(model, np.zeros((2, 1, 28, 28)))["mid"].shape
+        torch.Size([2, 8, 14, 14])
     """
-    noise = noise_behind(network, images)
-    blocks = [network.encoder(noise[rows])[0] for rows in row_blocks(len(noise), _ROWS)]
-    found: Float32 = torch.cat(blocks).cpu().numpy()
-    return found
+    members = sites_of(site, network.sites)
+    return _seen(network, noise_behind(network, images), members)
+
+
+def toward(network: DirectDiffusion, images: Array, strength: float, site: str = "mid") -> dict[str, Hook]:
+    """A hook for each site that leads to the mean features of images; errors are those of `features_at`."""
+    return {name: Toward(seen.mean(0), strength) for name, seen in features_at(network, images, site).items()}
+
+
+def away(network: DirectDiffusion, images: Array, strength: float, site: str = "mid") -> dict[str, Hook]:
+    """A hook for each site that turns from what features of images have beyond those of any noise.
+
+    All features share most of their direction, and away from that there are no images. Errors are those of
+    `features_at`.
+    """
+    found = features_at(network, images, site)
+    noise = pixel.noise_of(0, range(_ROWS), network.image_shape).to(network.pixel_mean)
+    usual = {name: seen.mean(0) for name, seen in _seen(network, noise, list(found)).items()}
+    return {name: Away(seen - usual[name], strength) for name, seen in found.items()}
+
+
+@torch.no_grad()
+def _seen(network: DirectDiffusion, noise: Tensor, sites: list[str]) -> dict[str, Tensor]:
+    """Features (b, c, h, w) of noise at sites."""
+    with network.hooks({}, sites) as tape:
+        for rows in row_blocks(len(noise), _ROWS):
+            network(noise[rows])
+    return {name: torch.cat(seen) for name, seen in tape.seen.items()}
