@@ -130,14 +130,13 @@ class ManifoldAutoencoder(LatentModel):
         """Bounds (b, D) between which values of new rows that encode to latents `Z` (b, d) lie so often.
 
         Of each column by itself: what is left of training rows, each left out of encoder and decoder, says
-        how wide, wider where training latents are far; infinite with too few rows to say. See
+        how wide, wider where training latents are far; infinite with too few rows to say, NaN for words. See
         `dima.manifold.interval`.
 
         Raises:
             NotFittedError: before `fit`.
             ShapeError: the second axis is not d.
-            SettingError: level is not between 0 and 1, a column holds words, or the decoder was saved before
-                it could.
+            SettingError: level is not between 0 and 1, or the decoder was saved before it could.
 
         Example:
             >>> from dima.data import manifolds
@@ -150,14 +149,9 @@ class ManifoldAutoencoder(LatentModel):
         fit: LatentModelFit = check.fitted(self)
         owner = f"{type(self).__name__}.interval"
         settings.check(owner, ManifoldAutoencoder.interval, {"level": level})
-        if fit.rows.columns.words:
-            got = f"words in {len(fit.rows.columns.words)} of them. Leave those out of the fit."
-            raise SettingError(f"{owner}: columns must hold numbers; got {got}")
         decoded = self.decoded(Z)
         half = fit.autoencoder.half_widths(fit.scale.restore(np.asarray(Z, np.float64)), level)
-        known, restore = np.where(np.isinf(half), 0.0, half), fit.rows.columns.restore
-        beyond = half - known  # what is infinite is so in any unit
-        return restore(decoded - known) - beyond, restore(decoded + known) + beyond
+        return fit.rows.bounds(decoded, half)
 
     def novelty(self, X: ArrayLike) -> Float64:
         """How unlike the training rows `X` (b, D) are: (b,) from 0, known, to 1, far; see `DMAP`.

@@ -110,6 +110,13 @@ class Rows:
             return table
         return _inserted(table, *self.label, self.classes or [], class_ix)
 
+    def bounds(self, decoded: Array, half: Array) -> tuple[Array, Array]:
+        """Rows (b, D) so far below and above numbers (b, W), each by its half width; NaN for words."""
+        columns, known = self.columns, np.where(np.isinf(half), 0.0, half)
+        beyond = (half - known)[:, [part.start for part in columns.slices()]]  # infinite in any unit
+        beyond[:, [*columns.words]] = np.nan
+        return columns.restore(decoded - known) - beyond, columns.restore(decoded + known) + beyond
+
     def class_ix(self, owner: str, labels: ArrayLike | Mapping[Any, int], n: int, name: str = "y") -> Array:
         """Index (n,) of each label among the classes; one label stands for all, {label: rows} for so many.
 
