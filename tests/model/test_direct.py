@@ -112,6 +112,19 @@ def test_a_run_goes_on_to_the_same_numbers(teacher, pairs, folder, tmp_path, mon
     np.testing.assert_array_equal(again.losses_, whole.losses_)
 
 
+@pytest.mark.parametrize("method", ["decoder", "reflow"])
+def test_features_can_be_part_of_the_loss(method, tmp_path):
+    large = load_images("fashion-mnist-1000").images[:64]
+    teacher = PixelDiffusion(widths=(4, 8), epochs=1).fit(large)
+    pairs = pairs_of(teacher, 40, tmp_path, steps=2)
+    plain, seen = (
+        DirectModel(method=method, loss=loss, epochs=1, batch_size=20).fit(teacher, pairs)
+        for loss in ("mse", "features")
+    )
+    assert (seen.losses_[:, 1] > plain.losses_[:, 1]).all()
+    assert np.isfinite(seen.r2_)
+
+
 def test_opening_the_network_draws_nothing_from_torch(fitted):
     before = torch.get_rng_state()
     fitted.network()
@@ -128,6 +141,10 @@ def test_what_does_not_fit_is_refused(fitted, teacher, pairs):
         DirectModel().fit(fitted, pairs)
     with pytest.raises(ArtifactError, match=r"must hold pairs; got none"):
         DirectModel().fit(teacher, pairs.folder.parent)
+    with pytest.raises(
+        SettingError, match=r"loss 'features' must be of images \(1, 28, 28\).*; got images \(1, 14,"
+    ):
+        DirectModel(loss="features").fit(teacher, pairs)
     with pytest.raises(SettingError, match=r"steps must be"):
         fitted.sample(1, steps=3)
     with pytest.raises(ShapeError, match=r"noise must have shape"):

@@ -68,7 +68,9 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
             int, Meta(ge=0, description="residual blocks of a decoder before its way up, 2 if not given")
         ]
         | None = None,
-        loss: Annotated[str, OneOf(*LOSSES), Meta(description="error of pixels")] = "mse",
+        loss: Annotated[
+            str, OneOf(*LOSSES), Meta(description="error of pixels, and in features of what classifiers see")
+        ] = "mse",
         epochs: Epochs = 50,
         batch_size: BatchSize = 128,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of AdamW")] = 1e-3,

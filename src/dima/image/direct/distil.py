@@ -17,7 +17,7 @@ from dima.image import device as devices
 from dima.image import pixel
 from dima.image.diffusion_fit import DiffusionFit
 from dima.image.direct.decoder import DirectDiffusion
-from dima.image.direct.methods import LOSSES, METHODS
+from dima.image.direct.methods import LOSSES, METHODS, SEEN
 from dima.image.direct.pairs import Pairs, network_identity
 from dima.image.run import by_epoch, run_of
 from dima.image.train import Engine, Plan, State, from_named, named
@@ -97,6 +97,7 @@ def fit_direct(
         ArtifactError: pairs are missing.
     """
     _check_pairs(settings_used, teacher, pairs)
+    _check_loss(settings_used["loss"], teacher.image_shape)
     method = METHODS[settings_used["method"]]
     place, message = devices.choose(settings_used["device"], "DirectModel")
     _log.info(message)
@@ -166,6 +167,12 @@ def _check_pairs(settings_used: dict[str, Any], teacher: DiffusionFit, pairs: Pa
         rule = f"of a deterministic solver, for {why}"
         fix = "Make pairs with ddim or dpmpp_2m, or pass force to see the mean image learnt."
         raise SettingError(f"DirectModel: pairs must be {rule}; got {pairs.plan.solver}. {fix}")
+
+
+def _check_loss(loss: str, shape: tuple[int, int, int]) -> None:
+    if loss == "features" and shape != SEEN:
+        rule, fix = f"of images {SEEN}, which its classifiers see", "Choose mse."
+        raise SettingError(f"DirectModel: loss 'features' must be {rule}; got images {shape}. {fix}")
 
 
 def _tensor(array: Array) -> Tensor:

@@ -3,32 +3,58 @@
 decoder: a way up without time behind the teacher's frozen way down, at the highest level
 reflow:  the whole teacher, between the noise and the image of a pair, so that its way from one to the other
          becomes straight and one step as good as many. Source: Liu, Gong and Liu 2022, arXiv 2209.03003
+
+The error of a pair is one of pixels, or of pixels and what classifiers see in them. Source of the latter:
+Johnson, Alahi and Fei-Fei 2016, arXiv 1603.08155.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dima.image import pixel
+from dima.image import judge, pixel
 from dima.image.diffusion_model import DiffusionModel
 from dima.image.direct.decoder import DirectDiffusion
 from dima.noise import target as targets
 from dima.noise.schedule import signal_and_noise
 
-__all__ = ["LOSSES", "METHODS", "Method"]
+__all__ = ["LOSSES", "METHODS", "SEEN", "Method"]
 
 _HUBER = 1.0  # spreads of the pixels at which the loss turns from a square to a slope
 _BLOCKS = 2  # of a decoder at the bottleneck, where none are asked for
 
-Error = Callable[[Tensor, Tensor], Tensor]
+SEEN = (1, 28, 28)  # images whose features the classifiers know
+_WEIGHT = 0.1  # weight of the error of features, in units of their size, beside that of pixels
 
-# Of answers and images in units of the pixels' spread.
+Function = Callable[[Tensor], Tensor]
+Error = Callable[[Tensor, Tensor, Function], Tensor]
+
+
+def _features(a: Tensor, b: Tensor, pixels: Function) -> Tensor:
+    """Squared error of pixels, and of what the last hidden layer of two classifiers sees in them."""
+    own, wanted = pixels(a), pixels(b)
+    total = (a - b).square().mean()
+    for network in _judges():
+        weights = {name: one.to(own) for name, one in network.weights.items()}
+        seen, known = (judge.NETWORKS[network.network].features(weights, x) for x in (own, wanted))
+        total = total + _WEIGHT / 2 * (seen - known).square().mean() / known.square().mean()
+    return total
+
+
+@functools.cache
+def _judges() -> tuple[judge.Judge, judge.Judge]:
+    return judge.load("lenet", "mnist"), judge.load("lenet", "fashion-mnist")
+
+
+# Of answers and images in units of the pixels' spread, and what brings those into [-1, 1].
 LOSSES: dict[str, Error] = {
-    "pseudo-huber": lambda a, b: _HUBER * ((_HUBER**2 + (a - b).square()).sqrt() - _HUBER).mean(),
-    "mse": lambda a, b: (a - b).square().mean(),
+    "pseudo-huber": lambda a, b, pixels: _HUBER * ((_HUBER**2 + (a - b).square()).sqrt() - _HUBER).mean(),
+    "mse": lambda a, b, pixels: (a - b).square().mean(),
+    "features": _features,
 }
 
 
@@ -50,7 +76,7 @@ class Method:
 
 
 def _once(network: Any, noise: Tensor, images: Tensor, error: Error, draws: torch.Generator) -> Tensor:
-    return error(network.standard_images(noise), network.standard(images))
+    return error(network.standard_images(noise), network.standard(images), network.pixels)
 
 
 def _between(network: Any, noise: Tensor, images: Tensor, error: Error, draws: torch.Generator) -> Tensor:
@@ -61,7 +87,8 @@ def _between(network: Any, noise: Tensor, images: Tensor, error: Error, draws: t
     alpha, sigma = signal_and_noise(level[:, None, None, None])
     x0 = network.standard(images)
     state = alpha * x0 + sigma * noise
-    return error(targets.estimate("v", lambda x: network.unet(x, level), state, alpha, sigma), x0)
+    answer = targets.estimate("v", lambda x: network.unet(x, level), state, alpha, sigma)
+    return error(answer, x0, network.pixels)
 
 
 METHODS: dict[str, Method] = {
