@@ -56,6 +56,17 @@ def test_spread_is_that_of_the_gaussian_process():
     assert_close(half / half[0], expected / expected[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("ridge", [RIDGE, 0.0])
+def test_the_slope_of_the_spread_is_that_of_small_steps(ridge):
+    fit, h = GPLM(30, eps=EPS, sigma2=ridge).fit(R_IX, R_IX_DATA).fit_, 1e-5
+    Z = fit.scale.apply(np.vstack([R_AX, R_AX[:3] + 4]))
+    spread, slopes = fit.spread_slope(Z)
+    assert_close(spread, fit.spread(Z), rtol=1e-9)
+    for axis, step in enumerate(h * np.eye(Z.shape[1])):
+        moved = (fit.spread(Z + step) - fit.spread(Z - step)) / (2 * h)
+        assert_close(slopes[:, axis], moved, atol=1e-4 * np.abs(slopes).max())
+
+
 @pytest.mark.parametrize("level", [0.5, 0.9])
 def test_new_values_fall_inside_as_often_as_was_said(level):
     n, b = 900, 3000

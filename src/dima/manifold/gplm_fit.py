@@ -96,6 +96,16 @@ class GPLMFit:
             found[rows] = interval.spread(equations, self._affinities(z_ax[rows]), self.press.ridge)
         return found
 
+    def spread_slope(self, z_ax: Float64) -> tuple[Float64, Float64]:
+        """`spread` (b,) at standardised latents (b, d), and its derivatives (b, d)."""
+        equations, found, slopes = self.known_sums("geodesics"), np.empty(len(z_ax)), np.empty_like(z_ax)
+        for rows in row_blocks(len(z_ax), self.settings["fit_block"]):
+            C_am = self._affinities(z_ax[rows])
+            found[rows], by_affinity = interval.spread_slope(equations, C_am, self.press.ridge)
+            weights = C_am * by_affinity
+            slopes[rows] = weights @ self.z_mx - weights.sum(axis=1, keepdims=True) * z_ax[rows]
+        return found, slopes * (2 / self.bandwidth)
+
     def sampled(self) -> tuple[Float64, Float64]:
         """Residuals (s, D) of some training rows, each left out, and the spread (s,) there."""
         equations = self.known_sums("intervals")

@@ -16,7 +16,7 @@ import numpy as np
 from dima.manifold.normal_equations import Features, NormalEquations
 from dima.typing import Float64
 
-__all__ = ["half_widths", "left_out", "scores", "spread"]
+__all__ = ["half_widths", "left_out", "scores", "spread", "spread_slope"]
 
 _LEAST_NOISE = 1e-8  # of the kernel's variance; less is rounding
 _ROUNDING = 1e-9  # of a rank that is whole
@@ -57,6 +57,15 @@ def spread(equations: NormalEquations, affinity_am: Float64, ridge: float) -> Fl
     """
     Phi = affinity_am @ equations.B_mr
     return _spread(Phi, np.square(Phi) @ (1 / equations.damped(ridge)), ridge)
+
+
+def spread_slope(equations: NormalEquations, affinity_am: Float64, ridge: float) -> tuple[Float64, Float64]:
+    """`spread` (b,) at latents of these affinities (b, m), and its derivatives (b, m) by these."""
+    Phi = affinity_am @ equations.B_mr
+    found = _spread(Phi, np.square(Phi) @ (1 / equations.damped(ridge)), ridge)
+    is_missed = np.square(Phi).sum(axis=1, keepdims=True) < 1
+    slopes = Phi * (max(ridge, _LEAST_NOISE) / equations.damped(ridge) - is_missed)
+    return found, slopes @ equations.B_mr.T / found[:, None]
 
 
 def half_widths(ordered: Float64, level: float) -> Float64:

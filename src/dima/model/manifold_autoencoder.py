@@ -11,8 +11,10 @@ from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
+from dima.manifold.geodesic import Geodesic
 from dima.manifold.gplm import GPLM
 from dima.manifold.jacobian import pulled_back
+from dima.model.geodesics import geodesics
 from dima.model.latent_fit import LatentModelFit
 from dima.model.latent_model import LatentModel, PartSeed
 from dima.model.learn_rows import ColumnsTreated, Impute
@@ -121,6 +123,37 @@ class ManifoldAutoencoder(LatentModel):
         fit: LatentModelFit = check.fitted(self)
         latents = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
         return pulled_back(lambda rows: slopes(fit, rows), latents, len(fit.mean_X))
+
+    def geodesic(
+        self,
+        start: ArrayLike,
+        end: ArrayLike,
+        n: Annotated[int, Meta(ge=2, description="latents on each path, the ends among them")] = 32,
+    ) -> Geodesic:
+        """Shortest paths along the manifold from latents `start` (b, d) to `end` (b, d), and their lengths.
+
+        They keep to where training rows are; see `dima.manifold.geodesic`. With principal components alone
+        they are straight.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d, or the two are not of one shape.
+            SettingError: n is below 2, or the decoder was saved before it could.
+
+        Example:
+            >>> from dima.data import manifolds
+            >>> X, chart = manifolds.isometric_roll(800)  # a sheet 60 long and 10 wide, rolled up
+            >>> model = ManifoldAutoencoder(2, prior=None).fit(X)
+            >>> Z = model.transform(X[:2])
+            >>> way = model.geodesic(Z[:1], Z[1:])
+            >>> way.path.shape, bool(abs(way.length[0] / np.linalg.norm(chart[0] - chart[1]) - 1) < 0.05)
+            ((1, 32, 2), True)
+        """
+        fit: LatentModelFit = check.fitted(self)
+        owner = f"{type(self).__name__}.geodesic"
+        settings.check(owner, ManifoldAutoencoder.geodesic, {"n": n})
+        first = check.array(owner, "start", start, ("b", self.d_))
+        return geodesics(fit, first, check.array(owner, "end", end, first.shape), n)
 
     def interval(
         self,

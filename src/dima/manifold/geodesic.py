@@ -1,0 +1,140 @@
+"""Shortest paths on the sheet that a decoder draws, and along it: not where no training row has been.
+
+    E = sum_i w(m_i)^2 |f(z_i+1) - f(z_i)|^2,    m_i = (z_i + z_i+1) / 2
+
+`f` decodes, and `w` is 1 where training rows are and grows with the decoder's doubt. Where it is 1 a path
+of least E is a geodesic of the metric J'J; steps through a hole are dearer. It begins with a straight line,
+or with the shortest way from training latent to training latent.
+Source: Arvanitidis, Hansen and Hauberg 2018, section 3 (doubt that repels, there as a term of the metric: of
+noisy rows it saturates, and a path cuts across a ring); Tenenbaum, de Silva and Langford 2000 (the graph).
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import minimize
+from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
+
+from dima.metrics.distance import distance_matrix
+from dima.typing import Array, Float64
+
+__all__ = ["Geodesic", "Surface", "shortest"]
+
+_NEAR = 32  # neighbours of a latent in the graph: with 12, gaps between random rows opened a ring
+_TINY = np.finfo(float).tiny
+_STEPS = 100  # of L-BFGS
+_CLOSE = 1e-7  # relative gain of a step from which it ends
+
+
+@dataclasses.dataclass(frozen=True)
+class Geodesic:
+    """Shortest paths between pairs of latents.
+
+    Attributes:
+        path: (b, n, d) latents on each, evenly apart where they decode to.
+        length: (b,) of what they decode to, in the units of the decoded numbers.
+    """
+
+    path: Float64
+    length: Float64
+
+
+@dataclasses.dataclass(frozen=True)
+class Surface:
+    """What paths of the module's formula are measured by.
+
+    Attributes:
+        decode: latents (b, d) -> f (b, W).
+        pull: latents (b, d), v (b, W) -> J'v (b, d), J the derivative of f.
+        doubt: latents (b, d) -> w (b,) and its derivatives (b, d).
+    """
+
+    decode: Callable[[Float64], Float64]
+    pull: Callable[[Float64, Float64], Float64]
+    doubt: Callable[[Float64], tuple[Float64, Float64]]
+
+    def steps(self, paths: Float64) -> tuple[Float64, Float64, Float64]:
+        """f(z_i+1) - f(z_i) along paths (b, n, d), with w and its derivatives in the middle of each step."""
+        b, n, d = paths.shape
+        steps = np.diff(self.decode(paths.reshape(-1, d)).reshape(b, n, -1), axis=1)
+        w, slopes = self.doubt(((paths[:, 1:] + paths[:, :-1]) / 2).reshape(-1, d))
+        return steps, w.reshape(b, n - 1), slopes.reshape(b, n - 1, d)
+
+    def costs(self, paths: Float64) -> Float64:
+        """The roots (b, n - 1) of the terms of E of paths (b, n, d)."""
+        steps, w, _ = self.steps(paths)
+        return w * np.linalg.norm(steps, axis=2)
+
+
+def shortest(surface: Surface, start: Float64, end: Float64, nodes: Float64, n: int) -> Geodesic:
+    """Paths of `n` latents from each of `start` (b, d) to each of `end` (b, d), by way of `nodes` (s, d)."""
+    share = np.linspace(0.0, 1.0, n)[:, None]
+    straight = start[:, None] * (1 - share) + end[:, None] * share
+    around = _by_graph(surface, start, end, nodes, n)
+    is_shorter = surface.costs(straight).sum(axis=1) <= surface.costs(around).sum(axis=1)
+    paths = _relaxed(surface, np.where(is_shorter[:, None, None], straight, around))
+    length = np.linalg.norm(surface.steps(paths)[0], axis=2).sum(axis=1)
+    return Geodesic(paths, length)
+
+
+def _relaxed(surface: Surface, paths: Float64) -> Float64:
+    """The paths (b, n, d) of least E near these, with the same ends."""
+    b, n, d = paths.shape
+    if n == 2:
+        return paths
+
+    def energy(flat: Float64) -> tuple[float, Float64]:
+        moved = paths.copy()
+        moved[:, 1:-1] = flat.reshape(b, n - 2, d)
+        steps, w, slopes = surface.steps(moved)
+        squares = np.square(steps).sum(axis=2)
+        bent = -np.diff(steps * (2 * w**2 / unit)[:, :, None], axis=1)
+        slope = surface.pull(moved[:, 1:-1].reshape(-1, d), bent.reshape(-1, bent.shape[2])).reshape(b, -1, d)
+        dearer = (squares * w / unit)[:, :, None] * slopes  # half of each middle's for either end
+        slope += dearer[:, 1:] + dearer[:, :-1]
+        return float((w**2 * squares / unit).sum()), slope.ravel()
+
+    unit = np.square(surface.costs(paths)).sum(axis=1, keepdims=True)  # a short path counts like a long one
+    unit[unit == 0] = 1.0
+    options = {"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": _CLOSE}
+    found = minimize(energy, paths[:, 1:-1].ravel(), method="L-BFGS-B", jac=True, options=options)
+    relaxed = paths.copy()
+    relaxed[:, 1:-1] = found.x.reshape(b, n - 2, d)
+    return relaxed
+
+
+def _by_graph(surface: Surface, start: Float64, end: Float64, nodes: Float64, n: int) -> Float64:
+    """Paths (b, n, d) from node to node, as short as any in the graph of near latents."""
+    b = len(start)
+    latents = np.concatenate([start, end, nodes])
+    graph = _graph(surface, latents)
+    _, before = dijkstra(graph, directed=False, indices=np.arange(b), return_predecessors=True)
+    return np.stack([_even(surface, latents[_way(before[i], i, b + i)], n) for i in range(b)])
+
+
+def _graph(surface: Surface, latents: Float64) -> sparse.coo_array:
+    """Costs (s, s) of steps between latents that are near, or that alone join two parts."""
+    apart = np.maximum(distance_matrix(latents, latents), _TINY)  # a stored zero would be no step
+    linked = minimum_spanning_tree(apart).toarray() > 0
+    near = np.argpartition(apart, min(_NEAR, len(apart) - 1), axis=1)[:, :_NEAR]
+    np.put_along_axis(linked, near, True, axis=1)
+    at, to = np.nonzero(linked)
+    costs = surface.costs(np.stack([latents[at], latents[to]], axis=1))[:, 0]
+    return sparse.coo_array((np.maximum(costs, _TINY), (at, to)), shape=apart.shape)
+
+
+def _way(before: Array, start: int, end: int) -> list[int]:
+    """Nodes from start to end, of those `before` each."""
+    way = [end]
+    while way[-1] != start:
+        way.append(int(before[way[-1]]))
+    return way[::-1]
+
+
+def _even(surface: Surface, corners: Float64, n: int) -> Float64:
+    """`n` latents along straight lines from corner (c, d) to corner, evenly apart by cost."""
+    along = np.concatenate([[0.0], np.cumsum(surface.costs(corners[None])[0])])
+    wanted = np.linspace(0.0, along[-1], n)
+    return np.column_stack([np.interp(wanted, along, axis) for axis in corners.T])
