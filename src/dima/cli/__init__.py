@@ -21,7 +21,7 @@ from cyclopts import App, CycloptsError, Parameter
 from dima import __version__
 from dima.cli import config
 from dima.errors import DimaError
-from dima.progress import is_quiet
+from dima.progress import is_quiet, quiet
 
 __all__ = ["VERBS", "app", "docstring", "main", "run"]
 
@@ -67,7 +67,10 @@ def run(tokens: Sequence[str]) -> int:
     """
     try:
         with _messages_as_lines():
-            app(tokens)
+            command, given, _ = app.parse_args(tokens)
+            is_silent = getattr(given.arguments.get("common"), "quiet", False)
+            with quiet() if is_silent else contextlib.nullcontext():
+                command(*given.args, **given.kwargs)
         sys.stdout.flush()
     except SystemExit as done:
         if isinstance(done.__context__, BrokenPipeError):  # rich has met it while it printed help

@@ -59,7 +59,7 @@ def _demo_digits(folder: Path, common: Common) -> None:
     train, held_out = split.train_test(len(X), 0.2, seed)
     if not common.quiet:
         output.note(f"Fitting to {len(train)} handwritten digits; {len(held_out)} are held out.")
-    with common.bars(), collected() as own_stages:
+    with collected() as own_stages:
         model = ManifoldAutoencoder(_DIMENSION, seed=seed).fit(X[train])
         persist.save(model, folder / "model")
         with measured("evaluation"):

@@ -65,6 +65,7 @@ def test_the_usual_folder_is_named_after_the_data(monkeypatch, dima, tmp_path):
     call = ["image", "fit-diffae", "--data", "fashion-mnist-1000", "--outdir", str(tmp_path)]
     assert dima(*call).code == dima(*call, "--only-digit", "3").code == 130
     assert "No run to go on with in" in dima(*call, "--auto-resume").err
+    assert "No run to go on" not in dima(*call, "--auto-resume", "-q").err
     assert seen[:2] == ["joint-d16-fashion-mnist-1000", "joint-d16-fashion-mnist-1000-digit3"]
 
 

@@ -70,13 +70,12 @@ def attribute_images(  # noqa: PLR0913 each argument is a flag
     kept = places.cache_folder(cache_dir)
     known = image_sets.load(data, "train", cache_dir=kept)
     training = known.images[:n_train]
-    with common.bars():
-        asked = (
-            model.sample(samples, **common.seeded())
-            if images is None
-            else image_sets.load_given(images, kept).images[:samples]
-        )
-        found = attribute(model, training, asked, method, top, **common.seeded())
+    asked = (
+        model.sample(samples, **common.seeded())
+        if images is None
+        else image_sets.load_given(images, kept).images[:samples]
+    )
+    found = attribute(model, training, asked, method, top, **common.seeded())
     rows = {"image": asked} | {f"{at + 1}": training[found.ids[:, at]] for at in range(found.ids.shape[1])}
     save_rows(folder / "attribution.png", rows)
     ids = found.ids if known.rows is None else known.rows[found.ids]  # where they stand in the set itself
@@ -115,9 +114,8 @@ def measure_methods(  # noqa: PLR0913 each argument is a flag
     kept = places.cache_folder(cache_dir)
     Z = model.encode(image_sets.load(data, "train", cache_dir=kept).images[:n_train])
     asked = model.encode(image_sets.load(data, "test", cache_dir=kept).images[:queries])
-    with common.bars():
-        prior = DDPM(n_iter=n_iter, hidden_dim=hidden_dim, eps_root=1e-8, **common.seeded()).fit(Z)
-        found = measure(prior, Z, asked, methods, subsets, **common.seeded())
+    prior = DDPM(n_iter=n_iter, hidden_dim=hidden_dim, eps_root=1e-8, **common.seeded()).fit(Z)
+    found = measure(prior, Z, asked, methods, subsets, **common.seeded())
     table = [[name, one.mean, *one.interval] for name, one in found.lds.items()]
     if common.as_json:
         output.json({"ceiling": found.ceiling, "columns": _COLUMNS, "rows": table})

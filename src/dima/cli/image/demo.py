@@ -32,19 +32,18 @@ def demo_images(folder: Path, common: Common) -> None:
     seed = common.seed or 0
     if not common.quiet:
         output.note(f"Fitting to {len(train.images)} images; {len(held_out.images)} are held out.")
-    with common.bars():
-        autoencoder = ImageAutoencoder("mlp", epochs=_EPOCHS, batch_size=64, seed=seed)
-        model = LatentDiffusion(autoencoder, prior=_PRIOR, seed=seed).fit(train.images)
-        persist.save(model, folder / "model")
-        figures = evaluate_images(
-            model,
-            train.images,
-            held_out.images,
-            judges=shipped_judges("fashion-mnist"),
-            labels=both_labels(train, held_out),
-            seed=seed,
-        )
-        save_grid(folder / "generated.png", model.sample(_SAMPLES, seed=seed))
+    autoencoder = ImageAutoencoder("mlp", epochs=_EPOCHS, batch_size=64, seed=seed)
+    model = LatentDiffusion(autoencoder, prior=_PRIOR, seed=seed).fit(train.images)
+    persist.save(model, folder / "model")
+    figures = evaluate_images(
+        model,
+        train.images,
+        held_out.images,
+        judges=shipped_judges("fashion-mnist"),
+        labels=both_labels(train, held_out),
+        seed=seed,
+    )
+    save_grid(folder / "generated.png", model.sample(_SAMPLES, seed=seed))
     subject = Subject("Latent diffusion of clothes", held_out.images, held_out.labels, train=train.images)
     save_report(folder / "report.html", image_report(model, figures, subject))
     if common.as_json:

@@ -70,8 +70,7 @@ def fit_diffae(  # noqa: PLR0913 each argument is a flag
         _log.info("No run to go on with in %s: a new one begins.", folder)
     asked = {"data": data, "prior_steps": prior_steps, **same.declared_of(coder)}
     same.hold(_OWNER, folder, asked, train, made=("model", "coder", "run"))
-    with common.bars():
-        model = _model(_coder(coder, train, folder), train, folder, prior_steps)
+    model = _model(_coder(coder, train, folder), train, folder, prior_steps)
     used = model.condition_used(train[:1000])
     if used < _LEAST_USED:
         _log.warning("The denoiser hardly uses its latents: ratio %.3f, below %.2f.", used, _LEAST_USED)

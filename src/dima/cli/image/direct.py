@@ -52,8 +52,7 @@ def make_pairs(  # noqa: PLR0913 each argument is a flag
     teacher = open_teacher(ckpt)
     folder = targets.folder(to, "dima image make-pairs")
     how: dict[str, Any] = {"solver": solver, "steps": steps, "batch_size": batch_size, **common.seeded()}
-    with common.bars():
-        pairs = pairs_of(teacher, n_samples, folder, **how)
+    pairs = pairs_of(teacher, n_samples, folder, **how)
     if common.as_json:
         output.json({"pairs": folder, "n": pairs.plan.n, "teacher": pairs.plan.teacher})
     elif not common.quiet:
@@ -85,12 +84,11 @@ def fit_direct(
     """
     checked = settings.check(_OWNER, DirectModel, chosen or {})
     folder = targets.folder(to, _OWNER)
-    with common.bars():
-        if data_path is None:
-            model: Any = _in_latents(ddpm_ckpt, folder, list(checked), **common.seeded())
-        else:
-            teacher = open_teacher(ddpm_ckpt, "--ddpm-ckpt")
-            model = _in_pixels(teacher, data_path, folder, DirectModel(**checked, **common.seeded()))
+    if data_path is None:
+        model: Any = _in_latents(ddpm_ckpt, folder, list(checked), **common.seeded())
+    else:
+        teacher = open_teacher(ddpm_ckpt, "--ddpm-ckpt")
+        model = _in_pixels(teacher, data_path, folder, DirectModel(**checked, **common.seeded()))
     persist.save(model, folder / "model")
     if common.as_json:
         output.json({"model": folder / "model", **model.facts()})

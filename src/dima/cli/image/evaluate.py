@@ -60,18 +60,17 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     by = judges or _JUDGES.get(data, "mnist")
     train, held_out = (images.load(data, split, only_digit, kept) for split in ("train", "test"))
     labels = both_labels(train, held_out)
-    with common.bars():
-        figures = evaluate_images(
-            model,
-            train.images,
-            held_out.images,
-            judges=shipped_judges(by),
-            labels=labels,
-            n=n,
-            guidance=guidance,
-            **(chosen or {}),
-            **common.seeded(),
-        )
+    figures = evaluate_images(
+        model,
+        train.images,
+        held_out.images,
+        judges=shipped_judges(by),
+        labels=labels,
+        n=n,
+        guidance=guidance,
+        **(chosen or {}),
+        **common.seeded(),
+    )
     if page is not None:
         subject = Subject(f"{ckpt.name} on {data}", held_out.images, held_out.labels, train=train.images)
         save_report(page, image_report(model, figures, subject))

@@ -110,8 +110,7 @@ def hooks(  # noqa: PLR0913 each argument is a flag
         save_recipe(folder / f"recipe_{name}", chosen)
     rows = ways(network, noise[:_WAYS], donors[:_WAYS], _GROUPS, strength)
     save_rows(folder / "samples_interpolation.png", rows)
-    with common.bars():
-        found = leverage(network, noise, donors)
+    found = leverage(network, noise, donors)
     chart = shares(found, "Which features the image follows", "leverage: share of the way to the donor")
     replace_file(folder / "leverage.png", png(chart), "picture", DataError)
 

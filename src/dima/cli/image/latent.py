@@ -95,8 +95,7 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
     model = LatentDiffusion(autoencoder, prior=training.prior(len(found)), seed=seed)
     model.shape_of(found)  # refused before anything is written
     _place(autoencoder, device, amp)
-    with common.bars():
-        run = places.run_to_use(outdir, training.stem(only_digit, seed), auto_resume)
+    run = places.run_to_use(outdir, training.stem(only_digit, seed), auto_resume)
     tree = Tree(outdir, run)
     targets.folder(tree.checkpoints, "dima image fit-latent")
 
@@ -108,7 +107,7 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
             save_grid(pictures, so_far.sample(samples_per_epoch, seed=seed))
         _log.info("Epoch %d of %d: %s", epoch, training.epochs, tree.checkpoints / f"epoch_{epoch:06d}")
 
-    with common.bars(), tree.logged():
+    with tree.logged():
         _log.info("Run %s: %d images, autoencoder %s.", tree.run, len(found), ae_path)
         model.fit(found, checkpoint=tree.training, watch=after_epoch)
         persist.save(model, tree.checkpoints / "latest")

@@ -61,13 +61,12 @@ def edit(  # noqa: PLR0913 each argument is a flag
         known = ", ".join(map(str, shifts.classes))
         raise DataError(f"dima image edit: --towards must be one of the labels, {known}; got {towards}.")
     shown = test.images[:n]
-    with common.bars():
-        Z, noise = model.encode(shown), model.encode_noise(shown)
-        ways = shifts.ways(Z, towards)
-        rows = {f"strength {far:g}": model.decode(Z + far * ways, noise) for far in strengths}
-        drawn = lambda moved, which: model.encode(model.decode(moved, noise[which]))  # noqa: E731 used once
-        least = shifts.least(Z, ways, towards, most=_FARTHEST, through=drawn)
-        rows["until sure"] = model.decode(Z + least[:, None] * ways, noise)
+    Z, noise = model.encode(shown), model.encode_noise(shown)
+    ways = shifts.ways(Z, towards)
+    rows = {f"strength {far:g}": model.decode(Z + far * ways, noise) for far in strengths}
+    drawn = lambda moved, which: model.encode(model.decode(moved, noise[which]))  # noqa: E731 used once
+    least = shifts.least(Z, ways, towards, most=_FARTHEST, through=drawn)
+    rows["until sure"] = model.decode(Z + least[:, None] * ways, noise)
     save_rows(to, {"image": shown, **rows})
     # Those that never are stand drawn at the farthest, which proves nothing.
     before, sure = int((least == 0).sum()), int(((least > 0) & (least < _FARTHEST)).sum())
@@ -139,17 +138,16 @@ def explain(  # noqa: PLR0913 each argument is a flag
     train, labels, test = _both(data, cache_dir)
     Z = model.encode(test.images)
     level = max(1, round(_DENOISED_AT * model.facts().get("prior_T", 0)))
-    with common.bars():
-        told = doubts(
-            model.encode(train.images),
-            labels,
-            Z,
-            n,
-            prior=lambda z: model.denoise(z, level),
-            distance_weight=distance_weight,
-            prior_weight=prior_weight,
-            **common.seeded(),
-        )
+    told = doubts(
+        model.encode(train.images),
+        labels,
+        Z,
+        n,
+        prior=lambda z: model.denoise(z, level),
+        distance_weight=distance_weight,
+        prior_weight=prior_weight,
+        **common.seeded(),
+    )
     unsure = test.images[told.unsure]
     noise = (model.encode_noise(unsure),) if isinstance(model, DiffusionAutoencoder) else ()
     before, after = (model.decode(latents, *noise) for latents in (Z[told.unsure], told.z))

@@ -67,8 +67,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
         asked = settings.accept(owner, type(model).sample, asked | others)
     elif ae_ckpt is not None:
         model = model.with_autoencoder(places.open_autoencoder(ae_ckpt, None, places.output_folder())[0])
-    with common.bars():
-        drawn = model.sample(num_images, **asked, **common.seeded())
+    drawn = model.sample(num_images, **asked, **common.seeded())
     save_grid(to, drawn)
     if common.as_json:
         output.json({"output": to, "shape": drawn.shape})
