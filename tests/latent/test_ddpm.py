@@ -355,6 +355,26 @@ def test_another_run_is_refused_and_told_by_what(tmp_path, other, seed, named):
         DDPM(20, **{**small, **other}).fit(correlated() + seed * np.eye(1000, 2), checkpoint=tmp_path)
 
 
+@pytest.mark.parametrize("change", [lambda Z: Z + 1, lambda Z: 5 * Z])
+def test_a_run_of_shifted_or_scaled_points_is_another(tmp_path, change):
+    small = {**SIZES, "n_iter": 10}
+    DDPM(20, **small).fit(correlated(), checkpoint=tmp_path)
+    DDPM(20, **small).fit(correlated().tolist(), checkpoint=tmp_path)
+    with pytest.raises(SettingError, match=r"^training: the data must be .*; got others: points\. Give"):
+        DDPM(20, **small).fit(change(correlated()), checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "other"), [(["a", "b"] * 500, ["c", "d"] * 500), ([[0.0], [1.0]] * 500, [[0.0], [5.0]] * 500)]
+)
+def test_a_run_under_other_conditions_is_another(tmp_path, given, other):
+    small = {**SIZES, "n_iter": 10}
+    DDPM(20, **small).fit(correlated(), checkpoint=tmp_path, condition=given)
+    DDPM(20, **small).fit(correlated(), checkpoint=tmp_path, condition=np.array(given))
+    with pytest.raises(SettingError, match=r"^training: the data must be .*; got others: conditions\. Give"):
+        DDPM(20, **small).fit(correlated(), checkpoint=tmp_path, condition=other)
+
+
 @pytest.mark.parametrize("patience", [None, 1])
 def test_patience_stops_early_and_changes_nothing_else(patience):
     small = {**SIZES, "learning_rate": 0.3, "n_iter": 100}

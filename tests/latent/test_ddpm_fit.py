@@ -30,13 +30,17 @@ def test_the_path_has_the_settings_that_are_given():
 
 def test_what_is_logged_and_where_it_runs_are_not_of_the_run():
     points = np.ones((3, 2), np.float32)
-    run = ddpm_fit._run(used(verbose_every=7, device="gpu", patience=3), points, None, "folder")
+    data = {"points": (points,)}
+    run = ddpm_fit._run(used(verbose_every=7, device="gpu", patience=3), data, "folder")
     assert {"device", "verbose_every"}.isdisjoint(run.identity)
     assert run.identity.keys() | {"device", "verbose_every"} == {*used(), "points"} - {"condition_dropout"}
     assert (run.log_every, run.patience) == (7, 3)
-    assert "points" not in ddpm_fit._run(used(), points, None, None).identity
-    known = ddpm_fit._run(used(), points, points, "folder").identity
-    assert known["conditions"] != ddpm_fit._run(used(), points, points + 1, "folder").identity["conditions"]
+    assert run.data == ("points",)
+    assert "points" not in ddpm_fit._run(used(), data, None).identity
+    known, other = (
+        ddpm_fit._run(used(), data | {"conditions": (points + by,)}, "folder").identity for by in (0, 1)
+    )
+    assert known["conditions"] != other["conditions"]
     assert known["condition_dropout"] == 0.1
 
 

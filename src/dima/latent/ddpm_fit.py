@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -198,9 +198,12 @@ def fit_ddpm(
     settings_used = settings_used | {"n_iter": _n_iter(settings_used["n_iter"], len(Z))}
     path, scale = path_of(settings_used), Standardizer.of(Z)
     standard, conditions, known = scale.apply(Z, np.float32), None, None
+    data = {"points": (standard, Z.astype(np.float32))}  # a last digit of float64 makes no other data
     if condition is not None:
         conditions = Conditions.of("DDPM", condition, len(Z))
         known = conditions.apply("DDPM", condition, len(Z))
+        kind = str if conditions.scale is None else np.float32
+        data |= {"conditions": (known, np.asarray(condition).astype(kind))}
     reach = np.stack([standard.min(axis=0), standard.max(axis=0)]).astype(np.float64)
 
     def fit_of(state: train.State, history: Float64) -> DDPMFit:
@@ -208,7 +211,7 @@ def fit_ddpm(
 
     with jax.default_device(border.device(settings_used["device"])):
         engine = engine_of(settings_used, path, standard, known)
-        run = _run(settings_used, standard, known, folder)
+        run = _run(settings_used, data, folder)
         run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
         trained = training.train(engine, run)
     return fit_of(trained.state, trained.history)
@@ -252,17 +255,18 @@ def engine_of(
 
 
 def _run(
-    settings_used: dict[str, Any], standard: Float32, known: Float32 | None, folder: str | Path | None
+    settings_used: dict[str, Any], data: Mapping[str, tuple[Array, ...]], folder: str | Path | None
 ) -> training.Run:
+    """The run of these settings on data that are each told by what is learnt from and by what was given."""
     identity = {name: value for name, value in settings_used.items() if name not in _NOT_OF_THE_RUN}
-    if known is None:
+    if "conditions" not in data:
         identity.pop("condition_dropout")
-    elif folder is not None:
-        identity |= {"conditions": fingerprint(known)}
+    held = {} if folder is None else {name: fingerprint(*arrays) for name, arrays in data.items()}
     return training.Run(
         "DDPM",
         patience=settings_used["patience"],
         folder=None if folder is None else Path(folder),
-        identity=identity if folder is None else identity | {"points": fingerprint(standard)},
+        identity=identity | held,
+        data=tuple(held),
         log_every=settings_used["verbose_every"],
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,9 @@ class Checkpoint:
     patience: Patience
 
 
-def fingerprint(data: Array) -> str:
-    """What tells one set of training data from another."""
-    return hashlib.sha256(np.ascontiguousarray(data).tobytes()).hexdigest()
+def fingerprint(*data: Array) -> str:
+    """What tells one set of training data from another; that of more arrays begins with that of the first."""
+    return " ".join(hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in data)
 
 
 def write(path: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> None:
@@ -57,8 +57,10 @@ def write(path: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> No
     save(path, Artifact(_KIND, settings, {**arrays, "history": checkpoint.history}), card=_CARD)
 
 
-def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+def read(path: Path, identity: Mapping[str, Any], data: Collection[str] = ()) -> Checkpoint | None:
     """The checkpoint at `path`; None where there is none yet.
+
+    The names `data` hold fingerprints; a checkpoint with none, or with those of fewer arrays, is an older one.
 
     Raises:
         ArtifactError: it is damaged, or something else.
@@ -75,11 +77,14 @@ def read(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
         fix = "Choose another place."
         raise ArtifactError(f"training: {path} must be a checkpoint; got a saved {found.kind}. {fix}")
     theirs, own = found.settings["identity"], plain_settings(dict(identity))  # as they are read back
-    others = sorted(name for name in {*own, *theirs} if theirs.get(name) != own.get(name))
+    held = theirs.keys() & data
+    older = {name for name in held if own[name].startswith(str(theirs[name]))} if held else {*data}
+    others = sorted(name for name in {*own, *theirs} - older if theirs.get(name) != own.get(name))
     if others:
         fix = "Give the run's own, or choose another folder."
-        got = f"others: {', '.join(others)}"
-        raise SettingError(f"training: the settings must be those of the run in {path}; got {got}. {fix}")
+        kinds = {"the data" if name in data else "the settings" for name in others}
+        rule, got = f"those of the run in {path}", f"others: {', '.join(others)}"
+        raise SettingError(f"training: {' and '.join(sorted(kinds))} must be {rule}; got {got}. {fix}")
     best = np.inf if found.settings["best"] is None else found.settings["best"]
     patience, arrays = Patience(None, best, found.settings["waited"]), found.arrays
     return Checkpoint(below(arrays, "state"), below(arrays, "best"), arrays["history"], patience)

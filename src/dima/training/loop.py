@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import operator
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -60,6 +60,7 @@ class Run:
             state is then the one that is returned. None trains to the end.
         folder: run folder to keep up to date and to go on from, or None.
         identity: values that a checkpoint, as JSON gives them back, must agree with to be gone on from.
+        data: names in `identity` that hold fingerprints of what is learnt from.
         log_every: steps between log lines, rounded up to the engine's records; 0 for none.
         checkpoint_seconds: between two checkpoints; one more is written at the end.
         watch: is shown where the run stands after every record; it must change nothing.
@@ -69,6 +70,7 @@ class Run:
     patience: int | None = None
     folder: Path | None = None
     identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    data: Collection[str] = ()
     log_every: int = 0
     checkpoint_seconds: float = 30.0
     watch: "Callable[[TrainingState[Any]], None]" = lambda now: None
@@ -116,14 +118,14 @@ def train(engine: Engine[S], run: Run) -> Trained[S]:
 
     Raises:
         NumericsError: the loss became infinite.
-        SettingError: the checkpoint belongs to a run with another identity.
+        SettingError: the checkpoint belongs to a run with other settings or other data.
         ArtifactError: the checkpoint is damaged or cannot be written, or another process owns the folder.
     """
     if run.folder is None:
         return _result(engine, _run(engine, run, _begin(engine, run), lambda now, record: None))
     folder = RunFolder(Path(run.folder).resolve())
     with folder.owned(), stop_requests() as stop:
-        begun = _begin(engine, run, checkpoint.read(folder.checkpoint, run.identity))
+        begun = _begin(engine, run, checkpoint.read(folder.checkpoint, run.identity, run.data))
         with written(folder.metrics, folder.events, begun.step) as write:
             keeper = _Keeper(engine, run, folder, write, stop, begun.step)
             last = _run(engine, run, begun, keeper.keep)
