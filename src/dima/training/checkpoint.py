@@ -60,7 +60,7 @@ def write(path: Path, checkpoint: Checkpoint, identity: Mapping[str, Any]) -> No
 def read(path: Path, identity: Mapping[str, Any], data: Collection[str] = ()) -> Checkpoint | None:
     """The checkpoint at `path`; None where there is none yet.
 
-    The names `data` hold fingerprints; a checkpoint with none, or with those of fewer arrays, is an older one.
+    The names `data` hold fingerprints; a checkpoint with none, or those of fewer arrays, is an older one.
 
     Raises:
         ArtifactError: it is damaged, or something else.
