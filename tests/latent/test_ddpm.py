@@ -355,6 +355,11 @@ def test_another_run_is_refused_and_told_by_what(tmp_path, other, seed, named):
         DDPM(20, **{**small, **other}).fit(correlated() + seed * np.eye(1000, 2), checkpoint=tmp_path)
 
 
+def test_a_run_folder_is_a_path():
+    with pytest.raises(SettingError, match=r"^DDPM: checkpoint must be a path, as text or a Path; got 3\."):
+        DDPM(20, **SIZES).fit(correlated(), checkpoint=3)
+
+
 @pytest.mark.parametrize("change", [lambda Z: Z + 1, lambda Z: 5 * Z])
 def test_a_run_of_shifted_or_scaled_points_is_another(tmp_path, change):
     small = {**SIZES, "n_iter": 10}

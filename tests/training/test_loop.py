@@ -172,6 +172,17 @@ def test_log_lines_stand_at_multiples(caplog):
     assert shown == ["regression: step 20 of 40", "regression: step 40 of 40"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "shown"),
+    [(3, "3"), (True, "True"), (b"x", "bytes"), (["a"], "list"), ("", "''"), ("a\0b", r"'a\\x00b'")],
+    ids=str,
+)
+def test_a_folder_that_is_no_path_is_refused(folder, shown):
+    told = f"^regression: checkpoint must be a path, as text or a Path; got {shown}\\. Name a folder"
+    with pytest.raises(SettingError, match=told):
+        train(problem(), run(folder))
+
+
 def test_another_identity_is_refused_by_name(tmp_path):
     train(problem(), run(tmp_path, identity={"rate": 0.1, "data": "a"}))
     with pytest.raises(SettingError, match=r"^training: .* those of the run in .*; got others: data, seed\."):

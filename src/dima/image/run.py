@@ -39,7 +39,7 @@ def run_of(
     if folder is None:
         return training.Run(label, patience=patience, identity=identity)
     identity |= {name: fingerprint(array) for name, array in data.items()}
-    return training.Run(label, patience=patience, folder=Path(folder), identity=identity, data=tuple(data))
+    return training.Run(label, patience=patience, folder=folder, identity=identity, data=tuple(data))
 
 
 def by_epoch(

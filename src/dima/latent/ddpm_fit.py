@@ -265,7 +265,7 @@ def _run(
     return training.Run(
         "DDPM",
         patience=settings_used["patience"],
-        folder=None if folder is None else Path(folder),
+        folder=folder,
         identity=identity | held,
         data=tuple(held),
         log_every=settings_used["verbose_every"],

@@ -258,7 +258,7 @@ def _run(settings_used: dict[str, Any], teacher: DDPMFit, folder: str | Path | N
     return training.Run(
         "DirectPrior",
         patience=settings_used["patience"],
-        folder=None if folder is None else Path(folder),
+        folder=folder,
         identity=identity | {"teacher": fingerprint(weights)},
         data=("teacher",),
         log_every=settings_used["verbose_every"],

@@ -68,7 +68,7 @@ class Run:
 
     label: str
     patience: int | None = None
-    folder: Path | None = None
+    folder: str | Path | None = None
     identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data: Collection[str] = ()
     log_every: int = 0
@@ -118,12 +118,12 @@ def train(engine: Engine[S], run: Run) -> Trained[S]:
 
     Raises:
         NumericsError: the loss became infinite.
-        SettingError: the checkpoint belongs to a run with other settings or other data.
+        SettingError: the folder is no path, or its checkpoint is of a run with other settings or data.
         ArtifactError: the checkpoint is damaged or cannot be written, or another process owns the folder.
     """
     if run.folder is None:
         return _result(engine, _run(engine, run, _begin(engine, run), lambda now, record: None))
-    folder = RunFolder(Path(run.folder).resolve())
+    folder = RunFolder.at(run.folder, run.label)
     with folder.owned(), stop_requests() as stop:
         begun = _begin(engine, run, checkpoint.read(folder.checkpoint, run.identity, run.data))
         with written(folder.metrics, folder.events, begun.step) as write:

@@ -2,11 +2,12 @@
 
 import contextlib
 import dataclasses
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, SettingError
 from dima.files import make_folder, one_sentence
 
 if sys.platform != "win32":
@@ -20,6 +21,20 @@ class RunFolder:
     """The places in a run folder."""
 
     path: Path
+
+    @classmethod
+    def at(cls, given: str | Path, owner: str) -> "RunFolder":
+        """The run folder at a path, which need not be there yet.
+
+        Raises:
+            SettingError: it is no path.
+        """
+        if not isinstance(given, str | os.PathLike) or not os.fspath(given) or "\0" in os.fspath(given):
+            shown = repr(given) if isinstance(given, str | int | float) else type(given).__name__
+            fix = "Name a folder, which is made if it is not there."
+            raise SettingError(f"{owner}: checkpoint must be a path, as text or a Path; got {shown}. {fix}")
+        with one_sentence(Path(given), "training", ArtifactError):
+            return cls(Path(given).resolve())
 
     @property
     def checkpoint(self) -> Path:
