@@ -242,6 +242,33 @@ def test_a_saved_model_knows_the_classes_of_its_rows_and_an_older_one_says_so(cr
         sample_given(older, {"x": 1.0}, y="falling")
 
 
+@pytest.mark.parametrize(
+    ("settings", "shape"),
+    [
+        ({"d": 2, "d_diffusion": 2, "dmap": {"k": 100}}, (100, 3)),
+        ({"d": 2, "d_diffusion": 2, "gplm": {"m": 100, "k_eps": 100}}, (100, 3)),
+        ({}, (24, 60)),  # of 20 rows there are not so many coordinates
+        ({"d": 1, "d_diffusion": 1, "dmap": {"k": 100}}, (100, 1)),
+    ],
+)
+def test_as_many_neighbours_or_points_as_rows_are_fewer_of_fewer(settings, shape):
+    rng = np.random.default_rng(0)
+    bent = np.sin(rng.uniform(-2, 2, (shape[0], 1)) * np.linspace(1, 2, shape[1]))
+    bent += (1.0 if shape[1] > 3 else 0.01) * rng.standard_normal(shape)
+    model = ManifoldAutoencoder(**settings).fit(bent)
+    unknown = np.where(np.arange(shape[1]), np.nan, 0.5)[None] if shape[1] > 1 else [[np.nan]]
+    (rows,) = sample_given(model, unknown, n=50).rows
+    assert rows.shape == (50, shape[1])
+    assert np.median(np.abs(rows[:, -1])) < 2
+
+
+def test_a_saved_model_draws_what_it_drew_without_choosing_again(curve, monkeypatch):
+    (drawn,) = sample_given(curve, [[1.0, np.nan]], n=40).rows
+    monkeypatch.setattr("dima.model.manifold_map.tune", None)
+    for model in (curve, ManifoldAutoencoder.from_arrays(*curve.to_arrays())):
+        assert_close(sample_given(model, [[1.0, np.nan]], n=40).rows[0], drawn)
+
+
 @pytest.mark.filterwarnings("ignore:LatentModel. classes with fewer")
 @pytest.mark.parametrize("sizes", [[2] * 10, [11] + [1] * 9])
 def test_classes_of_a_row_or_two_are_drawn_near_their_rows(sizes):

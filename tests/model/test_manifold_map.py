@@ -156,6 +156,13 @@ def test_folds_side_by_side_have_nothing_in_common(monkeypatch):
     assert_close(asked[1], asked[0], rtol=1e-6)
 
 
+def test_a_map_of_as_many_neighbours_or_points_as_rows_is_looked_into_with_fewer():
+    curved = swiss_roll(300)[0]
+    tuned = tune(DMAP(2, k=300, coordinates="chart", eps_mul=0.01), (), curved)
+    for gplm in (GPLM(), GPLM(300)):
+        assert ManifoldMap(DMAP(2, k=300), gplm)._holds(tuned, curved, 300)
+
+
 @pytest.mark.parametrize("choice", [name for name in COORDINATES if name != "first"])
 @pytest.mark.parametrize("split", [1, 2, None])
 def test_other_coordinates_are_split_like_the_first(choice, split):

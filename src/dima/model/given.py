@@ -8,20 +8,23 @@ a mixture fitted to the rows themselves. Rows come from both, in the proportion 
 held-out training rows most probable, for each set of known columns (stacking: Yao et al. 2018).
 """
 
+import contextlib
 import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import clone
 
 from dima import check, settings
-from dima.errors import DataError, SettingError, warn_user
+from dima.errors import DataError, NumericsError, SettingError, kept_messages, warn_user
+from dima.manifold.dmap import DMAP
 from dima.model import pool
 from dima.model.by_class import ByClass, points_of, proportional
 from dima.model.known import Known, conditions, filled, full, numbers_of, split_label
 from dima.model.latent_fit import LatentModelFit
+from dima.model.manifold_map import ManifoldMap
 from dima.model.mixture_prior import MixtureFit, MixturePrior
+from dima.model.refit import of_fewer
 from dima.progress import track
 from dima.typing import Array, Float64
 
@@ -199,7 +202,8 @@ class _Conditional:
     def _rehearsal(self) -> tuple[list[tuple[Float64, list[MixtureFit], MixtureFit]], Float64]:
         """Held-out training rows of each class, blurred, with what is tried on them, and the blur.
 
-        Nothing that is tried has seen them: the autoencoder is fitted once more, without them.
+        Nothing that is tried has seen them: the autoencoder is fitted once more, without them, with the
+        settings it has chosen.
         """
         few = np.random.default_rng(self.seed).permutation(len(self.train))[:_MOST]
         held_ix = few[_spare(self.class_ix[few])][: len(few) // _HELD_OUT]
@@ -207,7 +211,7 @@ class _Conditional:
         # Of a rare class there may be none among so many.
         classes, class_ix = np.unique(self.class_ix[others], return_inverse=True)
         rows = self.train[others]
-        again = clone(self.fit.autoencoder).fit(rows)
+        again = _again(self.fit.autoencoder, rows, len(rows) / len(self.train))
         prior = ByClass.fitted(
             lambda _: MixturePrior(seed=self.seed), again.training_codes(rows)[1], class_ix
         )
@@ -245,6 +249,21 @@ class _Conditional:
         """(W,) a third of the least gap between values that are few, as of words; 0 where they are many."""
         levels = [np.unique(numbers) for numbers in self.train.T]
         return np.array([_BETWEEN * np.diff(one).min() if 1 < len(one) <= _LEVELS else 0.0 for one in levels])
+
+
+def _again(autoencoder: ManifoldMap, rows: Float64, share: float) -> ManifoldMap:
+    """The autoencoder fitted to a share of its rows, (n, W), with the settings it has chosen.
+
+    Neighbours go with n^(6 / (6 + d)), as where `tuning` goes from some rows to all. Principal components
+    alone where it has no other coordinates, or so few rows give none.
+    """
+    split = autoencoder.d_diffusion_
+    dmap, gplm = of_fewer(autoencoder.dmap, autoencoder.gplm, rows, share ** (6 / (6 + split)))
+    with kept_messages():  # they were said of all rows
+        if split:
+            with contextlib.suppress(DataError, NumericsError):
+                return ManifoldMap(dmap, gplm, min(split, dmap.d)).fit(rows)
+        return ManifoldMap(DMAP(min(dmap.d, rows.shape[1])), gplm, 0).fit(rows)
 
 
 def _evenly(n_classes: int) -> Array:

@@ -22,6 +22,7 @@ from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
 from dima.model.principal import FOLDS, Principal, predicted_alone, predicted_error, principal, rests, varying
+from dima.model.refit import of_fewer
 from dima.model.stages import collected, measured
 from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, tune
 from dima.threads import side_by_side
@@ -119,15 +120,15 @@ class ManifoldMap(Autoencoder):
         d, split = self.dmap.d, tuned.d_diffusion
         n_tried = len(few) if self.free else n
         best = min(tuned.trials, key=lambda trial: trial.error)
-        k = round(best.k * (1 - 1 / FOLDS) * len(few) / n_tried)
-        dmap, gplm = clone(tuned.dmap).set_params(k=max(2, k)), clone(self.gplm)
+        share = (1 - 1 / FOLDS) * len(few) / n_tried
+        dmap, gplm = clone(tuned.dmap).set_params(k=best.k), clone(self.gplm)
         if gplm.m is None and len(few) > _MANY:
             gplm.set_params(m=_POINTS)
 
         def errors(part: int) -> tuple[float, float]:
             fold = np.arange(len(few)) % FOLDS
             others, held = few[fold != part], few[fold == part]
-            both = ManifoldMap(dmap, clone(gplm), split)
+            both = ManifoldMap(*of_fewer(dmap, gplm, others, share), split)
             try:
                 with kept_messages(), collected():
                     left = held - both.fit(others).decode(both.encode(held))

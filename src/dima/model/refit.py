@@ -1,0 +1,34 @@
+"""A diffusion map and a decoder again, of some of the rows: settings that count rows go with their number."""
+
+from sklearn.base import clone
+
+from dima.manifold.dmap import DMAP
+from dima.manifold.gplm import GPLM
+from dima.manifold.rows import DistinctRows
+from dima.typing import Array
+
+__all__ = ["of_fewer"]
+
+
+def of_fewer(dmap: DMAP, gplm: GPLM, rows: Array, share: float) -> tuple[DMAP, GPLM]:
+    """Map and decoder, unfitted, for some of the rows (n, D) that their settings are for.
+
+    There are at least two neighbours, and never more of them, or coordinates, than rows that differ, nor more
+    inducing points than rows.
+
+    Args:
+        dmap: with the settings of all rows.
+        gplm: with the settings of all rows.
+        rows: (n, D) some of them, not all equal.
+        share: of the neighbours.
+    """
+    n_distinct = len(DistinctRows.of(rows, "DMAP").R_uX)
+    fewer, decoder = clone(dmap), clone(gplm)
+    if dmap.k is not None:
+        fewer.set_params(k=max(2, min(n_distinct, round(dmap.k * share))))
+    if dmap.d is not None:
+        fewer.set_params(d=min(dmap.d, n_distinct - 1 + (not dmap.drop_trivial)))
+    for name in ("m", "k_eps", "pred_k"):
+        if (count := getattr(gplm, name)) is not None:
+            decoder.set_params(**{name: min(count, len(rows))})
+    return fewer, decoder
