@@ -18,7 +18,7 @@ OTHERS = [name for name in coordinates.COORDINATES if name != "first"]
 @pytest.mark.parametrize(("a", "second"), [(1.5, 1), (3.5, 3), (6.5, 6), (9.5, 9)])
 def test_the_second_direction_of_a_strip_is_found_in_its_exact_modes(a, second):
     modes, waves = modes_of_strip(strip(a, across=14), a, 24)
-    found = coordinates.Modes(modes, None, None, None, 1.0, seed=0)
+    found = coordinates.Modes(modes, None, None, None, 1.0, 0, None)
     chosen = coordinates.COORDINATES["independent"](found, 2).modes_x
     assert chosen.tolist() == [0, second]
     assert [waves[i] for i in chosen] == [[1, 0], [0, 1]]

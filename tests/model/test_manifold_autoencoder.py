@@ -58,7 +58,7 @@ def test_predicted_error_is_near_the_held_out_one(rows):
 
 
 def test_estimators_and_settings_handed_in_mean_the_same(rows):
-    whole = {"k": 40, "coordinates": "first", "eps_mul": 1.0}
+    whole = {"k": 40, "coordinates": "first", "eps_mul": 1.0, "kernel": "fixed"}
     by_settings = ManifoldAutoencoder(3, dmap=whole, gplm={"m": 50}, prior=None).fit(rows)
     by_estimators = ManifoldAutoencoder(3, dmap=DMAP(k=40), gplm=GPLM(50), prior=None).fit(rows)
     assert_close(by_settings.transform(rows), by_estimators.transform(rows), atol=0)
@@ -67,10 +67,11 @@ def test_estimators_and_settings_handed_in_mean_the_same(rows):
 @pytest.mark.parametrize("left_open", [{}, {"coordinates": "auto"}])
 def test_what_settings_leave_open_is_chosen_and_what_they_say_is_kept(rows, left_open):
     chosen = ManifoldAutoencoder(3, dmap={"k": 40, "alpha": 0.5} | left_open, prior=None).fit(rows)
-    assert {(trial.coordinates, trial.k, trial.eps_mul) for trial in chosen.trials_} == {
-        ("first", 40, 1.0),
-        ("chart", 40, 1.0),
-        ("chart", 40, 0.5),
+    assert {(trial.coordinates, trial.k, trial.eps_mul, trial.kernel) for trial in chosen.trials_} == {
+        ("first", 40, 1.0, "fixed"),
+        ("chart", 40, 1.0, "fixed"),
+        ("chart", 40, 1.0, "self-tuning"),
+        ("chart", 40, 0.5, "fixed"),
     }
     assert chosen.dmap_.alpha == 0.5
     by_power = ManifoldAutoencoder(3, dmap={"t": 2.0, "eps": 900.0}, prior=None).fit(rows)

@@ -45,7 +45,7 @@ def test_it_comes_back_and_says_what_both_chose(rows):
     assert [section.title for section in both.sections()] == ["Spectrum"]
     chosen = ManifoldMap(DMAP(3, k=40), GPLM(50), free=["coordinates"]).fit(rows)
     table = chosen.sections()[-1].tables[0]
-    assert [row[:2] for row in table.rows] == [["first", "40"], ["chart", "40"]]
+    assert [row[:3] for row in table.rows] == [["first", "fixed", "40"], ["chart", "fixed", "40"]]
     again = ManifoldMap.from_arrays(*chosen.to_arrays())
     assert (again.trials_, again.predicted_error_) == (chosen.trials_, chosen.predicted_error_)
 

@@ -103,8 +103,16 @@ def test_only_what_is_taken_warns():
     assert message.startswith("DMAP: the neighbour graph falls into 2 parts")
 
 
-def test_where_maps_are_hopeless_two_are_tried(rng):
-    assert len(tune(DMAP(2), TUNED, rng.standard_normal((300, 2)) @ rng.standard_normal((2, 9))).trials) == 2
+def test_where_maps_are_hopeless_three_are_tried(rng):
+    flat = rng.standard_normal((300, 2)) @ rng.standard_normal((2, 9))
+    tried = [(trial.coordinates, trial.kernel) for trial in tune(DMAP(2), TUNED, flat).trials]
+    assert tried == [("first", "fixed"), ("chart", "fixed"), ("chart", "self-tuning")]
+
+
+def test_both_kernels_are_tried_where_that_is_left_open(rows):
+    assert {trial.kernel for trial in tune(DMAP(2), TUNED, rows).trials} == {"fixed", "self-tuning"}
+    tuned = tune(DMAP(2, kernel="self-tuning"), ("k",), rows)
+    assert {trial.kernel for trial in tuned.trials} == {tuned.dmap.kernel} == {"self-tuning"}
 
 
 def test_the_number_of_coordinates_is_tried_by_eighths(monkeypatch, rows):

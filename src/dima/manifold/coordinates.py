@@ -44,6 +44,7 @@ class Modes:
         log_weight_u: (u,) log of what each distinct row weighs before distance counts.
         rate: sharpness / bandwidth of the kernel.
         seed: of the rows that are looked at.
+        inner_d2: (u, k) the neighbours' squared distances in the kernel, over the widths of both ends.
     """
 
     psi_ux: Float64
@@ -52,6 +53,7 @@ class Modes:
     log_weight_u: Float64
     rate: float
     seed: int
+    inner_d2: Array
 
     def sample(self) -> Array:
         """Numbers of the rows a choice looks at, rising."""
@@ -134,7 +136,7 @@ def _chart(modes: Modes, d: int) -> Choice:
         return Choice(start)
     rows, n_modes = modes.sample(), max(int((modes.eigenvalues >= _SLOW).sum()), int(start.max()) + 1)
     near = Neighbors(modes.near.ids[rows], modes.near.d2[rows])
-    log_w = modes.log_weight_u[near.ids] - modes.rate * near.d2.astype(np.float64)
+    log_w = modes.log_weight_u[near.ids] - modes.rate * modes.inner_d2[rows].astype(np.float64)
     gamma = chart.squared_gradients(modes.psi_ux[:, :n_modes], rows, near, log_w, d)
     return Choice(np.arange(n_modes, dtype=np.int32), chart.isometric(gamma, start))
 

@@ -19,6 +19,7 @@ from dima.manifold.budget import asked_neighbours, fit_bytes
 from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap_fit import DMAPFit, fit_dmap
 from dima.manifold.neighbors import BACKENDS, given
+from dima.manifold.widths import KERNELS
 from dima.scaling import drawn_in
 from dima.settings import OneOf
 from dima.typing import ArrayLike, Float64, Int32
@@ -80,6 +81,11 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
                 description="first modes, independent ones, a chart that keeps lengths; auto: first or chart"
             ),
         ] = "first",
+        kernel: Annotated[
+            str,
+            OneOf(*KERNELS),
+            Meta(description="as wide everywhere, or by each row's distance to its k-th neighbour"),
+        ] = "fixed",
         components: Annotated[
             Literal["separate", "bridge", "error"],
             Meta(description="parts of the graph: told apart by coordinates, joined by an edge, or refused"),

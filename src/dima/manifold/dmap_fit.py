@@ -15,6 +15,7 @@ from dima.manifold.coordinates import COORDINATES, Choice, Modes, dimension, mod
 from dima.manifold.neighbors import Neighbors, given, knn
 from dima.manifold.nystrom import RowRule
 from dima.manifold.rows import DistinctRows
+from dima.manifold.widths import KERNELS, scaled
 from dima.typing import Array, Float32, Float64, Int32
 
 __all__ = ["DMAPFit", "fit_dmap"]
@@ -61,7 +62,8 @@ class DMAPFit:
     def rule(self) -> RowRule:
         """What new rows look at."""
         rate, halved = self.settings["beta"] / (self.eps / self.rows.unit2), self.settings["sym"] == "mean"
-        return RowRule(self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k, rate, halved)
+        width = KERNELS[self.settings.get("kernel", "fixed")]  # older saves do not say
+        return RowRule(self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k, rate, halved, width)
 
     @property
     def mode_numbers(self) -> Int32:
@@ -97,13 +99,15 @@ def fit_dmap(
     """Fit the map to checked rows `R_iX` (n, D), with their neighbours if given; warns as `DMAP.fit` says."""
     rows = DistinctRows.of(R_iX, "DMAP")
     near, recall = _near(settings_used, rows, given_near)
-    bandwidth = _bandwidth(settings_used, near, rows.unit2)
-    log_k = graph.log_affinity(near, bandwidth, settings_used["beta"], settings_used["sym"])
+    radius2_u = near.d2[:, -1].astype(np.float64)
+    inner = scaled(near, KERNELS[settings_used["kernel"]], radius2_u)
+    bandwidth = _bandwidth(settings_used, inner, rows.unit2)
+    log_k = graph.log_affinity(inner, bandwidth, settings_used["beta"], settings_used["sym"])
     log_k = _in_one(settings_used, log_k, rows)
     values, modes, n_components, log_density_u = _modes(settings_used, log_k, rows.weight_u)
     log_weight_u = np.log(rows.weight_u) - settings_used["alpha"] * log_density_u
     rate = settings_used["beta"] / bandwidth
-    found = Modes(modes, values, near, log_weight_u, rate, settings_used["seed"])
+    found = Modes(modes, values, near, log_weight_u, rate, settings_used["seed"], inner.d2)
     n_known = n_components - settings_used["drop_trivial"]
     settings_used = settings_used | {"d": settings_used["d"] or _dimension(found, n_known, R_iX.shape[1])}
     choice = _chosen(settings_used, found, n_known, rows.unit2)
@@ -115,7 +119,7 @@ def fit_dmap(
         k=near.ids.shape[1],
         eps=bandwidth * rows.unit2,
         n_components=n_components,
-        radius2_u=near.d2[:, -1].astype(np.float64),
+        radius2_u=radius2_u,
         log_weight_u=log_weight_u,
         eigenvalues=values,
         psi_ux=modes,

@@ -1,6 +1,6 @@
 """The row rule: which training rows a new row looks at, and the average it takes over them.
 
-    P_aj ~ w_j q_j^-density_power exp(-sharpness d2_aj / bandwidth)   for linked a and j
+    P_aj ~ w_j q_j^-density_power exp(-sharpness d2_aj / (bandwidth sqrt(h_a h_j)))   for linked a and j
 
 A row a is linked to every training row j with d_aj <= max(r_a, r_j), where r is the distance to the
 k-th nearest training row. In sample this is the neighbour graph made symmetric, so a new row that
@@ -14,6 +14,7 @@ from scipy import sparse
 
 from dima.manifold.graph import row_means
 from dima.manifold.neighbors import brute
+from dima.manifold.widths import Widths
 from dima.metrics.distance import squared_distances
 from dima.typing import Array, Float32, Float64
 
@@ -36,6 +37,7 @@ class RowRule:
         log_weight_u: (u,) log(w_u q_u^-density_power), what a row weighs before distance counts.
         rate: sharpness / bandwidth.
         halved: whether links that only one of the two ends would make count half (sym="mean").
+        width: what gives h of a squared distance to the k-th nearest, over the median one: see `widths`.
     """
 
     R_uX: Float32
@@ -44,6 +46,7 @@ class RowRule:
     k: int
     rate: float
     halved: bool
+    width: Widths | None = None
 
     def means(self, rows_aX: Array, values_ux: Float64) -> tuple[Float64, int]:
         """Averages P values (b, d) for rows (b, D), and how many of those lie far from all training rows."""
@@ -69,14 +72,17 @@ class RowRule:
                 rows, queries, d2, place, own = (each[~is_lost] for each in (rows, queries, d2, place, own))
             if not len(rows):
                 continue
-            linked = self._links(queries, d2, place, own)
+            linked, own = self._links(queries, d2, place, own)
+            halves = self._one_sided(linked) if self.halved else 0.0
+            linked.data /= self._widths(linked, own)
             nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
             is_far[rows] = self.rate * nearest > _FAR
-            means[rows] = row_means(self._log_weights(linked), values_ux)
+            linked.data = self.log_weight_u[linked.indices] - self.rate * linked.data + halves
+            means[rows] = row_means(linked, values_ux)
         return np.concatenate(lossy)
 
-    def _links(self, rows: Array, d2: Array, place: Array, own: Array) -> sparse.csr_array:
-        """Squared distances (b, u) kept where the row rule links query and training row.
+    def _links(self, rows: Array, d2: Array, place: Array, own: Array) -> tuple[sparse.csr_array, Float64]:
+        """Squared distances (b, u) kept where the row rule links a query, and (b,) of it to its k-th nearest.
 
         In float32 they are measured again where rounding might tell.
         """
@@ -93,17 +99,22 @@ class RowRule:
         found[close] = self._measured(rows, at[close], columns[close])
         kept = found <= bound
         indptr = np.concatenate([[0], np.cumsum(np.bincount(at[kept], minlength=len(d2)))])
-        return sparse.csr_array((found[kept], columns[kept], indptr), shape=d2.shape)
+        return sparse.csr_array((found[kept], columns[kept], indptr), shape=d2.shape), own
 
     def _measured(self, rows: Array, at: Array, columns: Array) -> Float64:
         """Squared distances (p,) of pairs of a row and a training row, term by term."""
         steps = rows[at].astype(np.float64) - self.R_uX[columns]
         return np.einsum("ij,ij->i", steps, steps)
 
-    def _log_weights(self, linked: sparse.csr_array) -> sparse.csr_array:
-        halves = self._one_sided(linked) if self.halved else 0.0
-        log_w = self.log_weight_u[linked.indices] - self.rate * linked.data + halves
-        return sparse.csr_array((log_w, linked.indices, linked.indptr), shape=linked.shape)
+    def _widths(self, linked: sparse.csr_array, own: Float64) -> Float64 | float:
+        """What divides the squared distance of each link: sqrt(h_a h_j)."""
+        if self.width is None:
+            return 1.0
+        unit = np.median(self.radius2_u)
+        root_a = np.sqrt(self.width(own / unit))
+        root_u = np.sqrt(self.width(self.radius2_u / unit))
+        widths: Float64 = np.repeat(root_a, np.diff(linked.indptr)) * root_u[linked.indices]
+        return widths
 
     def _one_sided(self, linked: sparse.csr_array) -> Float64:
         """Log 1/2 for links that only one of the two ends would make."""

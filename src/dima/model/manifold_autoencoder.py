@@ -41,8 +41,9 @@ class ManifoldAutoencoder(LatentModel):
         d: latent dimension; half the ambient one, at most 32, if not given.
         d_diffusion: diffusion coordinates among the d, the others principal components of what these leave
             (0 is PCA); what is predicted to be best if not given.
-        dmap: the encoder: a `DMAP`, or settings for one. Of coordinates, k and eps_mul, what settings leave
-            open is chosen by the predicted error of new rows (see `tuning`); a `DMAP` is taken as it is.
+        dmap: the encoder: a `DMAP`, or settings for one. Of coordinates, kernel, k and eps_mul, what
+            settings leave open is chosen by the predicted error of new rows (see `tuning`); a `DMAP` is taken
+            as it is.
         gplm: the decoder: a `GPLM`, or settings for one.
         prior, seed, columns, residual, match, impute: as in `LatentModel`.
 

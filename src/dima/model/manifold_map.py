@@ -286,7 +286,7 @@ class ManifoldMap(Autoencoder):
             text = "Eigenvalues of the diffusion map: how slowly each coordinate varies along the data."
             found.append(Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),)))
         if self.trials_:
-            headers = ["coordinates", "neighbours", "bandwidth", "used", "error / variance"]
+            headers = ["coordinates", "kernel", "neighbours", "bandwidth", "used", "error / variance"]
             rows = [trial.cells() for trial in self.trials_]
             text = (
                 "Each map that was tried, and how many of its coordinates are best used; the other latents "

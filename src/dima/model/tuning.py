@@ -25,17 +25,23 @@ from dima.typing import Array, Float64
 
 __all__ = ["TUNED", "WORTH", "Trial", "Tuned", "fit_quietly", "sample", "tune"]
 
-TUNED = ("coordinates", "k", "eps_mul")  # settings of a map that are chosen where the user leaves them open
+TUNED = (
+    "coordinates",
+    "k",
+    "eps_mul",
+    "kernel",
+)  # settings of a map that are chosen where the user leaves them open
 _MAPS = (  # these, the neighbours as a multiple of the usual number
-    ("first", 1, 1.0),
-    ("chart", 1, 1.0),
-    ("chart", 0.5, 1.0),
-    ("chart", 0.25, 1.0),
-    ("chart", 1, 0.5),
-    ("chart", 2, 0.5),
-    ("chart", 4, 0.5),
+    ("first", 1, 1.0, "fixed"),
+    ("chart", 1, 1.0, "fixed"),
+    ("chart", 1, 1.0, "self-tuning"),
+    ("chart", 0.5, 1.0, "fixed"),
+    ("chart", 0.25, 1.0, "fixed"),
+    ("chart", 1, 0.5, "fixed"),
+    ("chart", 2, 0.5, "fixed"),
+    ("chart", 4, 0.5, "fixed"),
 )
-_TELLING, _HOPELESS = 2, 1.1  # maps after which no more are tried, where the error of principal components
+_TELLING, _HOPELESS = 3, 1.1  # maps after which no more are tried, where the error of principal components
 # alone is so many times less
 _FEWEST = 8  # neighbours that are tried at the least
 _ROWS = 2500  # training rows maps are fitted to
@@ -55,11 +61,13 @@ class Trial:
     eps_mul: float
     d_diffusion: int
     error: float
+    kernel: str = "fixed"  # older saves do not say
 
     def cells(self) -> list[str]:
         """The same as text."""
         return [
             self.coordinates,
+            self.kernel,
             str(self.k),
             f"{self.eps_mul:g}",
             str(self.d_diffusion),
@@ -110,7 +118,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
                 continue
             split, rows = judge.best_split(tried.self_excluded_, quarters)
             error = float(rows.mean()) / judge.total
-            trials.append(Trial(tried.coordinates, tried.k_, tried.eps_mul, split, error))
+            trials.append(Trial(tried.coordinates, tried.k_, tried.eps_mul, split, error, tried.kernel))
             if best is None or rows.mean() < best[2].mean():
                 best = tried, split, rows, messages
             if len(trials) == _TELLING and best[2].mean() > _HOPELESS * without.mean():
@@ -150,9 +158,9 @@ def _tried(dmap: DMAP, free: Sequence[str], share: float, n_distinct: int) -> It
     usual = usual_neighbours(dmap.d, n_distinct)
     fixed = dmap.k if dmap.k is None or share == 1 else max(2, round(dmap.k * share))
     seen: list[dict[str, object]] = []
-    for coordinates, times, eps_mul in _MAPS:
+    for coordinates, times, eps_mul, kernel in _MAPS:
         k = min(n_distinct, most_neighbours(n_distinct), max(_FEWEST, round(times * usual)))
-        wanted = {"coordinates": coordinates, "k": k, "eps_mul": eps_mul}
+        wanted = {"coordinates": coordinates, "k": k, "eps_mul": eps_mul, "kernel": kernel}
         chosen = {"k": fixed} | {name: value for name, value in wanted.items() if name in free}
         if chosen not in seen:
             seen.append(chosen)
