@@ -8,9 +8,11 @@ import pytest
 from sklearn.base import clone
 
 from close import assert_close
+from dima import memory
 from dima.errors import (
     BackendError,
     DataError,
+    MemoryBudgetError,
     NotFittedError,
     NumericsError,
     SettingError,
@@ -353,6 +355,21 @@ def test_another_run_is_refused_and_told_by_what(tmp_path, other, seed, named):
     DDPM(20, **small).fit(correlated(), checkpoint=tmp_path)
     with pytest.raises(SettingError, match=f"got others: {named}\\. Give"):
         DDPM(20, **{**small, **other}).fit(correlated() + seed * np.eye(1000, 2), checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["T", "hidden_dim", "t_embed_dim"])
+def test_sizes_that_no_table_can_hold_are_refused(name):
+    told = rf"^DDPM: {name} must be a whole number .* <= .*; got 1000000000000\."
+    with pytest.raises(SettingError, match=told):
+        DDPM(**{**SIZES, name: 10**12}).fit(correlated())
+
+
+def test_a_network_that_memory_cannot_hold_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
+    told = r"^DDPM: training a network of this width must fit into memory; got .* Lower hidden_dim\."
+    with pytest.raises(MemoryBudgetError, match=told):
+        DDPM(20, hidden_dim=256, n_iter=1).fit(correlated())
+    DDPM(20, hidden_dim=8, n_iter=1).fit(correlated())
 
 
 def test_a_run_folder_is_a_path():

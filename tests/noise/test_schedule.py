@@ -181,6 +181,7 @@ def test_log_ratio_is_bounded_where_a_share_is_zero():
     [
         (lambda: path("sine", 10), r"schedule must be one of \['cosine', .*'linear'.*\]; got 'sine'"),
         (lambda: path("linear", 0), "T must be at least 1; got 0"),
+        (lambda: path("linear", 10**12), "T must be at most 1,000,000; got 1000000000000"),
         (lambda: path("linear", 9, beta_start=-0.1), "beta_start must be .* > 0 and < 1; got -0.1"),
         (
             lambda: path("linear", 9, beta_start=0.03),

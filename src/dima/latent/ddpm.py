@@ -45,11 +45,11 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
 
     def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
-        T: Annotated[int, Meta(ge=1, description="noising steps of the chain")] = 200,
+        T: schedules.Length = 200,
         *,
-        hidden_dim: Annotated[int, Meta(ge=1, description="width of the network")] = 128,
+        hidden_dim: denoiser.Width = 128,
         block: denoiser.Block = "single",
-        t_embed_dim: Annotated[int, Meta(ge=2, description="width of the noise-level embedding")] = 64,
+        t_embed_dim: denoiser.EmbeddingWidth = 64,
         n_iter: objective.Steps | None = None,
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
         learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
@@ -96,6 +96,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
                 a run with other settings or points.
             DataError: the points cannot be used.
             BackendError: device="gpu" and JAX finds none.
+            MemoryBudgetError: the network would not fit into memory.
             NumericsError: the loss became infinite.
         """
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dima import training
+from dima import memory, training
 from dima.blocks import row_blocks
 from dima.errors import DataError, NumericsError, SettingError
 from dima.latent import border, denoiser, likelihood, objective, sample, train
@@ -26,6 +26,7 @@ __all__ = ["DDPMFit", "engine_of", "fit_ddpm", "path_of"]
 
 _STEPS_EACH, _FEWEST_STEPS, _MOST_STEPS = 2, 300, 30_000  # of training, for each point and in all
 _BLOCKS = 3  # residual blocks
+_KEPT = 5  # of each weight: itself, its average, two moments and the gradient
 _TOGETHER = 16384  # samples walked at a time
 _DENSITY_STEPS = 64  # of the Runge-Kutta method
 _DENSITY_ROWS = 16384  # points at a time
@@ -250,7 +251,11 @@ def engine_of(
         plan = dataclasses.replace(plan, kept_back=settings_used["condition_dropout"])
     sizes = settings_used["hidden_dim"], settings_used["t_embed_dim"], _BLOCKS
     n_known = 0 if known is None else known.shape[1]
-    network = denoiser.init(first, standard.shape[1], *sizes, settings_used["block"], n_known)
+    shape = standard.shape[1], *sizes, settings_used["block"], n_known
+    weights = jax.eval_shape(functools.partial(denoiser.init, first, *shape)).values()
+    wanted = _KEPT * sum(part.size * part.dtype.itemsize for part in weights)
+    memory.refuse_beyond("DDPM", "training a network of this width", wanted, "Lower hidden_dim.")
+    network = denoiser.init(first, *shape)
     return train.Engine(plan, network, kept, held_out)
 
 

@@ -21,10 +21,12 @@ from msgspec import Meta
 
 from dima.settings import OneOf
 
-__all__ = ["BLOCKS", "Block", "Parameters", "apply", "init"]
+__all__ = ["BLOCKS", "Block", "EmbeddingWidth", "Parameters", "Width", "apply", "init"]
 
 Parameters = dict[str, jax.Array]
 
+Width = Annotated[int, Meta(ge=1, le=65_536, description="width of the network")]
+EmbeddingWidth = Annotated[int, Meta(ge=2, le=65_536, description="width of the noise-level embedding")]
 BLOCKS = ("single", "double")
 Block = Annotated[str, OneOf(*BLOCKS), Meta(description="residual block: single is faster, double finer")]
 _FREQUENCIES = (0.25, 16.0)  # per unit of lambda / 4: from its whole range to a hundredth of it

@@ -21,7 +21,9 @@ from dima.typing import Array, Float64
 
 __all__ = [
     "KEEP_VARIANCE",
+    "MOST_STEPS",
     "SCHEDULES",
+    "Length",
     "Path",
     "Schedule",
     "cosine",
@@ -38,6 +40,7 @@ __all__ = [
     "zero_terminal_snr",
 ]
 
+MOST_STEPS = 1_000_000  # of a chain: a level is a row of every table
 _PUBLISHED_STEPS = 1000
 _ROUNDING = 1e-9
 _LOG_SNR_BOUND = 20.0  # of lambda: beyond it float32 cannot tell the levels apart
@@ -66,6 +69,7 @@ class Path:
         return log_ratio(self.alpha, self.sigma)
 
 
+Length = Annotated[int, Meta(ge=1, le=MOST_STEPS, description="noising steps of the chain")]
 Start = Annotated[float, Meta(gt=0, lt=1, description="first beta of 1000 steps, 1e-4 if not given")]
 End = Annotated[float, Meta(gt=0, lt=1, description="last beta of 1000 steps, 0.02 if not given")]
 BetaMax = Annotated[float, Meta(gt=0, lt=1, description="cap on each beta, 0.999 if not given")]
@@ -137,7 +141,7 @@ def path(schedule: str, T: int, **given_settings: Any) -> Path:
     A setting that is None is left at its default.
 
     Raises:
-        SettingError: the schedule is unknown, T is not positive, or a setting is out of its range or
+        SettingError: the schedule is unknown, T is not in 1..1,000,000, or a setting is out of its range or
             one that this schedule does not have.
 
     Example:
@@ -149,6 +153,8 @@ def path(schedule: str, T: int, **given_settings: Any) -> Path:
     checked = settings.own("noise", "schedule", SCHEDULES, schedule, given_settings)
     if T < 1:
         raise SettingError(f"noise: T must be at least 1; got {T}. Raise T.")
+    if T > MOST_STEPS:
+        raise SettingError(f"noise: T must be at most {MOST_STEPS:,}; got {T}. Lower T.")
     return SCHEDULES[schedule](T, **checked)
 
 
