@@ -30,6 +30,8 @@ from msgspec import Meta
 
 from dima import check, settings
 from dima.errors import DataError, NumericsError, SettingError, ShapeError
+from dima.latent import toy_checks as checks
+from dima.noise.schedule import MOST_STEPS
 from dima.progress import StepRecord
 from dima.typing import ArrayLike
 
@@ -63,7 +65,7 @@ class DiffusionModel:
         widths = {"input_dim": input_dim, "hidden_dim": hidden_dim, "output_dim": output_dim}
         widths = settings.check("toy.DiffusionModel", DiffusionModel, widths)
         self.input_dim, self.hidden_dim, self.output_dim = widths.values()
-        self.key = _as_key(key)
+        self.key = checks.key_of("toy.DiffusionModel", key)
 
     def init_params(self) -> Params:
         """Fresh parameters: for layer i weights w, biases b and, if it is hidden, weights u of the time."""
@@ -82,6 +84,11 @@ class DiffusionModel:
 
     def forward(self, params: Params, x: jax.Array, t: jax.Array) -> jax.Array:
         """The guess (b, output_dim) of the noise in `x` (b, input_dim) at steps `t`, (b,) or one for all."""
+        owner = "toy.DiffusionModel.forward"
+        checks.check_params(owner, params, (self.input_dim * (1 + 2 * _WAVES), self.hidden_dim))
+        x, t = checks.numbers(owner, "x", x), checks.numbers(owner, "t", t)
+        checks.check_rows(owner, "x", x, self.input_dim)
+        checks.check_steps(owner, t, len(x))
         # Waves of the coordinates sharpen edges more than a wider network does (Tancik et al. 2020).
         waves = [f(2.0**k * x) for k in range(_WAVES) for f in (jnp.sin, jnp.cos)]
         h, embedded = jnp.concatenate([x, *waves], axis=1), _embed(t)
@@ -108,13 +115,16 @@ class DiffusionProcess:
         sigma_back: (T,) noise of a step back, 0 at t = 0.
 
     Raises:
-        SettingError: T is not positive, a beta is outside (0, 1), or they fall.
+        SettingError: T is not in 1..1,000,000, a beta is outside (0, 1), or they fall.
     """
 
     def __init__(self, T: Steps, beta_start: BetaStart = 1e-4, beta_end: BetaEnd = 0.02) -> None:
         given_settings = {"T": T, "beta_start": beta_start, "beta_end": beta_end}
         checked = settings.check("toy.DiffusionProcess", DiffusionProcess, given_settings)
         self.T, low, high = checked.values()
+        if self.T > MOST_STEPS:
+            got = f"{self.T}. Lower T."
+            raise SettingError(f"toy.DiffusionProcess: T must be at most {MOST_STEPS:,}; got {got}")
         if low > high:
             got = f"{low:g} and {high:g}. Exchange them."
             raise SettingError(f"toy.DiffusionProcess: beta_start must be at most beta_end; got {got}")
@@ -133,20 +143,13 @@ class DiffusionProcess:
             ShapeError: x0 and noise differ in shape, or steps are not as many as points.
             SettingError: a step is outside 0..T - 1; inside a compiled function this cannot be seen.
         """
-        x0, t, noise = jnp.asarray(x0), jnp.asarray(t), jnp.asarray(noise)
+        given = {"x0": x0, "t": t, "noise": noise}
+        x0, t, noise = (checks.numbers("toy.q_sample", name, values) for name, values in given.items())
         if x0.shape != noise.shape:
             got = f"shapes {x0.shape} and {noise.shape}"
             raise ShapeError(f"toy.q_sample: noise must have the shape of x0; got {got}.")
-        if t.shape not in ((), x0.shape[:1]):
-            raise ShapeError(
-                f"toy.q_sample: t must be one step or {len(x0)}, one a row; got shape {t.shape}."
-            )
-        if not jnp.issubdtype(t.dtype, jnp.integer):
-            raise SettingError(f"toy.q_sample: t must be whole numbers; got dtype {t.dtype}.")
-        is_seen = t.size > 0 and not isinstance(t, jax.core.Tracer)
-        if is_seen and (t.min() < 0 or t.max() >= self.T):
-            got = f"{t.min()} to {t.max()}"
-            raise SettingError(f"toy.q_sample: t must be in 0..{self.T - 1}; got {got}. Steps count from 0.")
+        checks.check_rows("toy.q_sample", "x0", x0)
+        checks.check_steps("toy.q_sample", t, len(x0), self.T)
         signal, sigma = (jnp.reshape(level[t], (-1, 1)) for level in (self.signal, self.sigma))
         return signal * x0 + sigma * noise
 
@@ -180,16 +183,15 @@ class Trainer:
     ) -> None:
         checked = {"learning_rate": learning_rate, "batch_size": batch_size}
         checked = settings.check("toy.Trainer", Trainer, checked)
-        if model.output_dim != model.input_dim:
-            rule = f"output_dim must be input_dim = {model.input_dim}, as it is the noise"
-            raise SettingError(f"toy.Trainer: the model's {rule}; got {model.output_dim}.")
+        checks.check_widths("toy.Trainer", model)
+        checks.check_part("toy.Trainer", "process", process, "q_sample")
         points = check.array("toy.Trainer", "data", data, ("n", model.input_dim))
         if len(points) < 2:
             raise DataError("toy.Trainer: data must have at least 2 rows; got 1. Pass more points.")
         self.model, self.process, self.data = model, process, jnp.asarray(points, jnp.float32)
         self.learning_rate = checked["learning_rate"]
         self.batch_size = min(checked["batch_size"], len(points))
-        self._key_order, self._key_noise = jax.random.split(_as_key(key))
+        self._key_order, self._key_noise = jax.random.split(checks.key_of("toy.Trainer", key))
         self._adam = optax.scale_by_adam()
 
     def init_optimizer(self, num_steps: float = np.inf) -> OptState:
@@ -212,6 +214,7 @@ class Trainer:
 
     def train_step(self, opt_state: OptState, x0_batch: jax.Array) -> tuple[OptState, jax.Array]:
         """The state a step on from a batch (b, d), and its loss; draws are a function of (key, step)."""
+        checks.check_part("toy.Trainer.train_step", "opt_state", opt_state, "params")
         b, T = len(x0_batch), self.process.T
         draw_t, draw_noise = jax.random.split(jax.random.fold_in(self._key_noise, opt_state.step))
         # One share in each of b equal strata: the law of uniform draws, with less scatter of the loss.
@@ -263,7 +266,9 @@ class Sampler:
     """Draws points by walking pure noise back through the chain."""
 
     def __init__(self, model: DiffusionModel, process: DiffusionProcess, key: Key) -> None:
-        self.model, self.process, self.key = model, process, _as_key(key)
+        checks.check_widths("toy.Sampler", model)
+        checks.check_part("toy.Sampler", "process", process, "q_sample")
+        self.model, self.process, self.key = model, process, checks.key_of("toy.Sampler", key)
         self._walk = jax.jit(self._walked, static_argnums=(1, 2))
 
     def sample(self, params: Params, num_samples: Count, *, keep: bool = False) -> jax.Array:
@@ -292,7 +297,3 @@ class Sampler:
         start = jax.random.normal(key_start, shape, jnp.float32)
         samples, states = jax.lax.scan(step, start, jnp.arange(process.T)[::-1])
         return samples if states is None else jnp.concatenate([start[None], states])
-
-
-def _as_key(key: Key) -> jax.Array:
-    return jax.random.key(key) if isinstance(key, int | np.integer) else key
