@@ -42,6 +42,13 @@ def test_files_are_whole(ran):
     assert_close(np.load(io.BytesIO(written.getvalue()), allow_pickle=False), ran.states[-1])
 
 
+def test_losses_are_drawn_over_epochs(ran, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("dima.model.toy.png", lambda figure: drawn.append(figure) or b"")
+    ran.files()
+    assert [f.axes[0].get_xlabel() for f in drawn if f.axes[0].get_ylabel() == "loss"] == ["epoch"]
+
+
 def test_points_that_cannot_be_used():
     with pytest.raises(ShapeError, match=r"--data must have shape \(n, 2\); got shape \(3, 3\)"):
         plane_points(np.eye(3))

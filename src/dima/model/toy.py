@@ -43,10 +43,12 @@ class ToyRun(NamedTuple):
         """Pictures, an animation and the samples, by file name."""
         T, samples = len(self.states) - 1, self.states[-1]
         epochs = np.arange(1, len(self.losses) + 1)
+        losses = curve.loss(epochs, self.losses, "Loss")
+        losses.axes[0].set_xlabel("epoch")
         return {
             "data.png": png(pictures.snapshots({"data": self.points})),
             "forward.png": png(pictures.snapshots(self.forward, "Noise is added")),
-            "loss.png": png(curve.loss(epochs, self.losses, "Loss")),
+            "loss.png": png(losses),
             "samples.png": png(pictures.snapshots({"data": self.points, "samples": samples})),
             "reverse.gif": pictures.animation(self.states, [f"t = {T - i}" for i in range(T + 1)]),
             "samples.npy": lambda handle: write_npy(handle, samples),
