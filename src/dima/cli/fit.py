@@ -107,15 +107,14 @@ def fit(  # noqa: PLR0913 each argument is a flag
     fitted = ManifoldAutoencoder(**parts, **common.seeded())
     if sys.stderr.isatty() and not common.quiet:
         output.note(f"Fitting to {len(train.values)} rows of {train.values.shape[1]} columns.")
-    with common.bars():
-        fitted.fit(train, label)
-        # First the model, then its report: a report that fails costs no fit.
-        persist.save(fitted, to)
-        if page is not None:
-            colours = None if label is None else np.array(held_out.split_off(label)[1])
-            subject = report.Subject(Path(data).name, held_out, colours, train=train, seed=common.seed or 0)
-            measured = evaluate(fitted, held_out, train=train, **common.seeded())
-            save_report(page, report.build(fitted, measured, subject))
+    fitted.fit(train, label)
+    # First the model, then its report: a report that fails costs no fit.
+    persist.save(fitted, to)
+    if page is not None:
+        colours = None if label is None else np.array(held_out.split_off(label)[1])
+        subject = report.Subject(Path(data).name, held_out, colours, train=train, seed=common.seed or 0)
+        measured = evaluate(fitted, held_out, train=train, **common.seeded())
+        save_report(page, report.build(fitted, measured, subject))
     if parts["columns"] == "auto" and not common.quiet:
         output.note(f"{_TOLD[_taken(fitted)]} --columns raw leaves them as they are.")
     if not common.quiet:

@@ -61,8 +61,7 @@ def evaluate(
     chosen: dict[str, Any] = {} if n_samples is None else {"n_samples": n_samples}
     if train is not None:
         chosen["train"] = inputs.rows(opened, train, drop_text, common)
-    with common.bars():
-        measured = measure(opened, inputs.rows(opened, data, drop_text, common), **chosen, **common.seeded())
+    measured = measure(opened, inputs.rows(opened, data, drop_text, common), **chosen, **common.seeded())
     if common.as_json:
         output.json(dataclasses.asdict(measured))
         return

@@ -72,10 +72,9 @@ def decode(
         raise SettingError(f"dima decode: {names} must be given with --refine; got it alone.")
     targets.file(to, data)
     Z, opened = inputs.table(data, False, common).values, persist.load(model)
-    with common.bars():
-        if refine:
-            Z = inputs.method(opened, "refine")(Z, **(refining or {}), **common.seeded())
-        X = inputs.method(opened, "decode")(Z)
+    if refine:
+        Z = inputs.method(opened, "refine")(Z, **(refining or {}), **common.seeded())
+    X = inputs.method(opened, "decode")(Z)
     inputs.finish(to, inputs.as_table(opened, X), common)
 
 
@@ -124,8 +123,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     if of_class is not None:
         n, wanted["y"] = _labels(of_class, n)
     n = _N if n is None else n
-    with common.bars():
-        drawn = inputs.method(opened, "sample")(n, **wanted, **(chosen or {}), **common.seeded())
+    drawn = inputs.method(opened, "sample")(n, **wanted, **(chosen or {}), **common.seeded())
     inputs.finish(to, drawn if latent else inputs.as_table(opened, drawn), common)
 
 

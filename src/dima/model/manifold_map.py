@@ -24,7 +24,7 @@ from dima.model.autoencoder import Autoencoder
 from dima.model.principal import FOLDS, Principal, predicted_alone, predicted_error, principal, rests, varying
 from dima.model.refit import of_fewer
 from dima.model.stages import collected, measured
-from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, tune
+from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, table_of, tune
 from dima.threads import side_by_side
 from dima.typing import Array, Arrays, Float64
 
@@ -227,9 +227,8 @@ class ManifoldMap(Autoencoder):
 
     def expected_residual(self, X: Array, left_out: Array | None = None) -> float:
         """Mean square of the residuals of the training rows `X` (n, D), each left out."""
-        return float(
-            np.square(self.left_out(X) if left_out is None else left_out).mean()
-        )  # of all rows: what is left out is known for all alone
+        # Of all rows: what is left out is known for all alone.
+        return float(np.square(self.left_out(X) if left_out is None else left_out).mean())
 
     def training_rows(self) -> Float64:
         """The training rows (n, D), which the encoder compares new ones with."""
@@ -279,22 +278,16 @@ class ManifoldMap(Autoencoder):
         """The maps that were tried, and the spectrum of the one whose coordinates are among the latents."""
         # Pictures bring matplotlib; only a report draws.
         from dima.figures import curve, png
-        from dima.figures.report import Section, Table
+        from dima.figures.report import Section
 
         found = []
         if self.d_diffusion_:
             text = "Eigenvalues of the diffusion map: how slowly each coordinate varies along the data."
             found.append(Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),)))
         if self.trials_:
-            headers = ["coordinates", "kernel", "neighbours", "bandwidth", "used", "error / variance"]
-            rows = [trial.cells() for trial in self.trials_]
             text = (
                 "Each map that was tried, and how many of its coordinates are best used; the other latents "
                 "are principal components."
             )
-            note = (
-                "The bandwidth is a multiple of the median squared distance to a neighbour. Errors are those "
-                "predicted of new rows, by a small decoder that leaves each row out."
-            )
-            found.append(Section("Choice of the diffusion map", text, (), (Table(headers, rows, note),)))
+            found.append(Section("Choice of the diffusion map", text, (), (table_of(self.trials_),)))
         return found

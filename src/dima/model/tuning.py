@@ -7,7 +7,7 @@ which map to take, and where principal components alone do as well, none.
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from sklearn.base import clone
@@ -23,7 +23,10 @@ from dima.scaling import Standardizer
 from dima.threads import one_thread, side_by_side
 from dima.typing import Array, Float64
 
-__all__ = ["TUNED", "WORTH", "Trial", "Tuned", "fit_quietly", "sample", "tune"]
+if TYPE_CHECKING:
+    from dima.figures.report import Table
+
+__all__ = ["TUNED", "WORTH", "Trial", "Tuned", "fit_quietly", "sample", "table_of", "tune"]
 
 TUNED = (
     "coordinates",
@@ -135,6 +138,18 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     for message in messages if split else ():  # nothing is said of coordinates that are not used
         warn_user(message)
     return Tuned(taken, split, tuple(trials), ratio)
+
+
+def table_of(trials: Sequence[Trial]) -> "Table":
+    """The maps that were tried, for a report."""
+    from dima.figures.report import Table  # brings matplotlib; only a report draws
+
+    headers = ["coordinates", "kernel", "neighbours", "bandwidth", "used", "error / variance"]
+    note = (
+        "The bandwidth is a multiple of the median squared distance to a neighbour. Errors are those "
+        "predicted of new rows, by a small decoder that leaves each row out."
+    )
+    return Table(headers, [trial.cells() for trial in trials], note)
 
 
 def sample(X: Array, seed: int) -> Array:
