@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from close import assert_close
 from dima.errors import DataError, SettingError
+from dima.manifold import dmap_fit
 from dima.manifold.dmap import DMAP
 from manifold.shapes import cloud, sheet
 
@@ -48,3 +50,26 @@ def test_distances_that_vanish_beside_outliers_are_refused():
     R_iX = np.vstack([1e-30 * cloud(30, 2), [[1.0, 1.0], [-1.0, -1.0]]])
     with pytest.raises(DataError, match=r"^DMAP: the median neighbour distance must be above zero; got 0"):
         DMAP(2, k=5).fit(R_iX)
+
+
+def test_new_rows_are_compared_along_axes_by_name_or_where_there_are_many_numbers(monkeypatch, rng):
+    plane = rng.standard_normal((400, 2)) @ rng.standard_normal((2, 60)) + 0.1 * rng.standard_normal(
+        (400, 60)
+    )
+    train, new = plane[:350], plane[350:]
+    exact = DMAP(2, k=40, encoding="exact").fit(train)
+    assert DMAP(2, k=40).fit(train).fit_.rule.axes is None
+    by_name = DMAP(2, k=40, encoding="projected").fit(train)
+    monkeypatch.setattr(dmap_fit, "_LARGE", 1)
+    monkeypatch.setattr(dmap_fit, "_MOVED", 0.05)
+    auto = DMAP(2, k=40).fit(train)
+    for found in (by_name, auto):
+        assert found.fit_.rule.axes.shape == (60, 2)
+        change = found.transform(new) - exact.transform(new)
+        assert 0 < np.sqrt((change**2).mean()) < 0.05 * exact.embedding_.std()
+        assert_close(found.transform(train), exact.embedding_, atol=1e-10)
+        alone = np.vstack([found.transform(row[None]) for row in new])
+        assert_close(alone, found.transform(new), atol=1e-6)
+    monkeypatch.setattr(dmap_fit, "_MOVED", 1e-9)
+    assert DMAP(2, k=40).fit(train).fit_.rule.axes is None
+    assert DMAP(2, k=40, encoding="exact").fit(train).fit_.rule.axes is None

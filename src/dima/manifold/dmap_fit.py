@@ -13,7 +13,7 @@ from dima.errors import DataError, NumericsError, SettingError, warn_user
 from dima.manifold import budget, graph, neighbors, parts, spectrum
 from dima.manifold.coordinates import COORDINATES, Choice, Modes, dimension, modes_wanted
 from dima.manifold.neighbors import Neighbors, given, knn
-from dima.manifold.nystrom import RowRule
+from dima.manifold.nystrom import RowRule, projected
 from dima.manifold.rows import DistinctRows
 from dima.manifold.widths import KERNELS, scaled
 from dima.typing import Array, Float32, Float64, Int32
@@ -23,6 +23,8 @@ __all__ = ["DMAPFit", "fit_dmap"]
 _log = logging.getLogger("dima")
 
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
+_LARGE = 10_000_000  # numbers of training rows from which new rows are compared along principal axes,
+_MOVED = 0.01  # if that moves coordinates by at most so much of their spread
 _SPACED = 1000  # training rows that say how far new ones are from the nearest
 _MOST = 32  # coordinates taken when d is not given
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
@@ -63,7 +65,11 @@ class DMAPFit:
         """What new rows look at."""
         rate, halved = self.settings["beta"] / (self.eps / self.rows.unit2), self.settings["sym"] == "mean"
         width = KERNELS[self.settings.get("kernel", "fixed")]  # older saves do not say
-        return RowRule(self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k, rate, halved, width)
+        rule = RowRule(self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k, rate, halved, width)
+        encoding = self.settings.get("encoding", "exact")
+        if encoding == "exact" or (encoding == "auto" and self.rows.R_uX.size < _LARGE):
+            return rule
+        return projected(rule, self.psi_ux, np.inf if encoding == "projected" else _MOVED)
 
     @property
     def mode_numbers(self) -> Int32:

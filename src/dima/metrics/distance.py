@@ -59,18 +59,20 @@ def squared_distances(
     *,
     equal_at_zero: bool = True,
     bytes_beside: int = _HELD_BYTES - 8,
+    axes: Array | None = None,
 ) -> Iterator[tuple[slice, Array]]:
     """Squared Euclidean distances of X (n, D) to Y (m, D), in blocks (rows, m) of X's rows.
 
     One matrix product per block, in `dtype` and about the mean of Y. `equal_at_zero` sets what is below
     its rounding to zero, in further passes, so that equal rows are at distance zero; `bytes_beside` is
-    what the caller and those passes hold for each distance.
+    what the caller and those passes hold for each distance. With orthonormal `axes` (D, q) inner products
+    are taken along these alone: off by twice what the parts of two rows that lie elsewhere share.
     """
     centre = Y.mean(axis=0, dtype=np.float64).astype(dtype)
-    right = _right_factor(Y.astype(dtype, copy=False) - centre)
+    right = _right_factor(Y.astype(dtype, copy=False) - centre, axes)
     size = blocks.rows_within(len(Y) * (np.dtype(dtype).itemsize + bytes_beside))
     for rows in blocks.row_blocks(len(X), size):
-        left = _left_factor(X[rows].astype(dtype, copy=False) - centre)
+        left = _left_factor(X[rows].astype(dtype, copy=False) - centre, axes)
         d2 = _product(left, right)
         if equal_at_zero:
             d2[d2 < _ROUNDING * (left[:, -2:-1] + right[:, -1])] = 0.0
@@ -83,11 +85,11 @@ def _product(left: Array, right: Array) -> Array:
     return np.maximum(d2, 0, out=d2)
 
 
-def _left_factor(X: Array) -> Array:
+def _left_factor(X: Array, axes: Array | None = None) -> Array:
     norms = np.einsum("ij,ij->i", X, X)[:, None]
-    return np.hstack([X, norms, np.ones_like(norms)])
+    return np.hstack([X if axes is None else X @ axes, norms, np.ones_like(norms)])
 
 
-def _right_factor(Y: Array) -> Array:
+def _right_factor(Y: Array, axes: Array | None = None) -> Array:
     norms = np.einsum("ij,ij->i", Y, Y)[:, None]
-    return np.hstack([-2 * Y, np.ones_like(norms), norms])
+    return np.hstack([-2 * (Y if axes is None else Y @ axes), np.ones_like(norms), norms])
