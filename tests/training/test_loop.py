@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,15 @@ def test_a_stop_that_comes_with_the_last_checkpoint_is_obeyed(tmp_path, monkeypa
         train(problem(), Run("regression", folder=tmp_path, checkpoint_seconds=1000))
     monkeypatch.undo()
     assert_equal(train(problem(), run(tmp_path)), train(problem(), run()))
+
+
+@pytest.mark.parametrize(("seconds", "records"), [(1000, [4, 8]), (6, [4, 7, 8]), (1, [2, 3, 4, 5, 6, 7, 8])])
+def test_the_first_checkpoint_comes_early(tmp_path, monkeypatch, seconds, records):
+    clock, kept = iter(time.monotonic() + np.arange(0.0, 1e3, 2)), []
+    monkeypatch.setattr("dima.training.loop.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(checkpoint, "write", lambda path, state, identity: kept.append(len(state.history)))
+    train(problem(), Run("regression", folder=tmp_path, checkpoint_seconds=seconds))
+    assert kept == records
 
 
 def test_a_held_out_loss_that_is_no_number_is_a_line_like_any_other(tmp_path):

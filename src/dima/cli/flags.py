@@ -1,6 +1,5 @@
 """Flags: those every verb takes, and those made from the settings an estimator declares."""
 
-import contextlib
 import typing
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from cyclopts import Group, Parameter, Token
 from cyclopts.validators import Number
 
 from dima import settings
-from dima.progress import quiet as silently
 
 __all__ = [
     "EVERYWHERE",
@@ -103,10 +101,6 @@ class Common:
     def seeded(self) -> dict[str, Any]:
         """The seed as a keyword, if one was given: its default stands where it is used."""
         return {} if self.seed is None else {"seed": self.seed}
-
-    def bars(self) -> contextlib.AbstractContextManager[None]:
-        """A block in which progress bars obey --quiet."""
-        return silently() if self.quiet else contextlib.nullcontext()
 
 
 EVERYWHERE = Common()

@@ -68,8 +68,7 @@ def toy_diffusion(
         if is_told and record.step % max(1, settings.epochs // _TOLD) == 0:
             output.lines(f"epoch {record.step:5d}   mean loss {record.loss:.4f}")
 
-    with common.bars():
-        ran = diffuse(points, **asdict(settings), n_samples=_SAMPLES, seed=seed, tell=tell)
+    ran = diffuse(points, **asdict(settings), n_samples=_SAMPLES, seed=seed, tell=tell)
     written = ran.files()
     replace_files({folder / name: content for name, content in written.items()}, "dima toy")
     if common.as_json:

@@ -23,6 +23,7 @@ from dima.typing import Arrays, Float64
 __all__ = ["Engine", "Run", "Trained", "TrainingState", "train"]
 
 _log = logging.getLogger("dima")
+_FIRST = 5.0  # seconds after which a first checkpoint is due, so that an early kill does not lose all
 
 S = TypeVar("S")  # the engine's state, whatever it is
 
@@ -62,7 +63,7 @@ class Run:
         identity: values that a checkpoint, as JSON gives them back, must agree with to be gone on from.
         data: names in `identity` that hold fingerprints of what is learnt from.
         log_every: steps between log lines, rounded up to the engine's records; 0 for none.
-        checkpoint_seconds: between two checkpoints; one more is written at the end.
+        checkpoint_seconds: between two checkpoints; the first comes after 5 at the latest, one at the end.
         watch: is shown where the run stands after every record; it must change nothing.
     """
 
@@ -186,11 +187,13 @@ class _Keeper(Generic[S]):
     stop: StopRequest
     saved_step: int
     saved_at: float = dataclasses.field(default_factory=time.monotonic)
+    is_first: bool = True
 
     def keep(self, now: TrainingState[S], record: StepRecord) -> None:
         held_out = {} if now.held_out is None else {"held_out_loss": now.held_out}
         self.write({"step": record.step, "loss": record.loss, **held_out, "seconds": record.seconds})
-        due = time.monotonic() - self.saved_at >= self.run.checkpoint_seconds
+        most = _FIRST if self.is_first else np.inf
+        due = time.monotonic() - self.saved_at >= min(self.run.checkpoint_seconds, most)
         if due or self.stop.number is not None:
             self.save(now)
         if self.stop.number is not None:
@@ -205,7 +208,7 @@ class _Keeper(Generic[S]):
         state = self.engine.state_arrays(now.state)
         kept = Checkpoint(state, now.best, now.table, now.patience)
         checkpoint.write(self.folder.checkpoint, kept, self.run.identity)
-        self.saved_step, self.saved_at = now.step, time.monotonic()
+        self.saved_step, self.saved_at, self.is_first = now.step, time.monotonic(), False
 
 
 def _result(engine: Engine[S], last: TrainingState[S]) -> Trained[S]:
