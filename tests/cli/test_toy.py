@@ -52,11 +52,11 @@ def test_neither_pytorch_nor_tensorflow_is_imported(tmp_path):
         (["--data", "missing.npy"], "missing.npy"),
     ],
 )
-def test_bad_flags_are_one_line(tmp_path, capsys, flags, told):
-    assert run(["toy", *flags, "-o", str(tmp_path / "t")]) == 2
-    said = capsys.readouterr().err
-    assert told in said
-    assert "Traceback" not in said
+def test_bad_flags_are_one_line(tmp_path, dima, flags, told):
+    ran = dima("toy", *flags, "-o", tmp_path / "t")
+    assert ran.code == 2
+    assert told in ran.err
+    assert "Traceback" not in ran.err
 
 
 def test_three_columns_are_refused(tmp_path, capsys):
