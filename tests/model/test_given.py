@@ -208,6 +208,16 @@ def test_a_class_is_given_as_y_or_among_what_is_known(crossed):
         pd.testing.assert_frame_equal(crossed.sample_given(other, n=30).rows[0], rows)
     alone = sample_given(crossed, {"kind": "rising"}, n=300).rows[0]
     assert (np.sign(alone["x"]) == np.sign(alone["y"])).mean() > 0.85
+    for frame in (pd.DataFrame, pl.DataFrame):
+        (rows,) = sample_given(crossed, frame({"kind": ["rising"]}), n=300).rows
+        pd.testing.assert_frame_equal(rows, alone)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_a_column_of_labels_without_one_leaves_the_class_open(crossed, missing):
+    (rows,) = sample_given(crossed, {"x": 1.5}, n=30).rows
+    known = pd.DataFrame({"x": [1.5], "kind": [missing]})
+    pd.testing.assert_frame_equal(sample_given(crossed, known, n=30).rows[0], rows)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +228,13 @@ def test_a_class_is_given_as_y_or_among_what_is_known(crossed):
         ({"x": 1.0, "kind": "rising"}, "rising", SettingError, "left out where known has 'kind'; got both"),
         ({"x": 1.0}, ["rising", "falling"], ShapeError, "one label, or one for each of 1 rows"),
         ({"x": 1.5, "y": -1.5}, "rising", DataError, "far from all training rows of class 'rising'"),
+        (
+            pd.DataFrame({"x": [1.0, 1.5], "kind": ["rising", None]}),
+            None,
+            DataError,
+            r"^ManifoldAutoencoder\.sample_given: 'kind' must be known in all rows or in none; got an empty "
+            r"one in row 2\.",
+        ),
     ],
 )
 def test_classes_that_cannot_be_met_are_refused(crossed, known, y, error, told):

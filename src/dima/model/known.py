@@ -24,6 +24,7 @@ def split_label(owner: str, rows: Rows, known: Any, y: Any) -> tuple[Any, Any]:
 
     Raises:
         SettingError: there are both.
+        DataError: some cells of that column are missing and others are not.
     """
     name, table = None if rows.label is None else rows.label[0], as_table(known)
     there = known if isinstance(known, Mapping) else [] if table is None or not table.names else table.names
@@ -35,7 +36,18 @@ def split_label(owner: str, rows: Rows, known: Any, y: Any) -> tuple[Any, Any]:
     if isinstance(known, Mapping):
         return {other: value for other, value in known.items() if other != name}, known[name]
     assert table is not None
-    return table.split_off(name)
+    axis = table.shown_names.index(name)
+    rest = table.select([other for other in range(len(table.shown_names)) if other != axis])
+    return rest, _labels(owner, name, table.cells(axis))
+
+
+def _labels(owner: str, name: str, cells: list[Any]) -> list[Any] | None:
+    """Labels of all conditions, or None where none is known."""
+    missing = [row for row, cell in enumerate(cells, start=1) if cell is None]
+    if 0 < len(missing) < len(cells):
+        got, fix = f"an empty one in row {missing[0]}", "Ask for such rows by themselves."
+        raise DataError(f"{owner}: {name!r} must be known in all rows or in none; got {got}. {fix}")
+    return None if missing else cells
 
 
 def conditions(owner: str, rows: Rows, known: Any) -> Float64:
