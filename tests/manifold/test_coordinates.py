@@ -193,7 +193,7 @@ def test_as_many_coordinates_are_taken_as_there_are_directions(name, caplog):
     with caplog.at_level("INFO", "dima"):
         found = DMAP(k=40, coordinates="independent").fit(rows)
     assert found.embedding_.shape == (len(rows), directions)
-    assert f"DMAP: d = {directions} is taken: so many of the first " in caplog.text
+    assert f"DMAP: d = {directions} is taken: {directions} of the " in caplog.text
     assert found.facts()["d"] == directions == len(found.get_feature_names_out())
     asked = DMAP(directions, k=40, coordinates="independent").fit(rows)
     assert_close(

@@ -46,10 +46,11 @@ def test_bandwidths_that_overflow_are_refused():
         DMAP(2, eps=1e-300).fit(sheet(30))
 
 
-def test_distances_that_vanish_beside_outliers_are_refused():
+@pytest.mark.parametrize("kernel", ["fixed", "self-tuning"])
+def test_distances_that_vanish_beside_outliers_are_refused(kernel):
     R_iX = np.vstack([1e-30 * cloud(30, 2), [[1.0, 1.0], [-1.0, -1.0]]])
     with pytest.raises(DataError, match=r"^DMAP: the median neighbour distance must be above zero; got 0"):
-        DMAP(2, k=5).fit(R_iX)
+        DMAP(2, k=5, kernel=kernel).fit(R_iX)
 
 
 def test_new_rows_are_compared_along_axes_by_name_or_where_there_are_many_numbers(monkeypatch, rng):
@@ -58,18 +59,32 @@ def test_new_rows_are_compared_along_axes_by_name_or_where_there_are_many_number
     )
     train, new = plane[:350], plane[350:]
     exact = DMAP(2, k=40, encoding="exact").fit(train)
-    assert DMAP(2, k=40).fit(train).fit_.rule.axes is None
+    assert DMAP(2, k=40).fit(train).fit_.axes is None
     by_name = DMAP(2, k=40, encoding="projected").fit(train)
     monkeypatch.setattr(dmap_fit, "_LARGE", 1)
     monkeypatch.setattr(dmap_fit, "_MOVED", 0.05)
     auto = DMAP(2, k=40).fit(train)
     for found in (by_name, auto):
         assert found.fit_.rule.axes.shape == (60, 2)
+        settings, arrays = found.to_arrays()
+        assert_close(DMAP.from_arrays(settings, arrays).transform(new), found.transform(new), atol=1e-12)
         change = found.transform(new) - exact.transform(new)
         assert 0 < np.sqrt((change**2).mean()) < 0.05 * exact.embedding_.std()
         assert_close(found.transform(train), exact.embedding_, atol=1e-10)
         alone = np.vstack([found.transform(row[None]) for row in new])
         assert_close(alone, found.transform(new), atol=1e-6)
     monkeypatch.setattr(dmap_fit, "_MOVED", 1e-9)
-    assert DMAP(2, k=40).fit(train).fit_.rule.axes is None
-    assert DMAP(2, k=40, encoding="exact").fit(train).fit_.rule.axes is None
+    assert DMAP(2, k=40).fit(train).fit_.axes is None
+    assert DMAP(2, k=40, encoding="exact").fit(train).fit_.axes is None
+    monkeypatch.setattr(dmap_fit, "_MOVED", 1.0)
+    assert DMAP(2, k=340).fit(train).fit_.axes is None  # too many neighbours to leave rows out
+
+
+@pytest.mark.parametrize(("n", "k"), [(3, 2), (130, 130), (300, 30)])
+def test_few_or_wide_rows_are_encoded_along_axes_by_name_as_they_are_without(n, k, rng):
+    train = rng.standard_normal((n, 2)) @ rng.standard_normal((2, 60))
+    codes = [
+        DMAP(1, k=k, encoding=encoding).fit(train).transform(1.01 * train)
+        for encoding in ("exact", "projected")
+    ]
+    assert_close(codes[1], codes[0], atol=0.02 * np.abs(codes[0]).max())

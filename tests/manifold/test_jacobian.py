@@ -83,3 +83,16 @@ def test_it_needs_a_fit_and_its_width():
     for call in (gplm.jacobian, gplm.metric_tensor):
         with pytest.raises(ShapeError):
             call(cloud(5, 3))
+
+
+def test_what_weights_pull_along_is_the_sum_written_out(rng):
+    z_ax, z_mx, weights = (
+        rng.standard_normal((5, 2)) + 1e7,
+        rng.standard_normal((7, 2)) + 1e7,
+        rng.random((5, 7)),
+    )
+    expected = [
+        [(2 * (z_mx[:, x] - z[x]) / 0.7 * w).sum() for x in range(2)]
+        for z, w in zip(z_ax, weights, strict=True)
+    ]
+    assert_close(jacobian.pulled_along(z_ax, z_mx, weights, 0.7), expected, rtol=1e-9)

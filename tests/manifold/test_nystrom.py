@@ -134,19 +134,17 @@ def test_along_all_axes_the_averages_are_those_of_the_distances():
     assert_close(few.means(queries, values)[0], exact.means(queries, values)[0], atol=1e-9)
 
 
-def test_axes_are_taken_where_they_change_little_and_only_there():
-    train, queries = _noisy_plane(400, 0), _noisy_plane(50, 9)
-    exact = _rule_of(train)
-    values = train @ np.linalg.svd(train, full_matrices=False)[2][:2].T.astype(float)
-    quick = nystrom.projected(exact, values, 0.05)
-    assert quick.axes.shape == (40, 2)
-    assert_close(quick.axes.T @ quick.axes, np.eye(2), atol=1e-5)
-    change = quick.means(queries, values)[0] - exact.means(queries, values)[0]
-    spread = values - values.mean(axis=0)
-    assert np.sqrt((change**2).mean()) < 0.05 * np.sqrt((spread**2).mean())
-    assert nystrom.projected(exact, values, 1e-6) is exact
-    flat = _rule_of(cloud(400, 40).astype(np.float32))
-    assert nystrom.projected(flat, values, np.inf) is flat  # too many axes to gain by
+def test_leading_axes_are_those_beside_which_little_is_left():
+    train = _noisy_plane(400, 0)
+    axes = nystrom.leading_axes(train)
+    assert axes.shape == (40, 2)
+    assert_close(axes.T @ axes, np.eye(2), atol=1e-5)
+    left = (train - train.mean(axis=0)).astype(float)
+    beside = left - left @ axes @ axes.T
+    assert (beside**2).sum() < 0.02 * (left**2).sum()
+    assert nystrom.leading_axes(cloud(400, 40).astype(np.float32)) is None  # too many to gain by
+    assert nystrom.leading_axes(train[:79]) is None  # so few rows tell no axes
+    assert nystrom.leading_axes(np.zeros((5, 9000), np.float32)) is None
 
 
 def test_rows_whose_neighbours_are_too_near_for_axes_are_measured_exactly(rng):

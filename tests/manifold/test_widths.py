@@ -90,3 +90,21 @@ def test_neighbours_are_scaled_by_both_ends():
     unit = np.median(near.radius2_u)
     width = (near.radius2_u / unit) ** 2
     assert_close(by_both.d2, found.d2 / np.sqrt(width[:, None] * width[found.ids]), rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:DMAP:UserWarning")
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_copies_but_for_rounding_have_finite_coordinates(kernel, rng):
+    near_copies = np.repeat(rng.standard_normal((20, 3)), 15, axis=0)
+    near_copies += 1e-9 * rng.standard_normal(near_copies.shape)
+    found = DMAP(2, k=25, kernel=kernel).fit(near_copies)  # many a 15th neighbour is at no distance
+    assert np.isfinite(found.embedding_).all()
+    assert np.isfinite(found.transform(near_copies + 1e-9)).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_rows_far_from_all_others_are_told(kernel):
+    found = DMAP(2, k=K, kernel=kernel).fit(sheet(150))
+    reach = np.sqrt(found.eps_ * 31)
+    with pytest.warns(UserWarning, match="1 of 2 rows lie far"):
+        found.transform(np.vstack([sheet(150)[0] + 0.01, sheet(150).max(axis=0) + reach]))

@@ -7,6 +7,7 @@ from scipy.spatial.distance import cdist
 from close import assert_close
 from dima.errors import DataError, DataTypeError, ShapeError
 from dima.metrics import distance
+from dima.metrics.distance import Prepared, squared_distances
 
 
 @given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 9), st.floats(-1e6, 1e6))
@@ -73,3 +74,15 @@ def test_pairs_are_computed_in_double_precision():
 def test_city_distances_by_hand():
     X, Y = np.array([[0.0, 0.0], [1.0, 2.0]]), np.array([[3.0, -4.0], [1.0, 0.0], [1.0, 2.0]])
     assert_close(distance.city_distances(X, Y), np.abs(X[:, None] - Y).sum(axis=2))
+
+
+def test_prepared_rows_serve_again_and_along_axes(rng):
+    X, Y = rng.standard_normal((7, 5)), rng.standard_normal((9, 5))
+    to = Prepared.of(Y)
+    for _ in range(2):
+        assert_close(np.concatenate([d2 for _, d2 in squared_distances(X, to)]), cdist(X, Y) ** 2, atol=1e-12)
+    axes = np.linalg.qr(rng.standard_normal((5, 2)))[0]
+    beside = np.eye(5) - axes @ axes.T
+    (along,) = (d2 for _, d2 in squared_distances(X, Prepared.of(Y, axes=axes)))
+    shared = 2 * (X - Y.mean(axis=0)) @ beside @ (Y - Y.mean(axis=0)).T
+    assert_close(along, np.maximum(cdist(X, Y) ** 2 + shared, 0), atol=1e-12)

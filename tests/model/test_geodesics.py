@@ -1,5 +1,7 @@
 """Geodesics of models against charts and rings whose lengths are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_the_factor_on_steps_has_the_slope_it_says(d_diffusion, rng):
     assert 1 <= np.median(factor) < 2
 
 
-def test_words_and_units_of_columns_are_those_of_what_is_decoded(rng):
+def test_lengths_are_those_of_what_is_decoded_whatever_the_units_of_columns():
     X = manifolds.s_curve(300)[0] * [1, 1000, 1]
     model = ManifoldAutoencoder(2, columns="standard", prior=None).fit(X)
     Z = model.transform(X[:2])
@@ -83,3 +85,19 @@ def test_bad_ends_are_one_sentence(roll):
         model.geodesic(Z, Z[:2])
     with pytest.raises(ShapeError, match=r"ManifoldAutoencoder.geodesic: start must"):
         model.geodesic(Z[:, :1], Z)
+
+
+def test_a_path_does_not_depend_on_the_others_asked_for(roll):
+    model, X, _ = roll
+    Z = model.transform(X[:6])
+    together = model.geodesic(Z[:3], Z[3:], n=8)
+    alone = model.geodesic(Z[1:2], Z[4:5], n=8)
+    assert_close(alone.path[0], together.path[1], atol=1e-6)
+
+
+def test_a_decoder_saved_without_its_sums_says_what_they_are_wanted_for(roll, monkeypatch):
+    model, X, _ = roll
+    gplm = model.fit_.autoencoder.gplm
+    monkeypatch.setattr(gplm, "fit_", dataclasses.replace(gplm.fit_, equations=None))
+    with pytest.raises(SettingError, match="GPLM: sums over rows must be kept for geodesics; got one saved"):
+        model.geodesic(model.transform(X[:1]), model.transform(X[1:2]))

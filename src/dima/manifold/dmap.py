@@ -43,7 +43,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
     def __init__(  # noqa: PLR0913 the signature declares the settings
         self,
         d: Annotated[
-            int, Meta(ge=1, description="latent dimension; the modes that are new directions if not given")
+            int, Meta(ge=1, description="latent dimension; as many as there are new directions if not given")
         ]
         | None = None,
         *,

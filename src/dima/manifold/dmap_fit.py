@@ -13,7 +13,7 @@ from dima.errors import DataError, NumericsError, SettingError, warn_user
 from dima.manifold import budget, graph, neighbors, parts, spectrum
 from dima.manifold.coordinates import COORDINATES, Choice, Modes, dimension, modes_wanted
 from dima.manifold.neighbors import Neighbors, given, knn
-from dima.manifold.nystrom import RowRule, projected
+from dima.manifold.nystrom import RowRule, leading_axes
 from dima.manifold.rows import DistinctRows
 from dima.manifold.widths import KERNELS, scaled
 from dima.typing import Array, Float32, Float64, Int32
@@ -24,7 +24,8 @@ _log = logging.getLogger("dima")
 
 _SMALLEST_EIGENVALUE = 1e-8  # below it, lambda is rounding noise and 1/lambda amplifies it
 _LARGE = 10_000_000  # numbers of training rows from which new rows are compared along principal axes,
-_MOVED = 0.01  # if that moves coordinates by at most so much of their spread
+_MOVED = 0.01  # if that moves each coordinate by at most so much of its spread, of so many rows
+_CERTIFIED = 256
 _SPACED = 1000  # training rows that say how far new ones are from the nearest
 _MOST = 32  # coordinates taken when d is not given
 _FAITHFUL = 0.1  # correlation below which a coordinate of a row tells nothing of its neighbours
@@ -44,6 +45,7 @@ class DMAPFit:
         modes_x: (r,) numbers of these modes, 0 the constant one; the first ones if None.
         mixing_xx: (r, d) what each adds to each coordinate, in units of the data; None where each is one.
         recall: share of the nearest neighbours that the search found.
+        axes: (D, q) principal axes along which new rows are compared; all if None.
     """
 
     settings: dict[str, Any]
@@ -59,17 +61,15 @@ class DMAPFit:
     modes_x: Int32 | None = None
     mixing_xx: Float64 | None = None
     recall: float = 1.0
+    axes: Float32 | None = None
 
     @functools.cached_property
     def rule(self) -> RowRule:
         """What new rows look at."""
         rate, halved = self.settings["beta"] / (self.eps / self.rows.unit2), self.settings["sym"] == "mean"
         width = KERNELS[self.settings.get("kernel", "fixed")]  # older saves do not say
-        rule = RowRule(self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k, rate, halved, width)
-        encoding = self.settings.get("encoding", "exact")
-        if encoding == "exact" or (encoding == "auto" and self.rows.R_uX.size < _LARGE):
-            return rule
-        return projected(rule, self.psi_ux, np.inf if encoding == "projected" else _MOVED)
+        known = (self.rows.R_uX, self.radius2_u, self.log_weight_u, self.k)
+        return RowRule(*known, rate, halved, width, self.axes)
 
     @property
     def mode_numbers(self) -> Int32:
@@ -135,7 +135,32 @@ def fit_dmap(
         recall=recall,
     )
     _warn_if_localised(fit)
-    return fit
+    return dataclasses.replace(fit, axes=_axes(fit))
+
+
+def _axes(fit: DMAPFit) -> Float32 | None:
+    """Axes along which new rows are compared: by name, or of many numbers if it moves them little."""
+    encoding = fit.settings["encoding"]
+    if encoding == "exact" or (encoding == "auto" and fit.rows.R_uX.size < _LARGE):
+        return None
+    axes = leading_axes(fit.rows.R_uX)
+    is_taken = axes is None or encoding == "projected" or _moved(fit, axes) <= _MOVED
+    return axes if is_taken else None
+
+
+def _moved(fit: DMAPFit, axes: Float32) -> float:
+    """Root mean square by which the coordinate of rows left out that moves most does, over its spread."""
+    u = len(fit.rows.R_uX)
+    some = np.arange(0, u, max(10, -(-u // _CERTIFIED)))
+    if fit.k > u - len(some):
+        return np.inf
+    others, psi_jx = fit.rule.without(some), np.delete(fit.psi_ux, some, axis=0)
+    exact, quick = (
+        fit.coordinates(rule.means(fit.rows.R_uX[some], psi_jx)[0] / fit.eigenvalues)
+        for rule in (others, dataclasses.replace(others, axes=axes))
+    )
+    spread2 = np.maximum(exact.var(axis=0), np.finfo(float).tiny)
+    return float(np.sqrt((((quick - exact) ** 2).mean(axis=0) / spread2).max()))
 
 
 def _warn_if_localised(fit: DMAPFit) -> None:
@@ -235,7 +260,9 @@ def _dimension(modes: Modes, n_known: int, D: int) -> int:
     n_new = dimension(_rest(modes, n_known), D)
     d = min(_MOST, modes.psi_ux.shape[1], n_known + n_new)
     looked = modes.psi_ux.shape[1]
-    _log.info("DMAP: d = %d is taken: so many of the first %d modes are new directions.", d, looked)
+    _log.info(
+        "DMAP: d = %d is taken: %d of the %d slowest modes are new directions.", d, n_new, looked - n_known
+    )
     return d
 
 

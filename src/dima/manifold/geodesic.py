@@ -17,13 +17,16 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 
+from dima.blocks import row_blocks
 from dima.metrics.distance import distance_matrix
+from dima.progress import track
 from dima.typing import Array, Float64
 
 __all__ = ["Geodesic", "Surface", "shortest"]
 
 _NEAR = 32  # neighbours of a latent in the graph: with 12, gaps between random rows opened a ring
 _TINY = np.finfo(float).tiny
+_BLOCK = 512  # steps that are decoded at a time
 _STEPS = 100  # of L-BFGS
 _CLOSE = 1e-7  # relative gain of a step from which it ends
 
@@ -69,14 +72,27 @@ class Surface:
 
 
 def shortest(surface: Surface, start: Float64, end: Float64, nodes: Float64, n: int) -> Geodesic:
-    """Paths of `n` latents from each of `start` (b, d) to each of `end` (b, d), by way of `nodes` (s, d)."""
+    """Paths of `n` latents from each of `start` (b, d) to each of `end` (b, d), by way of `nodes` (s, d).
+
+    Each is looked for by itself: the others asked for change nothing.
+    """
+    graph, paths = _graph(surface, nodes), np.empty((len(start), n, start.shape[1]))
+    lengths = np.empty(len(start))
+    for i in track(range(len(start)), len(start), "Shortest paths"):
+        paths[i] = _shortest(surface, start[i : i + 1], end[i : i + 1], nodes, graph, n)
+        lengths[i] = np.linalg.norm(surface.steps(paths[i : i + 1])[0], axis=2).sum()
+    return Geodesic(paths, lengths)
+
+
+def _shortest(
+    surface: Surface, start: Float64, end: Float64, nodes: Float64, graph: sparse.coo_array, n: int
+) -> Float64:
+    """The path (1, n, d) from `start` (1, d) to `end` (1, d)."""
     share = np.linspace(0.0, 1.0, n)[:, None]
     straight = start[:, None] * (1 - share) + end[:, None] * share
-    around = _by_graph(surface, start, end, nodes, n)
-    is_shorter = surface.costs(straight).sum(axis=1) <= surface.costs(around).sum(axis=1)
-    paths = _relaxed(surface, np.where(is_shorter[:, None, None], straight, around))
-    length = np.linalg.norm(surface.steps(paths)[0], axis=2).sum(axis=1)
-    return Geodesic(paths, length)
+    around = _around(surface, start, end, nodes, graph, n)
+    is_shorter = surface.costs(straight).sum() <= surface.costs(around).sum()
+    return _relaxed(surface, straight if is_shorter else around)
 
 
 def _relaxed(surface: Surface, paths: Float64) -> Float64:
@@ -105,24 +121,41 @@ def _relaxed(surface: Surface, paths: Float64) -> Float64:
     return relaxed
 
 
-def _by_graph(surface: Surface, start: Float64, end: Float64, nodes: Float64, n: int) -> Float64:
-    """Paths (b, n, d) from node to node, as short as any in the graph of near latents."""
-    b = len(start)
-    latents = np.concatenate([start, end, nodes])
-    graph = _graph(surface, latents)
-    _, before = dijkstra(graph, directed=False, indices=np.arange(b), return_predecessors=True)
-    return np.stack([_even(surface, latents[_way(before[i], i, b + i)], n) for i in range(b)])
-
-
-def _graph(surface: Surface, latents: Float64) -> sparse.coo_array:
+def _graph(surface: Surface, nodes: Float64) -> sparse.coo_array:
     """Costs (s, s) of steps between latents that are near, or that alone join two parts."""
-    apart = np.maximum(distance_matrix(latents, latents), _TINY)  # a stored zero would be no step
+    apart = np.maximum(distance_matrix(nodes, nodes), _TINY)  # a stored zero would be no step
     linked = minimum_spanning_tree(apart).toarray() > 0
-    near = np.argpartition(apart, min(_NEAR, len(apart) - 1), axis=1)[:, :_NEAR]
-    np.put_along_axis(linked, near, True, axis=1)
+    np.put_along_axis(linked, _nearest(apart), True, axis=1)
     at, to = np.nonzero(linked)
-    costs = surface.costs(np.stack([latents[at], latents[to]], axis=1))[:, 0]
-    return sparse.coo_array((np.maximum(costs, _TINY), (at, to)), shape=apart.shape)
+    return sparse.coo_array((_edges(surface, nodes[at], nodes[to]), (at, to)), shape=apart.shape)
+
+
+def _around(
+    surface: Surface, start: Float64, end: Float64, nodes: Float64, graph: sparse.coo_array, n: int
+) -> Float64:
+    """The path (1, n, d) from node to node that is as cheap as any in the graph."""
+    s, latents = len(nodes), np.concatenate([nodes, start, end])
+    near = _nearest(distance_matrix(latents[s:], nodes)).ravel()
+    ends = np.repeat([s, s + 1], len(near) // 2)
+    costs = np.concatenate([graph.data, _edges(surface, latents[ends], nodes[near])])
+    pairs = (np.concatenate([graph.coords[0], ends]), np.concatenate([graph.coords[1], near]))
+    whole = sparse.coo_array((costs, pairs), shape=(s + 2, s + 2))
+    _, before = dijkstra(whole, directed=False, indices=s, return_predecessors=True)
+    return _even(surface, latents[_way(before, s, s + 1)], n)[None]
+
+
+def _nearest(apart: Float64) -> Array:
+    """Places (b, c) of the nearest in each row (b, s) of distances."""
+    s = apart.shape[1]
+    return np.argpartition(apart, min(_NEAR, s - 1), axis=1)[:, : min(_NEAR, s)]
+
+
+def _edges(surface: Surface, at: Float64, to: Float64) -> Float64:
+    """Costs (e,) of single steps between latents (e, d)."""
+    both, costs = np.stack([at, to], axis=1), np.empty(len(at))
+    for some in row_blocks(len(at), _BLOCK):
+        costs[some] = surface.costs(both[some])[:, 0]
+    return np.maximum(costs, _TINY)
 
 
 def _way(before: Array, start: int, end: int) -> list[int]:

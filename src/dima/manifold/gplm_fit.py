@@ -10,6 +10,7 @@ import numpy as np
 from dima.blocks import row_blocks, rows_within
 from dima.errors import SettingError
 from dima.manifold import inducing, interval, local, press
+from dima.manifold.jacobian import pulled_along
 from dima.manifold.kernel import affinity, excited, whitening
 from dima.manifold.neighbors import knn
 from dima.manifold.normal_equations import NormalEquations
@@ -102,9 +103,8 @@ class GPLMFit:
         for rows in row_blocks(len(z_ax), self.settings["fit_block"]):
             C_am = self._affinities(z_ax[rows])
             found[rows], by_affinity = interval.spread_slope(equations, C_am, self.press.ridge)
-            weights = C_am * by_affinity
-            slopes[rows] = weights @ self.z_mx - weights.sum(axis=1, keepdims=True) * z_ax[rows]
-        return found, slopes * (2 / self.bandwidth)
+            slopes[rows] = pulled_along(z_ax[rows], self.z_mx, C_am * by_affinity, self.bandwidth)
+        return found, slopes
 
     def sampled(self) -> tuple[Float64, Float64]:
         """Residuals (s, D) of some training rows, each left out, and the spread (s,) there."""

@@ -14,7 +14,7 @@ from dima.manifold.kernel import affinity
 from dima.metrics.distance import distance_matrix
 from dima.typing import Array, Float64
 
-__all__ = ["derivative", "pulled_back", "slope_blocks"]
+__all__ = ["derivative", "pulled_along", "pulled_back", "slope_blocks"]
 
 _NUMBER = 8  # bytes
 _COPIES = 4  # of a block of derivatives that are held at a time
@@ -34,6 +34,15 @@ def derivative(z_ax: Float64, z_mx: Float64, M_mX: Float64, bandwidth: float) ->
             slopes[rows, :, axis] = (apart * C_am) @ M_mX
     slopes *= 2 / bandwidth
     return slopes
+
+
+def pulled_along(z_ax: Float64, z_mx: Float64, weights_am: Float64, bandwidth: float) -> Float64:
+    """Sums (b, d) over m of 2 (z_mx - z_ax) / bandwidth times weights (b, m)."""
+    pulled = np.empty_like(z_ax)
+    for axis in range(z_ax.shape[1]):
+        apart = z_mx[:, axis] - z_ax[:, axis, None]
+        pulled[:, axis] = np.einsum("am,am->a", apart, weights_am)
+    return pulled * (2 / bandwidth)
 
 
 def slope_blocks(

@@ -8,7 +8,7 @@ approaches a training row approaches what that one sees. Source: Bengio et al. 2
 """
 
 import dataclasses
-from functools import partial
+import functools
 
 import numpy as np
 from scipy import sparse
@@ -16,11 +16,11 @@ from scipy import sparse
 from dima.manifold.eigen import eigh
 from dima.manifold.graph import row_means
 from dima.manifold.neighbors import brute
-from dima.manifold.widths import Widths
-from dima.metrics.distance import squared_distances
+from dima.manifold.widths import Widths, roots
+from dima.metrics.distance import Prepared, squared_distances
 from dima.typing import Array, Float32, Float64
 
-__all__ = ["RowRule", "projected"]
+__all__ = ["RowRule", "leading_axes"]
 
 _FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row is near
 # Distances to training rows that hold so many numbers are taken in float32. Measured again in float64 are
@@ -28,12 +28,15 @@ _FAR = 30.0  # exponent sharpness * d2 / bandwidth beyond which no training row 
 _MANY = 1_000_000
 _ROUNDING = 1e-5
 _CANCELLED = 0.1
-# Variance that is left beside the axes taken; more axes than a share of all gain nothing. On MNIST (30,000
-# rows, 192 axes) coordinates move by .008 of their spread.
-_LEFT, _FEW = 0.03, 0.5
+# Variance that is left beside the axes taken; more axes than a share of all gain nothing. On MNIST (20,000
+# rows, 248 axes) the coordinate that moves most moves by .009 of its spread.
+_LEFT, _FEW = 0.02, 0.5
 _BY_ROW = ("R_uX", "radius2_u", "log_weight_u")
 _SHARED = 4.0  # times what a row has beside the axes: rows that are equal there seem twice that apart
-_LOOKED_AT, _CERTIFIED = 4000, 256  # rows that tell the axes, and what these change
+_LOOKED_AT, _MOST_COLUMNS = (
+    4000,
+    4096,
+)  # rows that tell the axes; columns of which these are found in a second
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,31 +81,37 @@ class RowRule:
     ) -> Array:
         """Write the averages for the rows `into`; those (l,) of them whose distances have lost digits so."""
         asked, lossy = rows_aX[into], [np.empty(0, int)]
-        least = np.maximum(_CANCELLED * np.einsum("ij,ij->i", asked, asked), self._beside(asked))
+        norms = np.einsum("ij,ij->i", asked, asked)
         # Beside a block stand an eighth of it and the masks of links.
-        distances = partial(squared_distances, equal_at_zero=False, bytes_beside=4, axes=self.axes)
-        for block, d2 in distances(asked, self.R_uX, dtype):
+        known = self.R_uX if self.axes is None else self._along_axes
+        for block, d2 in squared_distances(asked, known, dtype, equal_at_zero=False, bytes_beside=4):
             place, own = brute.farthest_of_nearest(d2, self.k)
             rows, queries = into[block], asked[block]
-            if dtype is np.float32 and (is_lost := own < least[block]).any():
+            least = np.maximum(_CANCELLED * norms[block], self._beside(queries))
+            if dtype is np.float32 and (is_lost := own < least).any():
                 lossy.append(rows[is_lost])
                 rows, queries, d2, place, own = (each[~is_lost] for each in (rows, queries, d2, place, own))
             if not len(rows):
                 continue
             linked, own = self._links(queries, d2, place, own)
+            nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
+            is_far[rows] = self.rate * nearest > _FAR  # whatever the width there: it grows with the distance
             halves = self._one_sided(linked) if self.halved else 0.0
             linked.data /= self._widths(linked, own)
-            nearest = np.minimum.reduceat(linked.data, linked.indptr[:-1])
-            is_far[rows] = self.rate * nearest > _FAR
             linked.data = self.log_weight_u[linked.indices] - self.rate * linked.data + halves
             means[rows] = row_means(linked, values_ux)
         return np.concatenate(lossy)
+
+    @functools.cached_property
+    def _along_axes(self) -> Prepared:
+        """The training rows along the axes: less than half as many numbers as they have."""
+        return Prepared.of(self.R_uX, np.float32, self.axes)
 
     def _beside(self, rows: Array) -> Array | float:
         """The k-th squared distance (b,) below which what `rows` have beside the axes may be what is near."""
         if self.axes is None:
             return 0.0
-        left = rows - self.R_uX.mean(axis=0)
+        left = rows - self._along_axes.centre
         along = left @ self.axes
         beside: Array = np.einsum("ij,ij->i", left, left) - np.einsum("ij,ij->i", along, along)
         return _SHARED * beside
@@ -136,9 +145,7 @@ class RowRule:
         """What divides the squared distance of each link: sqrt(h_a h_j)."""
         if self.width is None:
             return 1.0
-        unit = np.median(self.radius2_u)
-        root_a = np.sqrt(self.width(own / unit))
-        root_u = np.sqrt(self.width(self.radius2_u / unit))
+        root_a, root_u = (roots(self.width, radius2, self.radius2_u) for radius2 in (own, self.radius2_u))
         widths: Float64 = np.repeat(root_a, np.diff(linked.indptr)) * root_u[linked.indices]
         return widths
 
@@ -152,30 +159,13 @@ class RowRule:
         return np.where(by_query & by_row, 0.0, -np.log(2.0))
 
 
-def projected(rule: RowRule, values_ux: Float64, most: float) -> RowRule:
-    """The rule with distances along principal axes of its rows, if that changes averages little enough.
-
-    Args:
-        rule: an exact one.
-        values_ux: (u, d) what is averaged.
-        most: root mean square of the change of rows left out of the rule, over the spread of the averages.
-    """
-    axes = _leading_axes(rule.R_uX)
-    if axes is None:
-        return rule
-    some = np.arange(0, len(rule.R_uX), -(-len(rule.R_uX) // _CERTIFIED))
-    others, asked = rule.without(some), rule.R_uX[some]
-    exact, _ = others.means(asked, values := np.delete(values_ux, some, axis=0))
-    quick, _ = dataclasses.replace(others, axes=axes).means(asked, values)
-    change, spread = quick - exact, exact - exact.mean(axis=0)
-    is_near = (change**2).sum() <= most**2 * (spread**2).sum()
-    return dataclasses.replace(rule, axes=axes) if is_near else rule
-
-
-def _leading_axes(R_uX: Float32) -> Float32 | None:
+def leading_axes(R_uX: Float32) -> Float32 | None:
     """Principal axes (D, q) beside which rows vary little; None where there are too many to gain by."""
-    some = R_uX[:: -(-len(R_uX) // _LOOKED_AT)]
+    u, D = R_uX.shape
+    if _MOST_COLUMNS < D or u < 2 * D:
+        return None
+    some = R_uX[:: -(-u // _LOOKED_AT)]
     left = some - some.mean(axis=0)
     variances, axes = eigh((left.T @ left).astype(np.float64))
     q = int((np.cumsum(variances) > _LEFT * variances.sum()).sum())  # rising
-    return None if q > _FEW * len(axes) else np.ascontiguousarray(axes[:, ::-1][:, :q].astype(np.float32))
+    return None if q > _FEW * D else np.ascontiguousarray(axes[:, ::-1][:, :q].astype(np.float32))

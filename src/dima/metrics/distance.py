@@ -1,6 +1,8 @@
 """Distances, whole or in blocks of rows, and the check of two tables that are compared."""
 
+import dataclasses
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -9,7 +11,7 @@ from dima import blocks, check
 from dima.errors import SettingError
 from dima.typing import Array, ArrayLike, Float64
 
-__all__ = ["check_neighbours", "city_distances", "distance_matrix", "pair", "squared_distances"]
+__all__ = ["Prepared", "check_neighbours", "city_distances", "distance_matrix", "pair", "squared_distances"]
 
 # Of each float64 distance: itself, a second array, a mask, and the like in the caller's hands.
 _HELD_BYTES = 32
@@ -52,30 +54,49 @@ def city_distances(X: Array, Y: Array) -> Float64:
     return cdist(X, Y, "cityblock")
 
 
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Rows to which distances are asked for more than once, as `squared_distances` needs them.
+
+    Attributes:
+        centre: (D,) their mean.
+        axes: (D, q) orthonormal ones along which alone inner products are taken; all if None. Distances are
+            then off by twice what the parts of two rows beside the axes share.
+        factor: (m, q + 2) what rows are multiplied by.
+    """
+
+    centre: Array
+    axes: Array | None
+    factor: Array
+
+    @classmethod
+    def of(cls, Y: Array, dtype: type = np.float64, axes: Array | None = None) -> Self:
+        """Prepare rows (m, D) for products in `dtype`."""
+        centre = Y.mean(axis=0, dtype=np.float64).astype(dtype)
+        return cls(centre, axes, _right_factor(Y.astype(dtype, copy=False) - centre, axes))
+
+
 def squared_distances(
     X: Array,
-    Y: Array,
+    Y: Array | Prepared,
     dtype: type = np.float64,
     *,
     equal_at_zero: bool = True,
     bytes_beside: int = _HELD_BYTES - 8,
-    axes: Array | None = None,
 ) -> Iterator[tuple[slice, Array]]:
     """Squared Euclidean distances of X (n, D) to Y (m, D), in blocks (rows, m) of X's rows.
 
     One matrix product per block, in `dtype` and about the mean of Y. `equal_at_zero` sets what is below
     its rounding to zero, in further passes, so that equal rows are at distance zero; `bytes_beside` is
-    what the caller and those passes hold for each distance. With orthonormal `axes` (D, q) inner products
-    are taken along these alone: off by twice what the parts of two rows that lie elsewhere share.
+    what the caller and those passes hold for each distance.
     """
-    centre = Y.mean(axis=0, dtype=np.float64).astype(dtype)
-    right = _right_factor(Y.astype(dtype, copy=False) - centre, axes)
-    size = blocks.rows_within(len(Y) * (np.dtype(dtype).itemsize + bytes_beside))
+    to = Y if isinstance(Y, Prepared) else Prepared.of(Y, dtype)
+    size = blocks.rows_within(len(to.factor) * (np.dtype(dtype).itemsize + bytes_beside))
     for rows in blocks.row_blocks(len(X), size):
-        left = _left_factor(X[rows].astype(dtype, copy=False) - centre, axes)
-        d2 = _product(left, right)
+        left = _left_factor(X[rows].astype(dtype, copy=False) - to.centre, to.axes)
+        d2 = _product(left, to.factor)
         if equal_at_zero:
-            d2[d2 < _ROUNDING * (left[:, -2:-1] + right[:, -1])] = 0.0
+            d2[d2 < _ROUNDING * (left[:, -2:-1] + to.factor[:, -1])] = 0.0
         yield rows, d2
 
 

@@ -25,6 +25,7 @@ def geodesics(fit: LatentModelFit, start: Float64, end: Float64, n: int) -> Geod
 def _surface(fit: LatentModelFit) -> Surface:
     """What latents decode to, and the factor on steps: about 1 where training rows are."""
     split, gplm = fit.autoencoder.d_diffusion_, fit.autoencoder.gplm.fit_
+    gplm.known_sums("geodesics")
     usual = float(np.quantile(gplm.sampled()[1], _USUAL)) if split else 1.0
 
     def factors(Z: Float64) -> tuple[Float64, Float64]:

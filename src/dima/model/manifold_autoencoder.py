@@ -42,8 +42,8 @@ class ManifoldAutoencoder(LatentModel):
         d_diffusion: diffusion coordinates among the d, the others principal components of what these leave
             (0 is PCA); what is predicted to be best if not given.
         dmap: the encoder: a `DMAP`, or settings for one. Of coordinates, kernel, k and eps_mul, what
-            settings leave open is chosen by the predicted error of new rows (see `tuning`); a `DMAP` is taken
-            as it is.
+            settings leave open is chosen by the predicted error of new rows (see `tuning`); "auto" is open
+            too. A `DMAP` is taken as it is.
         gplm: the decoder: a `GPLM`, or settings for one.
         prior, seed, columns, residual, match, impute: as in `LatentModel`.
 
@@ -133,6 +133,7 @@ class ManifoldAutoencoder(LatentModel):
     ) -> Geodesic:
         """Shortest paths along the manifold from latents `start` (b, d) to `end` (b, d), and their lengths.
 
+        Lengths are those of `decoded` numbers: in the units of the columns if these are "raw".
         They keep to where training rows are; see `dima.manifold.geodesic`. With principal components alone
         they are straight.
 
