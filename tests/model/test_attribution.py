@@ -96,3 +96,18 @@ def test_what_cannot_be_told_is_refused(model, clusters):
         measure(prior, clusters, clusters, ["shapley"])
     with pytest.raises(MemoryBudgetError, match=r"subsets of 60 points must fit into .*\. Lower --subsets"):
         measure(prior, clusters, clusters, subsets=10**12)
+
+
+@pytest.mark.parametrize(
+    ("images", "fault", "told"),
+    [
+        (IMAGES[:0], DataError, r"^attribute: {} must .*\(0, 1, 28, 28\)"),
+        ([IMAGES[0], IMAGES[0, 0]], ShapeError, r"^attribute: {} must .* unlike parts\. Pass"),
+        (IMAGES[:4, :, 1:], ShapeError, r"must be of shape \(1, 28, 28\); got \(1, 27, 28\)"),
+    ],
+)
+def test_images_are_checked_before_k(model, images, fault, told):
+    with pytest.raises(fault, match=told.format("training")):
+        attribute(model, images, IMAGES[:1], k=500)
+    with pytest.raises(fault, match=told.format("queries")):
+        attribute(model, IMAGES, images, k=500)

@@ -107,5 +107,18 @@ def test_what_cannot_be_told_is_one_sentence(model):
         type(model)().features(IMAGES)
 
 
+@pytest.mark.parametrize(
+    ("training", "fault", "told"),
+    [
+        (IMAGES[:0], DataError, r"^attribute: training must"),
+        ([IMAGES[0], IMAGES[0, 0]], ShapeError, r"^attribute: training must .* unlike parts"),
+        (IMAGES[0], ShapeError, r"^attribute: training must have shape"),
+    ],
+)
+def test_training_images_are_checked_before_k(teacher, training, fault, told):
+    with pytest.raises(fault, match=told):
+        attribute(teacher, training, IMAGES[:1], k=500)
+
+
 def test_methods_of_pixels_are_methods():
     assert set(PIXEL_METHODS) < set(METHODS)

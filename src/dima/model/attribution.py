@@ -37,6 +37,7 @@ _GRADIENT_LEVELS = 32  # noise levels of plain products of gradients
 _SIDE = 32  # of the two-sided projection of a layer's gradient
 _ROUNDING = 1e-3  # units by which the same point may differ, encoded twice
 _BYTES = 1 + 8 + 4 + 8  # of a point in a subset: its mask, weights in float64 and 32, what is scored
+_IMAGES = ("n", "c", "h", "w")
 _SEEDS = 2  # runs of each subset: how well two agree is what the best score could reach
 
 Score = Callable[[DDPM, Array, Array, int], Array]  # (prior, training latents, latents of queries, seed)
@@ -158,16 +159,30 @@ def attribute(
         SettingError: there is no such method for the model, it has no prior, or k is not in 1..n.
         ShapeError, DataError: images that cannot be used.
     """
-    n = len(np.atleast_1d(training))
-    if not 1 <= k <= n:
-        raise SettingError(f"attribute: k must be in 1..{n}; got {k}.")
     if isinstance(model, LatentModel):
         prior = _prior(model)
-        found = influence(prior, model.encode(training), model.encode(queries), method, seed)
+        _check_images("training", training)
+        _check_images("queries", queries)
+        known, asked = model.encode(training), model.encode(queries)
+        _check_k(k, len(known))
+        found = influence(prior, known, asked, method, seed)
     else:
-        found = pixel_influence(model, training, queries, method, seed)
+        known = check.array("attribute", "training", training, ("n", *check.fitted(model).image_shape))
+        _check_k(k, len(known))
+        found = pixel_influence(model, known, queries, method, seed)
     order = np.argsort(-found, axis=1, kind="stable")[:, :k]
     return Attribution(order, np.take_along_axis(found, order, axis=1), method)
+
+
+def _check_images(name: str, images: ArrayLike) -> None:
+    read = check.plain("attribute", name, images)
+    if read.ndim == len(_IMAGES):  # a latent model reads rows too
+        check.form("attribute", name, read.shape, read.dtype, _IMAGES)
+
+
+def _check_k(k: int, n: int) -> None:
+    if not 1 <= k <= n:
+        raise SettingError(f"attribute: k must be in 1..{n}; got {k}.")
 
 
 def _prior(model: LatentModel) -> DDPM:
