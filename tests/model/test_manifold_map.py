@@ -19,7 +19,7 @@ from dima.metrics.reconstruction import error_over_variance
 from dima.model import manifold_map
 from dima.model.manifold_map import ManifoldMap
 from dima.model.stages import collected
-from dima.model.tuning import Tuned, tune
+from dima.model.tuning import Trial, Tuned, tune
 from dima.threads import side_by_side
 
 
@@ -161,6 +161,13 @@ def test_a_map_of_as_many_neighbours_or_points_as_rows_is_looked_into_with_fewer
     tuned = tune(DMAP(2, k=300, coordinates="chart", eps_mul=0.01), (), curved)
     for gplm in (GPLM(), GPLM(300)):
         assert ManifoldMap(DMAP(2, k=300), gplm)._holds(tuned, curved, 300)
+
+
+def test_a_map_of_rows_that_are_equal_without_an_outlier_does_not_hold():
+    few = np.ones((30, 3))
+    few[5] = 3.0
+    tuned = Tuned(DMAP(1), 1, (Trial("chart", 2, 1.0, 1, 0.5),))
+    assert not ManifoldMap(DMAP(1), GPLM())._holds(tuned, few, len(few))
 
 
 @pytest.mark.parametrize("choice", [name for name in COORDINATES if name != "first"])

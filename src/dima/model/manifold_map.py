@@ -128,11 +128,11 @@ class ManifoldMap(Autoencoder):
         def errors(part: int) -> tuple[float, float]:
             fold = np.arange(len(few)) % FOLDS
             others, held = few[fold != part], few[fold == part]
-            both = ManifoldMap(*of_fewer(dmap, gplm, others, share), split)
             try:
+                both = ManifoldMap(*of_fewer(dmap, gplm, others, share), split)
                 with kept_messages(), collected():
                     left = held - both.fit(others).decode(both.encode(held))
-            except (DataError, NumericsError, SettingError):  # too few rows for such a map
+            except (DataError, NumericsError, SettingError):  # too few rows for such a map, or all equal
                 return np.inf, 0.0
             center = others.mean(axis=0, dtype=np.float64)
             alone = principal(others - center, d).rest(held - center)
