@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from close import assert_close
+from dima.errors import SettingError
 from dima.model.by_class import FEWEST, ByClass, proportional
 from dima.model.mixture_prior import BootstrapPrior, MixturePrior
 
@@ -25,6 +26,11 @@ def latents():
 @pytest.fixture(scope="module")
 def prior(latents):
     return ByClass.fitted(make, *latents)
+
+
+def test_a_run_folder_is_a_path(latents):
+    with pytest.raises(SettingError, match=r"^LatentModel: checkpoint must be a path, .*; got 3\."):
+        ByClass.fitted(make, *latents, checkpoint=3)
 
 
 def nearest(Z):

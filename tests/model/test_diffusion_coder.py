@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dima.data.images import load as load_images
-from dima.errors import BackendError, NotFittedError, ShapeError
+from dima.errors import BackendError, NotFittedError, SettingError, ShapeError
 from dima.model.diffusion_coder import DiffusionCoder
 from dima.model.persist import load, save
 
@@ -49,3 +49,8 @@ def test_it_says_what_is_missing(fitted):
         fitted.decode(np.zeros((2, 2)), np.zeros((2, 1, 8, 8)))
     with pytest.raises(BackendError, match="device must be one of"):
         fitted.to_device("cuda")
+
+
+def test_a_run_folder_is_a_path():
+    with pytest.raises(SettingError, match=r"^DiffusionCoder: checkpoint must be a path, .*; got 3\."):
+        DiffusionCoder("frozen", latent_dim=2, widths=(8, 16)).fit(IMAGES, checkpoint=3)

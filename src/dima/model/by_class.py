@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from dima.fitted import below, under
 from dima.model import parts, priors
+from dima.training.runs import RunFolder
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
 __all__ = ["FEWEST", "ByClass", "points_of", "proportional"]
@@ -43,12 +44,16 @@ class ByClass(BaseEstimator):  # type: ignore[misc]  # untyped base
             Z: latents (n, d).
             class_ix: index of the class of each row (n,), 0 to K - 1; each has a row.
             checkpoint: folder for the run folder of each.
+
+        Raises:
+            SettingError: the folder is no path.
         """
+        runs = None if checkpoint is None else RunFolder.at(checkpoint, "LatentModel").path
         counts = np.bincount(class_ix)
         fitted = []
         for index in range(len(counts)):
             own = points_of(Z, class_ix, index)
-            folder = checkpoint and Path(checkpoint) / f"class-{index}"
+            folder = None if runs is None else runs / f"class-{index}"
             fitted.append(priors.fit_prior(make(len(Z)), own, folder))
         return cls(fitted, counts / counts.sum(), class_ix)
 

@@ -32,6 +32,7 @@ from dima.model.pixel_autoencoder import (
 )
 from dima.model.stages import measured
 from dima.settings import OneOf
+from dima.training.runs import RunFolder
 from dima.typing import Array, ArrayLike, Arrays, Float32
 
 __all__ = ["DiffusionCoder"]
@@ -112,7 +113,7 @@ class DiffusionCoder(PixelAutoencoder):
             watch: is shown the model so far and the number of the epoch, after each.
 
         Raises:
-            SettingError: a setting is out of range or contradicts another.
+            SettingError: a setting is out of range or contradicts another, or the run folder is no path.
             ShapeError: they are neither images nor rows of square ones, or not as many as the latents.
             DataError: a pixel lies outside [-1, 1].
             BackendError: the device is not there.
@@ -128,7 +129,7 @@ class DiffusionCoder(PixelAutoencoder):
         images = self._training_images(X)
         self.autoencoder_ = None
         if used["mode"] == "frozen" and latents is None:
-            folder = None if checkpoint is None else Path(checkpoint) / "autoencoder"
+            folder = None if checkpoint is None else RunFolder.at(checkpoint, owner).path / "autoencoder"
             self.autoencoder_ = self._fit_autoencoder(used, images, folder)
             latents = self.autoencoder_.encode_images(images)
         if latents is not None:
