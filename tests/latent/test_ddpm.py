@@ -397,6 +397,14 @@ def test_a_run_under_other_conditions_is_another(tmp_path, given, other):
         DDPM(20, **small).fit(correlated(), checkpoint=tmp_path, condition=other)
 
 
+@pytest.mark.parametrize("dtype", ["<U5", object])
+def test_equal_labels_in_an_array_of_another_type_are_the_same_run(tmp_path, dtype):
+    small, labels = {**SIZES, "n_iter": 10}, np.array(["a", "b"] * 500)
+    whole = DDPM(20, **small).fit(correlated(), checkpoint=tmp_path, condition=labels)
+    again = DDPM(20, **small).fit(correlated(), checkpoint=tmp_path, condition=labels.astype(dtype))
+    assert_close(again.losses_, whole.losses_)
+
+
 @pytest.mark.parametrize("patience", [None, 1])
 def test_patience_stops_early_and_changes_nothing_else(patience):
     small = {**SIZES, "learning_rate": 0.3, "n_iter": 100}

@@ -203,8 +203,7 @@ def fit_ddpm(
     if condition is not None:
         conditions = Conditions.of("DDPM", condition, len(Z))
         known = conditions.apply("DDPM", condition, len(Z))
-        kind = str if conditions.scale is None else np.float32
-        data |= {"conditions": (known, np.asarray(condition).astype(kind))}
+        data |= {"conditions": (known, _told_apart(conditions, np.asarray(condition)))}
     reach = np.stack([standard.min(axis=0), standard.max(axis=0)]).astype(np.float64)
 
     def fit_of(state: train.State, history: Float64) -> DDPMFit:
@@ -216,6 +215,16 @@ def fit_ddpm(
         run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
         trained = training.train(engine, run)
     return fit_of(trained.state, trained.history)
+
+
+def _told_apart(conditions: Conditions, given: Array) -> Array:
+    """What tells given conditions from others: vectors as numbers, labels as one text.
+
+    An array of text is as wide as its longest word could be: equal labels may be of unequal width.
+    """
+    if conditions.scale is not None:
+        return given.astype(np.float32)
+    return np.frombuffer(repr([str(label) for label in given.tolist()]).encode(), np.uint8)
 
 
 def _n_iter(given: int | None, n: int) -> int:
