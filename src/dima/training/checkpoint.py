@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dima.errors import ArtifactError, SettingError
+from dima.errors import ArtifactError, SettingError, warn_user
 from dima.files import surviving
 from dima.fitted import below, under
 from dima.store import Artifact, load, save
@@ -80,6 +80,10 @@ def read(path: Path, identity: Mapping[str, Any], data: Collection[str] = ()) ->
     held = theirs.keys() & data
     older = {name for name in held if own[name].startswith(str(theirs[name]))} if held else {*data}
     others = sorted(name for name in {*own, *theirs} - older if theirs.get(name) != own.get(name))
+    if data and not held and not others:
+        fix = "Make sure they are the same, or choose another folder."
+        got = "none, so they were not compared"
+        warn_user(f"training: {path} must hold fingerprints of its data; got {got}. {fix}")
     if others:
         fix = "Give the run's own, or choose another folder."
         kinds = {"the data" if name in data else "the settings" for name in others}
