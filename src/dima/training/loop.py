@@ -3,9 +3,9 @@
 import dataclasses
 import logging
 import operator
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -128,7 +128,7 @@ def train(engine: Engine[S], run: Run) -> Trained[S]:
     with folder.owned(), stop_requests() as stop:
         begun = _begin(engine, run, checkpoint.read(folder.checkpoint, run.identity, run.data))
         with written(folder.metrics, folder.events, begun.step) as write:
-            keeper = _Keeper(engine, run, folder, write, stop, begun.step)
+            keeper = _Keeper(engine, run, folder, write, stop, begun.step, monotonic())
             last = _run(engine, run, begun, keeper.keep)
             keeper.save(last)
             stop.obey()
@@ -186,14 +186,14 @@ class _Keeper(Generic[S]):
     write: Write
     stop: StopRequest
     saved_step: int
-    saved_at: float = dataclasses.field(default_factory=time.monotonic)
+    saved_at: float
     is_first: bool = True
 
     def keep(self, now: TrainingState[S], record: StepRecord) -> None:
         held_out = {} if now.held_out is None else {"held_out_loss": now.held_out}
         self.write({"step": record.step, "loss": record.loss, **held_out, "seconds": record.seconds})
         most = _FIRST if self.is_first else np.inf
-        due = time.monotonic() - self.saved_at >= min(self.run.checkpoint_seconds, most)
+        due = monotonic() - self.saved_at >= min(self.run.checkpoint_seconds, most)
         if due or self.stop.number is not None:
             self.save(now)
         if self.stop.number is not None:
@@ -208,7 +208,7 @@ class _Keeper(Generic[S]):
         state = self.engine.state_arrays(now.state)
         kept = Checkpoint(state, now.best, now.table, now.patience)
         checkpoint.write(self.folder.checkpoint, kept, self.run.identity)
-        self.saved_step, self.saved_at, self.is_first = now.step, time.monotonic(), False
+        self.saved_step, self.saved_at, self.is_first = now.step, monotonic(), False
 
 
 def _result(engine: Engine[S], last: TrainingState[S]) -> Trained[S]:
