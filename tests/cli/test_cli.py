@@ -11,7 +11,9 @@ import pytest
 
 from dima import __version__
 from dima.cli import VERBS, app, docstring, main, run
+from dima.cli.flags import EVERYWHERE, Common
 from dima.errors import DataError
+from dima.progress import is_quiet
 
 CALL = [sys.executable, "-c", "from dima.cli import main; main()"]
 
@@ -51,6 +53,18 @@ def test_every_verb_explains_itself(dima, verb):
     assert (ran.code, ran.err) == (0, "")
     assert f"  dima {verb}" in ran.out.split("Examples:")[1]
     assert all(flag in ran.out for flag in ("--json", "--config", "--seed", "--quiet"))
+
+
+@pytest.mark.parametrize("flag", [[], ["--quiet"]])
+def test_quiet_is_heard_whatever_a_verb_calls_its_flags(dima, verb, flag):
+    heard = []
+
+    def tried(*, asked: Common = EVERYWHERE) -> None:
+        heard.append((is_quiet(), asked.quiet))
+
+    verb(tried)
+    assert dima("tried", *flag).code == 0
+    assert heard == [(bool(flag), bool(flag))]
 
 
 def test_version(dima):

@@ -68,7 +68,7 @@ def run(tokens: Sequence[str]) -> int:
     try:
         with _messages_as_lines():
             command, given, _ = app.parse_args(tokens)
-            is_silent = getattr(given.arguments.get("common"), "quiet", False)
+            is_silent = any(getattr(argument, "quiet", False) for argument in given.arguments.values())
             with quiet() if is_silent else contextlib.nullcontext():
                 command(*given.args, **given.kwargs)
         sys.stdout.flush()
