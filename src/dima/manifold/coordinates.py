@@ -23,13 +23,10 @@ _MORE = 38  # modes looked at beyond the d that are wanted
 _ROWS = 1000  # rows a choice looks at
 _TIMES, _BESIDE = 3, 8  # neighbours of a local fit: so many for each of its coefficients, and so many more
 _NEW = 0.5  # of the largest unexplained share, from which a mode counts as a new direction
-_SLOW_ONES, _NEW_FAST = (
-    10,
-    0.9,
-)  # after so many modes, the share from which one counts: local fits leave up to
-# .89 of fast harmonics, and at least .97 of the width of a strip
-_SLOW = 0.8  # eigenvalue of the fastest mode in a chart: a phase of 0.7 over the kernel's width; for a new
-# direction, over that of the slowest
+_SLOW_ONES = 10  # modes after which the share must be so large as below
+_NEW_FAST = 0.9  # local fits leave up to .89 of fast harmonics, and at least .97 of the width of a strip
+_SLOW = 0.8  # eigenvalue of the fastest mode in a chart: a phase of 0.7 over the kernel's width
+_AS_SLOW = 0.8  # of the slowest mode's eigenvalue, from which a mode may be a new direction
 _RIDGE = 1e-9  # of a local fit's mean square: solvable where neighbours coincide, and too little to bend it
 
 
@@ -85,7 +82,7 @@ def dimension(modes: Modes, most: int) -> int:
     Source: Dsilva, Talmon, Coifman and Kevrekidis 2018.
     """
     psi, new = modes.psi_ux[modes.sample()], list[int]()
-    for number in np.flatnonzero(modes.eigenvalues >= _SLOW * modes.eigenvalues[:1]).tolist():
+    for number in np.flatnonzero(modes.eigenvalues >= _AS_SLOW * modes.eigenvalues[:1]).tolist():
         if len(new) < most and _is_new(psi, new, number):
             new.append(number)
     return len(new)

@@ -44,8 +44,8 @@ _MAPS = (  # these, the neighbours as a multiple of the usual number
     ("chart", 2, 0.5, "fixed"),
     ("chart", 4, 0.5, "fixed"),
 )
-_TELLING, _HOPELESS = 3, 1.1  # maps after which no more are tried, where the error of principal components
-# alone is so many times less
+_TELLING = 3  # maps after which no more are tried, where they are hopeless:
+_HOPELESS = 1.1  # so many times the error of principal components alone
 _FEWEST = 8  # neighbours that are tried at the least
 _ROWS = 2500  # training rows maps are fitted to
 _JUDGED = 1500  # and of these, rows they are judged by
