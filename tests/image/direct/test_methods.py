@@ -1,11 +1,14 @@
 """Losses of a direct decoder, held to NumPy."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from dima.data.images import load
 from dima.image import judge
+from dima.image.direct import methods
 from dima.image.direct.methods import LOSSES
 
 RANDOM = np.random.default_rng(0)
@@ -45,3 +48,14 @@ def test_features_add_what_both_classifiers_see_and_lead_to_the_same_images():
     of_pixels = 2 * (own - wanted).detach() / own.numel()
     assert (slope - of_pixels).abs().max() > 1e-5
     assert float(LOSSES["features"](wanted, wanted, lambda x: x / 2)) == 0
+
+
+def test_a_loss_of_features_is_finite_where_no_unit_answers(monkeypatch):
+    silent = judge.load("lenet", "mnist")
+    weights = {name: torch.zeros_like(one) for name, one in silent.weights.items()}
+    monkeypatch.setattr(methods, "_judges", lambda: [dataclasses.replace(silent, weights=weights)] * 2)
+    own, wanted = (torch.full((2, 1, 28, 28), pixel, requires_grad=True) for pixel in (0.5, -1.0))
+    lost = LOSSES["features"](own, wanted, lambda x: x)
+    (slope,) = torch.autograd.grad(lost, own)
+    assert lost.item() == 2.25
+    torch.testing.assert_close(slope, torch.full_like(own, 3.0 / own.numel()))

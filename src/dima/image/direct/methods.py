@@ -29,6 +29,7 @@ _BLOCKS = 2  # of a decoder at the bottleneck, where none are asked for
 
 SEEN = (1, 28, 28)  # images whose features the classifiers know
 _WEIGHT = 0.1  # weight of the error of features, in units of their size, beside that of pixels
+_LEAST_SIZE = 0.01  # of features, as a mean square: that of images is 2 to 4, and 0 where no unit answers
 
 Function = Callable[[Tensor], Tensor]
 Error = Callable[[Tensor, Tensor, Function], Tensor]
@@ -41,7 +42,8 @@ def _features(a: Tensor, b: Tensor, pixels: Function) -> Tensor:
     for network in _judges():
         weights = {name: one.to(own) for name, one in network.weights.items()}
         seen, known = (judge.NETWORKS[network.network].features(weights, x) for x in (own, wanted))
-        total = total + _WEIGHT / 2 * (seen - known).square().mean() / known.square().mean()
+        size = known.square().mean().clamp(min=_LEAST_SIZE)
+        total = total + _WEIGHT / 2 * (seen - known).square().mean() / size
     return total
 
 
