@@ -24,7 +24,7 @@ from dima.latent.retrain import retrained_losses
 from dima.latent.unrolled import unrolled_scores
 from dima.memory import refuse_beyond
 from dima.model.latent_model import LatentModel
-from dima.model.pixel_attribution import PixelModel, pixel_influence
+from dima.model.pixel_attribution import PixelModel, pixel_influence, random_scores
 from dima.noise.schedule import signal_and_noise
 from dima.progress import track
 from dima.typing import Array, ArrayLike
@@ -66,10 +66,6 @@ def _trak(output: str) -> Score:
     return score
 
 
-def _random(prior: DDPM, Z: Array, queries: Array, seed: int) -> Array:
-    return np.random.default_rng(seed).standard_normal((len(queries), len(Z)))
-
-
 # The dearest knows most: "unrolled" trains the prior again and goes back through all of it.
 METHODS: dict[str, Score] = {
     "cosine": lambda prior, Z, queries, seed: similarity(queries, Z),
@@ -78,7 +74,7 @@ METHODS: dict[str, Score] = {
     "trak": _trak("loss"),
     "d-trak": _trak("norm"),
     "unrolled": lambda prior, Z, queries, seed: unrolled_scores(check.fitted(prior), Z, queries),
-    "random": _random,
+    "random": random_scores,
 }
 
 

@@ -18,7 +18,7 @@ from dima.noise.schedule import signal_and_noise
 from dima.progress import track
 from dima.typing import Array, ArrayLike, Float32
 
-__all__ = ["PIXEL_METHODS", "PixelModel", "pixel_influence"]
+__all__ = ["PIXEL_METHODS", "PixelModel", "pixel_influence", "random_scores"]
 
 # lambda = log(alpha / sigma) of the responsibilities: two below those of latents, for images of 784 pixels
 # lie log(sqrt(784 / 16)) units of lambda farther apart than latents of 16 numbers.
@@ -56,14 +56,15 @@ def _posterior(model: PixelModel, images: Array, queries: Array, seed: int) -> A
     return noised_responsibilities(asked, known, alpha, spread * sigma, draws=_DRAWS, seed=seed)
 
 
-def _random(model: PixelModel, images: Array, queries: Array, seed: int) -> Array:
-    return np.random.default_rng(seed).standard_normal((len(queries), len(images)))
+def random_scores(model: object, training: Array, queries: Array, seed: int) -> Array:
+    """Scores (q, n) that know nothing: what any method must be better than."""
+    return np.random.default_rng(seed).standard_normal((len(queries), len(training)))
 
 
 PIXEL_METHODS: dict[str, Callable[[PixelModel, Array, Array, int], Array]] = {
     "cosine": _cosine,
     "posterior": _posterior,
-    "random": _random,
+    "random": random_scores,
 }
 
 
