@@ -260,6 +260,5 @@ def _run(settings_used: dict[str, Any], teacher: DDPMFit, folder: str | Path | N
         patience=settings_used["patience"],
         folder=folder,
         identity=identity | {"teacher": fingerprint(weights)},
-        data=("teacher",),
         log_every=settings_used["verbose_every"],
     )
