@@ -215,8 +215,8 @@ TWO = np.eye(2)
 @pytest.mark.parametrize(
     ("act", "error", "told"),
     [
-        (_process(T=0), SettingError, "T must be a whole number >= 1; got 0"),
-        (_process(T=10**12), SettingError, "T must be at most 1,000,000; got 1000000000000"),
+        (_process(T=0), SettingError, r"T must be a whole number >= 1 and <= 1e\+06; got 0"),
+        (_process(T=10**12), SettingError, r"T must be a whole number >= 1 and <= 1e\+06; got 1000000000000"),
         (_process(beta_start=-0.1), SettingError, "beta_start must be a finite number > 0 and < 1; got -0.1"),
         (_process(beta_end=1.0), SettingError, "beta_end must be a finite number > 0 and < 1; got 1.0"),
         (_process(beta_start=0.1), SettingError, "beta_start must be at most beta_end; got 0.1 and 0.02"),

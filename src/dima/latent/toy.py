@@ -31,7 +31,7 @@ from msgspec import Meta
 from dima import check, settings
 from dima.errors import DataError, NumericsError, SettingError, ShapeError
 from dima.latent import toy_checks as checks
-from dima.noise.schedule import MOST_STEPS
+from dima.noise.schedule import Length
 from dima.progress import StepRecord
 from dima.typing import ArrayLike
 
@@ -45,7 +45,6 @@ _WAVES = 3  # octaves of each coordinate
 _TIME_WAVES = 16  # rates at which time is embedded, from 1 to 1e-4 a step
 
 Width = Annotated[int, Meta(ge=1, description="coordinates, or units of a layer")]
-Steps = Annotated[int, Meta(ge=1, description="noising steps")]
 BetaStart = Annotated[float, Meta(gt=0, lt=1, description="variance the first step adds")]
 BetaEnd = Annotated[float, Meta(gt=0, lt=1, description="variance the last step adds")]
 Rate = Annotated[float, Meta(gt=0, description="step size of Adam at the start")]
@@ -118,13 +117,10 @@ class DiffusionProcess:
         SettingError: T is not in 1..1,000,000, a beta is outside (0, 1), or they fall.
     """
 
-    def __init__(self, T: Steps, beta_start: BetaStart = 1e-4, beta_end: BetaEnd = 0.02) -> None:
+    def __init__(self, T: Length, beta_start: BetaStart = 1e-4, beta_end: BetaEnd = 0.02) -> None:
         given_settings = {"T": T, "beta_start": beta_start, "beta_end": beta_end}
         checked = settings.check("toy.DiffusionProcess", DiffusionProcess, given_settings)
         self.T, low, high = checked.values()
-        if self.T > MOST_STEPS:
-            got = f"{self.T}. Lower T."
-            raise SettingError(f"toy.DiffusionProcess: T must be at most {MOST_STEPS:,}; got {got}")
         if low > high:
             got = f"{low:g} and {high:g}. Exchange them."
             raise SettingError(f"toy.DiffusionProcess: beta_start must be at most beta_end; got {got}")
