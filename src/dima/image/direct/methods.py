@@ -31,13 +31,13 @@ SEEN = (1, 28, 28)  # images whose features the classifiers know
 _WEIGHT = 0.1  # weight of the error of features, in units of their size, beside that of pixels
 _LEAST_SIZE = 0.01  # of features, as a mean square: that of images is 2 to 4, and 0 where no unit answers
 
-Function = Callable[[Tensor], Tensor]
-Error = Callable[[Tensor, Tensor, Function], Tensor]
+ToPixels = Callable[[Tensor], Tensor]  # from units of the pixels' spread into [-1, 1]
+Error = Callable[[Tensor, Tensor, ToPixels], Tensor]
 
 
-def _features(a: Tensor, b: Tensor, pixels: Function) -> Tensor:
+def _features(a: Tensor, b: Tensor, to_pixels: ToPixels) -> Tensor:
     """Squared error of pixels, and of what the last hidden layer of two classifiers sees in them."""
-    own, wanted = pixels(a), pixels(b)
+    own, wanted = to_pixels(a), to_pixels(b)
     total = (a - b).square().mean()
     for network in _judges():
         weights = {name: one.to(own) for name, one in network.weights.items()}
@@ -52,10 +52,10 @@ def _judges() -> tuple[judge.Judge, judge.Judge]:
     return judge.load("lenet", "mnist"), judge.load("lenet", "fashion-mnist")
 
 
-# Of answers and images in units of the pixels' spread, and what brings those into [-1, 1].
+# Of answers and images in units of the pixels' spread; only what classifiers see is of pixels in [-1, 1].
 LOSSES: dict[str, Error] = {
-    "pseudo-huber": lambda a, b, pixels: _HUBER * ((_HUBER**2 + (a - b).square()).sqrt() - _HUBER).mean(),
-    "mse": lambda a, b, pixels: (a - b).square().mean(),
+    "pseudo-huber": lambda a, b, _: _HUBER * ((_HUBER**2 + (a - b).square()).sqrt() - _HUBER).mean(),
+    "mse": lambda a, b, _: (a - b).square().mean(),
     "features": _features,
 }
 
