@@ -187,8 +187,8 @@ def _with_words(found: Table, axes: Iterable[int], rows: Iterator[tuple[int, lis
         if len(cells) <= most:  # others are refused or left out
             _warn_of_stray(found.shown_names[axis], codes, cells)
             if blank:
-                told = f"table: {found.shown_names[axis]!r} holds words, and {blank}"
-                warn_user(f"{told}, which is taken for a missing cell; write it otherwise if it is a word.")
+                message = f"table: {found.shown_names[axis]!r} holds words, and {blank}, which is taken for"
+                warn_user(f"{message} a missing cell; write it otherwise if it is a word.")
         (values[:, axis], words[axis]), types[axis] = indexed(codes, cells), "text"
     return dataclasses.replace(found, types=tuple(types), words=words)
 
@@ -200,8 +200,8 @@ def _warn_of_stray(name: str, codes: Array, cells: list[str]) -> None:
         return
     rows = np.flatnonzero(codes == cells.index(other))
     if len(rows) <= _STRAY * len(codes):
-        told = f"{name!r} holds numbers but for words such as {other!r} in row {rows[0] + 1}"
-        warn_user(f"table: {told}; it is taken for words. Leave such cells empty if they are none.")
+        message = f"{name!r} holds numbers but for words such as {other!r} in row {rows[0] + 1}"
+        warn_user(f"table: {message}; it is taken for words. Leave such cells empty if they are none.")
 
 
 def _coded(

@@ -139,8 +139,8 @@ class DiffusionProcess:
             ShapeError: x0 and noise differ in shape, or steps are not as many as points.
             SettingError: a step is outside 0..T - 1; inside a compiled function this cannot be seen.
         """
-        given = {"x0": x0, "t": t, "noise": noise}
-        x0, t, noise = (checks.numbers("toy.q_sample", name, values) for name, values in given.items())
+        arrays = {"x0": x0, "t": t, "noise": noise}
+        x0, t, noise = (checks.numbers("toy.q_sample", name, values) for name, values in arrays.items())
         if x0.shape != noise.shape:
             got = f"shapes {x0.shape} and {noise.shape}"
             raise ShapeError(f"toy.q_sample: noise must have the shape of x0; got {got}.")
