@@ -5,7 +5,7 @@ import pytest
 
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model.refit import of_fewer
+from dima.model.refit import neighbours_share, of_fewer
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +35,9 @@ def test_what_was_given_stays_as_it_was(some):
     dmap, gplm = DMAP(3, k=100).fit(np.tile(some, (2, 1)) + np.arange(160)[:, None]), GPLM(100)
     of_fewer(dmap, gplm, some, 0.5)
     assert (dmap.k, gplm.m) == (100, 100)
+
+
+@pytest.mark.parametrize("d", [0, 2, 16])
+def test_neighbours_grow_slower_than_rows_the_more_the_dimensions(d):
+    assert neighbours_share(0.5, d) * neighbours_share(2, d) == pytest.approx(1)
+    assert neighbours_share(0.5, d) == pytest.approx(2 ** (-6 / (6 + d)))

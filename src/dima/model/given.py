@@ -24,7 +24,7 @@ from dima.model.known import Known, conditions, filled, full, numbers_of, split_
 from dima.model.latent_fit import LatentModelFit
 from dima.model.manifold_map import ManifoldMap
 from dima.model.mixture_prior import MixtureFit, MixturePrior
-from dima.model.refit import of_fewer
+from dima.model.refit import neighbours_share, of_fewer
 from dima.progress import track
 from dima.typing import Array, Float64
 
@@ -254,11 +254,10 @@ class _Conditional:
 def _again(autoencoder: ManifoldMap, rows: Float64, share: float) -> ManifoldMap:
     """The autoencoder fitted to a share of its rows, (n, W), with the settings it has chosen.
 
-    Neighbours go with n^(6 / (6 + d)), as where `tuning` goes from some rows to all. Principal components
-    alone where it has no other coordinates, or so few rows give none.
+    Principal components alone where it has no other coordinates, or so few rows give none.
     """
     split = autoencoder.d_diffusion_
-    dmap, gplm = of_fewer(autoencoder.dmap, autoencoder.gplm, rows, share ** (6 / (6 + split)))
+    dmap, gplm = of_fewer(autoencoder.dmap, autoencoder.gplm, rows, neighbours_share(share, split))
     with kept_messages():  # they were said of all rows
         if split:
             with contextlib.suppress(DataError, NumericsError):

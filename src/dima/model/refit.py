@@ -7,7 +7,7 @@ from dima.manifold.gplm import GPLM
 from dima.manifold.rows import DistinctRows
 from dima.typing import Array
 
-__all__ = ["of_fewer"]
+__all__ = ["neighbours_share", "of_fewer"]
 
 
 def of_fewer(dmap: DMAP, gplm: GPLM, rows: Array, share: float) -> tuple[DMAP, GPLM]:
@@ -32,3 +32,12 @@ def of_fewer(dmap: DMAP, gplm: GPLM, rows: Array, share: float) -> tuple[DMAP, G
         if (count := getattr(gplm, name)) is not None:
             decoder.set_params(**{name: min(count, len(rows))})
     return fewer, decoder
+
+
+def neighbours_share(share: float, d: int) -> float:
+    """The share of the neighbours that goes with a share of the rows, on a sheet of `d` dimensions.
+
+    Neighbours go with n^(6 / (6 + d)), the bandwidth with n^(-2 / (6 + d)).
+    Source: Singer 2006, where bias and variance of the graph Laplacian balance.
+    """
+    return share ** (6 / (6 + d))

@@ -18,6 +18,7 @@ from dima.manifold.budget import most_neighbours, usual_neighbours
 from dima.manifold.dmap import DMAP
 from dima.manifold.rows import DistinctRows
 from dima.model.principal import principal, row_errors
+from dima.model.refit import neighbours_share
 from dima.progress import track
 from dima.scaling import Standardizer
 from dima.threads import one_thread, side_by_side
@@ -183,15 +184,11 @@ def _tried(dmap: DMAP, free: Sequence[str], share: float, n_distinct: int) -> It
 
 
 def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int, split: int) -> DMAP:
-    """The map of a share of the rows for all of them, of which it uses `split` coordinates.
-
-    On a sheet of d dimensions the bandwidth goes with n^(-2 / (6 + d)), neighbours with n^(6 / (6 + d)).
-    Source: Singer 2006, where bias and variance of the graph Laplacian balance.
-    """
+    """The map of a share of the rows for all of them, of which it uses `split` coordinates."""
     if asked.k is not None:
         return clone(taken).set_params(k=asked.k)
     most = min(most_neighbours(round(n_distinct / share)), n_distinct)
-    return clone(taken).set_params(k=min(most, round(taken.k_ * share ** (-6 / (6 + split)))))
+    return clone(taken).set_params(k=min(most, round(taken.k_ * neighbours_share(1 / share, split))))
 
 
 def fit_quietly(dmap: DMAP, X: Array) -> list[str]:
