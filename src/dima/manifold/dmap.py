@@ -17,7 +17,7 @@ from dima.errors import warn_user
 from dima.fitted import Fitted, FittedEstimator
 from dima.manifold.budget import asked_neighbours, fit_bytes
 from dima.manifold.coordinates import COORDINATES
-from dima.manifold.dmap_fit import DMAPFit, fit_dmap
+from dima.manifold.dmap_fit import DMAPFit, along_axes, fit_dmap
 from dima.manifold.neighbors import BACKENDS, given
 from dima.manifold.widths import KERNELS
 from dima.scaling import drawn_in
@@ -117,7 +117,7 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         rows = check.points(self, R_iX, reset=True, min_rows=2)
         near = None if neighbors is None else given.checked("DMAP.fit", neighbors, len(rows))
-        self.fit_ = fit_dmap(settings_used, rows, near)
+        self.fit_ = along_axes(fit_dmap(settings_used, rows, near))
         return self
 
     def fit_transform(self, R_iX: ArrayLike, y: None = None, neighbors: Any = None) -> Float64:

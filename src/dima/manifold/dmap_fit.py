@@ -18,7 +18,7 @@ from dima.manifold.rows import DistinctRows
 from dima.manifold.widths import KERNELS, scaled
 from dima.typing import Array, Float32, Float64, Int32
 
-__all__ = ["DMAPFit", "fit_dmap"]
+__all__ = ["DMAPFit", "along_axes", "fit_dmap"]
 
 _log = logging.getLogger("dima")
 
@@ -135,17 +135,20 @@ def fit_dmap(
         recall=recall,
     )
     _warn_if_localised(fit)
-    return dataclasses.replace(fit, axes=_axes(fit))
+    return fit
 
 
-def _axes(fit: DMAPFit) -> Float32 | None:
-    """Axes along which new rows are compared: by name, or of many numbers if it moves them little."""
+def along_axes(fit: DMAPFit) -> DMAPFit:
+    """The fit with axes along which new rows are compared, by name, or of many numbers if it moves them little.
+
+    It takes two copies of the rows for a while, so it is done where the graph is no longer held.
+    """
     encoding = fit.settings["encoding"]
     if encoding == "exact" or (encoding == "auto" and fit.rows.R_uX.size < _LARGE):
-        return None
+        return fit
     axes = leading_axes(fit.rows.R_uX)
-    is_taken = axes is None or encoding == "projected" or _moved(fit, axes) <= _MOVED
-    return axes if is_taken else None
+    is_taken = axes is not None and (encoding == "projected" or _moved(fit, axes) <= _MOVED)
+    return dataclasses.replace(fit, axes=axes) if is_taken else fit
 
 
 def _moved(fit: DMAPFit, axes: Float32) -> float:
