@@ -92,8 +92,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
             condition: what is known of each point, to draw by it: labels (n,), or vectors (n, c).
 
         Raises:
-            SettingError: a setting is out of range, the schedule does not have it, or the folder holds
-                a run with other settings or points.
+            SettingError: a setting is out of range or none of the schedule, or the folder holds another run.
             DataError: the points cannot be used.
             BackendError: device="gpu" and JAX finds none.
             MemoryBudgetError: the network would not fit into memory.

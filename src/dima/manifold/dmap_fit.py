@@ -139,7 +139,7 @@ def fit_dmap(
 
 
 def along_axes(fit: DMAPFit) -> DMAPFit:
-    """The fit with axes along which new rows are compared, by name, or of many numbers if it moves them little.
+    """The fit with axes for new rows: by name, or of many numbers if these move coordinates little.
 
     It takes two copies of the rows for a while, so it is done where the graph is no longer held.
     """
