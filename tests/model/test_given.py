@@ -131,7 +131,7 @@ def test_a_terminal_sees_how_far_it_is(curve, monkeypatch):
 
     monkeypatch.setattr("dima.model.given.track", counted)
     sample_given(curve, [[1.0, np.nan], [0.5, np.nan]], n=5)
-    assert seen == [(2, "Drawing rows given")]
+    assert seen == [(2, "drawing rows given")]
 
 
 def test_seeds_and_orders(curve):

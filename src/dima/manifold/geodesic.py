@@ -78,7 +78,7 @@ def shortest(surface: Surface, start: Float64, end: Float64, nodes: Float64, n: 
     """
     graph, paths = _graph(surface, nodes), np.empty((len(start), n, start.shape[1]))
     lengths = np.empty(len(start))
-    for i in track(range(len(start)), len(start), "Shortest paths"):
+    for i in track(range(len(start)), len(start), "shortest paths"):
         paths[i] = _shortest(surface, start[i : i + 1], end[i : i + 1], nodes, graph, n)
         lengths[i] = np.linalg.norm(surface.steps(paths[i : i + 1])[0], axis=2).sum()
     return Geodesic(paths, lengths)

@@ -90,7 +90,7 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0, y: Any = N
     conditional = _Conditional(owner, fit, asked["seed"], by_class=y is not None)
     drawn, effective = [], np.empty(len(values))
     given = zip(values, numbers_of(fit.rows.columns, values), whose, strict=True)
-    for row, (condition, numbers, index) in enumerate(track(given, len(values), "Drawing rows given")):
+    for row, (condition, numbers, index) in enumerate(track(given, len(values), "drawing rows given")):
         shares, pools = conditional.of(numbers, condition, row, index)
         class_ix = proportional(shares, asked["n"], asked["seed"])
         rng = np.random.default_rng([asked["seed"], row])

@@ -115,7 +115,7 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     without, trials = judge.row_errors(judge.targets, dmap.d), list[Trial]()
     maps = list(_tried(dmap, free, share, n_distinct))
     with side_by_side(lambda tried: _fitted(tried, few), maps) as fits:
-        for tried, messages in track(zip(maps, fits, strict=True), len(maps), "Trying diffusion maps"):
+        for tried, messages in track(zip(maps, fits, strict=True), len(maps), "trying diffusion maps"):
             if isinstance(messages, DimaError):
                 if not trials:
                     raise messages
