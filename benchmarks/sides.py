@@ -26,12 +26,12 @@ def asked_ours(n: int, D: int) -> dict[str, float]:
     return _fitted(ManifoldAutoencoder(32, dmap=DMAP(), d_diffusion=32, prior=None), n, D)
 
 
-def _fitted(model: object, n: int, D: int) -> dict[str, float]:
+def _fitted(model, n: int, D: int) -> dict[str, float]:
     X, test = manifold(n + 500, D)[:n], manifold(n + 500, D)[n:]
     began = time.perf_counter()
-    model.fit(X)  # type: ignore[attr-defined]
+    model.fit(X)
     seconds = time.perf_counter() - began
-    return {"seconds": seconds, "error": 1 - model.score(test)}  # type: ignore[attr-defined]
+    return {"seconds": seconds, "error": 1 - model.score(test)}
 
 
 def fit_peer(n: int, D: int) -> dict[str, float]:

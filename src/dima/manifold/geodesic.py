@@ -22,7 +22,7 @@ from dima.metrics.distance import distance_matrix
 from dima.progress import track
 from dima.typing import Array, Float64
 
-__all__ = ["Geodesic", "Surface", "shortest"]
+__all__ = ["Geodesic", "Surface", "shortest", "straight"]
 
 _NEAR = 32  # neighbours of a latent in the graph: with 12, gaps between random rows opened a ring
 _TINY = np.finfo(float).tiny
@@ -71,6 +71,12 @@ class Surface:
         return w * np.linalg.norm(steps, axis=2)
 
 
+def straight(start: Float64, end: Float64, n: int) -> Float64:
+    """Paths (b, n, d) of `n` latents on the straight line from each of `start` (b, d) to its `end` (b, d)."""
+    share = np.linspace(0.0, 1.0, n)[:, None]
+    return start[:, None] * (1 - share) + end[:, None] * share
+
+
 def shortest(surface: Surface, start: Float64, end: Float64, nodes: Float64, n: int) -> Geodesic:
     """Paths of `n` latents from each of `start` (b, d) to each of `end` (b, d), by way of `nodes` (s, d).
 
@@ -88,11 +94,8 @@ def _shortest(
     surface: Surface, start: Float64, end: Float64, nodes: Float64, graph: sparse.coo_array, n: int
 ) -> Float64:
     """The path (1, n, d) from `start` (1, d) to `end` (1, d)."""
-    share = np.linspace(0.0, 1.0, n)[:, None]
-    straight = start[:, None] * (1 - share) + end[:, None] * share
-    around = _around(surface, start, end, nodes, graph, n)
-    is_shorter = surface.costs(straight).sum() <= surface.costs(around).sum()
-    return _relaxed(surface, straight if is_shorter else around)
+    ways = straight(start, end, n), _around(surface, start, end, nodes, graph, n)
+    return _relaxed(surface, min(ways, key=lambda way: surface.costs(way).sum()))
 
 
 def _relaxed(surface: Surface, paths: Float64) -> Float64:

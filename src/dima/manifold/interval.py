@@ -55,14 +55,12 @@ def spread(equations: NormalEquations, affinity_am: Float64, ridge: float) -> Fl
 
     In units of the kernel: 1 far from all inducing points.
     """
-    Phi = affinity_am @ equations.B_mr
-    return _spread(Phi, np.square(Phi) @ (1 / equations.damped(ridge)), ridge)
+    return _features_and_spread(equations, affinity_am, ridge)[1]
 
 
 def spread_slope(equations: NormalEquations, affinity_am: Float64, ridge: float) -> tuple[Float64, Float64]:
     """`spread` (b,) at latents of these affinities (b, m), and its derivatives (b, m) by these."""
-    Phi = affinity_am @ equations.B_mr
-    found = _spread(Phi, np.square(Phi) @ (1 / equations.damped(ridge)), ridge)
+    Phi, found = _features_and_spread(equations, affinity_am, ridge)
     is_missed = np.square(Phi).sum(axis=1, keepdims=True) < 1
     slopes = Phi * (max(ridge, _LEAST_NOISE) / equations.damped(ridge) - is_missed)
     return found, slopes @ equations.B_mr.T / found[:, None]
@@ -72,6 +70,13 @@ def half_widths(ordered: Float64, level: float) -> Float64:
     """(D,) the score that so large a share of new ones stays below; infinite of too few rows to say."""
     rank = max(1, math.ceil((len(ordered) + 1) * level - _ROUNDING))
     return np.full(ordered.shape[1], np.inf) if rank > len(ordered) else ordered[rank - 1]
+
+
+def _features_and_spread(
+    equations: NormalEquations, affinity_am: Float64, ridge: float
+) -> tuple[Float64, Float64]:
+    Phi = affinity_am @ equations.B_mr
+    return Phi, _spread(Phi, np.square(Phi) @ (1 / equations.damped(ridge)), ridge)
 
 
 def _spread(Phi: Float64, leverage: Float64, ridge: float) -> Float64:

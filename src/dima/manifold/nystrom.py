@@ -33,10 +33,8 @@ _CANCELLED = 0.1
 _LEFT, _FEW = 0.02, 0.5
 _BY_ROW = ("R_uX", "radius2_u", "log_weight_u")
 _SHARED = 4.0  # times what a row has beside the axes: rows that are equal there seem twice that apart
-_LOOKED_AT, _MOST_COLUMNS = (
-    4000,
-    4096,
-)  # rows that tell the axes; columns of which these are found in a second
+_LOOKED_AT = 4000  # rows that tell the axes
+_MOST_COLUMNS = 4096  # of which axes are found in seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,9 +143,15 @@ class RowRule:
         """What divides the squared distance of each link: sqrt(h_a h_j)."""
         if self.width is None:
             return 1.0
-        root_a, root_u = (roots(self.width, radius2, self.radius2_u) for radius2 in (own, self.radius2_u))
-        widths: Float64 = np.repeat(root_a, np.diff(linked.indptr)) * root_u[linked.indices]
+        root_a = roots(self.width, own, self.radius2_u)
+        widths: Float64 = np.repeat(root_a, np.diff(linked.indptr)) * self._roots_u[linked.indices]
         return widths
+
+    @functools.cached_property
+    def _roots_u(self) -> Float64:
+        """sqrt(h_j) (u,) of the training rows, where there are widths."""
+        assert self.width is not None
+        return roots(self.width, self.radius2_u, self.radius2_u)
 
     def _one_sided(self, linked: sparse.csr_array) -> Float64:
         """Log 1/2 for links that only one of the two ends would make."""

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted
+from dima.manifold.geodesic import straight
 from dima.metrics.reconstruction import error_over_variance
 from dima.model import given, parts, priors
 from dima.model.by_class import ByClass
@@ -226,8 +227,7 @@ class LatentModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             raise SettingError(f"{owner}: steps must be at least 2; got {steps}.")
         a, b = self._encoded(start), self._encoded(end)
         check.array(owner, "end", b, a.shape)
-        share = np.linspace(0.0, 1.0, steps)[:, None]
-        return a[:, None] * (1 - share) + b[:, None] * share
+        return straight(a, b, steps)
 
     def log_density(self, X: Any) -> Float64:
         """Log-density (b,) of the latents of rows `X` (b, D) under the prior, in nats.

@@ -29,12 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TUNED", "WORTH", "Trial", "Tuned", "fit_quietly", "sample", "table_of", "tune"]
 
-TUNED = (
-    "coordinates",
-    "k",
-    "eps_mul",
-    "kernel",
-)  # settings of a map that are chosen where the user leaves them open
+TUNED = ("coordinates", "k", "eps_mul", "kernel")  # what is chosen of a map where the user leaves it open
 _MAPS = (  # these, the neighbours as a multiple of the usual number
     ("first", 1, 1.0, "fixed"),
     ("chart", 1, 1.0, "fixed"),
