@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from dima.cli import flags, inputs, targets
 from dima.cli.flags import EVERYWHERE, Common, Data, DropText, Model, Output
@@ -21,13 +20,7 @@ _CLASS = Parameter(
     negative="",
 )
 _N = 1000
-_ROWS = Parameter(
-    name=["--n", "-n"],
-    help="rows to draw",
-    converter=flags.whole,
-    validator=Number(gte=1),
-    show_default=str(_N),
-)
+_ROWS = Parameter(name=["--n", "-n"], help="rows to draw", show_default=str(_N))
 __all__ = ["decode", "encode", "reconstruct", "sample"]
 
 
@@ -103,7 +96,7 @@ def sample(  # noqa: PLR0913 each argument is a flag
     /,
     *,
     to: Output,
-    n: Annotated[int | None, _ROWS] = None,
+    n: Annotated[flags.Count | None, _ROWS] = None,
     of_class: Annotated[list[str] | None, _CLASS] = None,
     latent: Annotated[bool, flags.switch("write the latents instead of rows")] = False,
     chosen: flags.Settings = None,
