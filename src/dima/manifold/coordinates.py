@@ -28,6 +28,7 @@ _NEW_FAST = 0.9  # local fits leave up to .89 of fast harmonics, and at least .9
 _SLOW = 0.8  # eigenvalue of the fastest mode in a chart: a phase of 0.7 over the kernel's width
 _AS_SLOW = 0.8  # of the slowest mode's eigenvalue, from which a mode may be a new direction
 _RIDGE = 1e-9  # of a local fit's mean square: solvable where neighbours coincide, and too little to bend it
+_NARROWEST = 1e-200  # squared distance over which others can be divided: of rows many of which are equal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _weights(given_ix: Float64, k: int) -> Float64:
     np.fill_diagonal(d2, np.inf)
     nearest, kth = d2.min(axis=1, keepdims=True), np.partition(d2, k - 1, axis=1)[:, k - 1 : k]
     d2 -= nearest
-    d2 /= -np.maximum(kth - nearest, np.finfo(np.float64).tiny)
+    d2 /= -np.maximum(kth - nearest, _NARROWEST)
     return np.exp(d2, out=d2)
 
 
