@@ -197,6 +197,7 @@ def test_features_of_zeros_may_get_a_bias_and_empty_ones_nothing():
         ({"mid": same}, (), "a site must be one of in, out; got 'mid'"),
         ({"in": same}, ["up"], "a site must be one of in, out; got 'up'"),
         ({"in": 3}, (), "the hook at 'in' must be a function .* got int"),
+        ({"in": lambda h: h}, (), r"the hook at 'in' must take \(features, context\); got one that"),
         ({"in": None}, (), "the hook at 'in' must be a function .* got NoneType"),
         ([same], (), "hooks must be a dictionary, site -> function; got list"),
     ],

@@ -6,6 +6,7 @@
 A tape stays on the network only within `with hooked(...)`. Without one, features pass through untouched.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -145,6 +146,19 @@ def _check_hooks(sites: Sequence[str], hooks: Any, record: Sequence[str]) -> Non
         if not callable(hook):
             rule, got = "a function (features, context) -> features", type(hook).__name__
             raise SettingError(f"{_OWNER}: the hook at {site!r} must be {rule}; got {got}.")
+        if not _takes_context(hook):
+            rule, fix = "take (features, context)", "Write lambda features, context: ... for it."
+            raise SettingError(f"{_OWNER}: the hook at {site!r} must {rule}; got one that cannot. {fix}")
+
+
+def _takes_context(hook: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(hook).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # a function of C may not tell what it takes
+        return True
+    return True
 
 
 def _answer(hook: Hook, features: Tensor, context: Context) -> Tensor:
