@@ -17,6 +17,7 @@ class Door(BaseEstimator):
 
 
 TABLE = np.arange(12.0).reshape(4, 3)
+DAYS = pd.to_datetime(["2020-01-01", "2020-01-02"])
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,14 @@ def test_a_restored_estimator_remembers(names):
         (TABLE.astype("M8[s]"), DataTypeError, r"X must be real numbers; got dtype datetime64\[s\]"),
         (TABLE.astype(complex), DataTypeError, "Complex data not supported"),
         (pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), DataTypeError, "could not convert"),
+        (pd.DataFrame({"a": DAYS}), DataTypeError, r"column 'a' must be real numbers; got dtype datetime64"),
+        (pd.DataFrame({"a": DAYS - DAYS[0]}), DataTypeError, "column 'a' must .* got dtype timedelta"),
+        (pd.DataFrame({"a": [1.0, 2.0], "b": DAYS}), DataTypeError, "column 'b' must .* Convert it first"),
+        (
+            pd.DataFrame(TABLE[:, [0, 1, 2, 0]], columns=["a", "a", "b", "b"]),
+            DataError,
+            r"columns must have different names; got 'a' 2 times\. Rename one\.$",
+        ),
         (np.ma.masked_equal(TABLE, 5.0), DataError, "X must be free of masked values; got some"),
         (
             np.where(TABLE < 8, TABLE, np.nan),

@@ -165,6 +165,7 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
         fix = "Reshape your data: X[None] for one row, X[:, None] for one column."
         raise ShapeError(f"{owner}: Expected 2D array, got 1D array instead. {fix}")
     _refuse_unreal(owner, "X", X, _REAL + "cO")  # of the last two, scikit-learn says more
+    _refuse_dates(owner, X)
     itemsize = getattr(getattr(X, "dtype", None), "itemsize", 8)
     wanted = [np.float32, np.float64] if itemsize <= _NARROW else [np.float64, np.float32]
     rules = {"dtype": wanted, "ensure_all_finite": False, "ensure_min_samples": min_rows}
@@ -238,6 +239,13 @@ def _refuse_unreal(owner: str, name: str, values: Any, kinds: str) -> None:
         raise DataError(f"{owner}: {name} must be free of masked values; got some. {fix}")
 
 
+def _refuse_dates(owner: str, X: Any) -> None:
+    """Refuse a data frame with a column of dates or spans: where all are, NumPy would count microseconds."""
+    for name, dtype in zip(getattr(X, "columns", ()), getattr(X, "dtypes", ()), strict=False):
+        if getattr(dtype, "kind", None) in ("m", "M"):
+            raise _unreal(owner, f"column {name!r}", dtype)
+
+
 def _unreal(owner: str, name: str, dtype: Any) -> DataTypeError:
     return DataTypeError(f"{owner}: {name} must be real numbers; got dtype {dtype}. Convert it first.")
 
@@ -273,7 +281,11 @@ def _hint(shape: tuple[int, ...], wanted: Shape) -> str:
 
 def _from_sklearn(owner: str, fault: Exception) -> DimaError:
     """The first line of scikit-learn's message, under our own error tree."""
-    line = str(fault).split("\n", maxsplit=1)[0].rstrip(".:")
+    first, _, rest = str(fault).partition("\n")
+    line = first.rstrip(".:")
+    if "unique column names" in line:
+        twice = rest.partition("\n")[0].removeprefix("- ")
+        line = f"columns must have different names; got {twice}. Rename one"
     message = f"{owner}: {line}."
     if isinstance(fault, TypeError) or any(word in line for word in ("omplex", "convert", "dtype")):
         return DataTypeError(message)
