@@ -7,7 +7,7 @@ import pytest
 
 from close import assert_close
 from dima.data import manifolds
-from dima.errors import DataError, SettingError
+from dima.errors import DataError, NumericsError, SettingError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model import manifold_map, tuning
@@ -151,6 +151,23 @@ def test_few_rows_of_noise_are_given_to_principal_components(rng, shape):
     assert both.d_diffusion_ == 0
     left = ((X - both.decode(both.encode(X))) ** 2).sum()
     assert left < ((X - X.mean(axis=0)) ** 2).sum() + 1e-9
+
+
+def test_where_the_first_map_does_not_converge_the_others_are_tried(monkeypatch):
+    X, fit, failing = manifolds.s_curve(200)[0], DMAP.fit, ["first"]
+
+    def stopped(self, X, **given):
+        if self.coordinates in failing:
+            raise NumericsError(f"DMAP: {self.coordinates}")
+        return fit(self, X, **given)
+
+    monkeypatch.setattr(DMAP, "fit", stopped)
+    tuned = tune(DMAP(2), TUNED, X)
+    assert tuned.d_diffusion == 2
+    assert {trial.coordinates for trial in tuned.trials} == {"chart"}
+    failing.append("chart")
+    with pytest.raises(NumericsError, match="first"):
+        tune(DMAP(2), TUNED, X)
 
 
 def test_columns_beyond_the_leading_ones_count_as_left(monkeypatch, rng):

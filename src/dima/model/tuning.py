@@ -107,13 +107,14 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     share, n_distinct = len(few) / len(X), len(DistinctRows.of(few, "DMAP").R_uX)
     judge, best = _Judge.of(few, dmap.seed), None
     quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
-    without, trials = judge.row_errors(judge.targets, dmap.d), list[Trial]()
+    without, trials, refusals = judge.row_errors(judge.targets, dmap.d), list[Trial](), list[DimaError]()
     maps = list(_tried(dmap, free, share, n_distinct))
     with side_by_side(lambda tried: _fitted(tried, few), maps) as fits:
         for tried, messages in track(zip(maps, fits, strict=True), len(maps), "trying diffusion maps"):
             if isinstance(messages, DimaError):
-                if not trials:
-                    raise messages
+                refusals.append(messages)
+                if isinstance(messages, DataError) and not trials:
+                    raise messages  # so it would be of any map
                 continue
             split, rows = judge.best_split(tried.self_excluded_, quarters)
             error = float(rows.mean()) / judge.total
@@ -122,7 +123,8 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
                 best = tried, split, rows, messages
             if len(trials) == _TELLING and best[2].mean() > _HOPELESS * without.mean():
                 break
-    assert best is not None  # the first map is tried whatever happens, and raises if it cannot be fitted
+    if best is None:
+        raise refusals[0]
     taken, split, rows, messages = best
     if d_diffusion is None:
         split, rows = judge.best_split(taken.self_excluded_, _eighths(split, dmap.d))
