@@ -116,6 +116,8 @@ def test_images_of_your_own_are_named_by_their_place_in_the_file(both, decoder, 
     fault = dima.refused("image", "hooks", *both, *mine, "--toward", known.rows[0], held_out)
     assert f"--toward must be numbers of training images of {tmp_path / 'mine.npy'}, among 0 to" in fault
     assert fault.rstrip().endswith(f"got {held_out}.")
+    between = int(np.ptp(known.rows)) + 1 - len(known.rows)
+    assert f" without {between} that are held out for testing; got" in fault
 
 
 def test_a_reflow_decoder_is_known_by_its_teacher(teacher, decoder, dima, tmp_path):

@@ -137,6 +137,8 @@ def _training_images(named: dict[str, list[int]], data: str, cache_dir: Path | N
     for flag, numbers in asked.items():
         if missing := [number for number in numbers if number not in at]:
             rule = f"numbers of training images of {data}, among {min(at)} to {max(at)}"
+            if gaps := max(at) - min(at) + 1 - len(at):
+                rule += f" without {gaps} that are held out for testing"
             raise SettingError(f"{_OWNER}: --{flag} must be {rule}; got {', '.join(map(str, missing))}.")
     return {flag: known.images[[at[number] for number in numbers]] for flag, numbers in asked.items()}
 
