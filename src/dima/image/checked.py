@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from dima import check
-from dima.errors import DataError, ShapeError
+from dima.errors import DataError, DataTypeError, ShapeError
 
 __all__ = ["images", "latents", "shaped"]
 
@@ -21,12 +21,16 @@ def images(owner: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:
     return given
 
 
-def shaped(owner: str, name: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:
+def shaped(owner: str, name: str, given: object, shape: tuple[int, ...]) -> Tensor:
     """Values (b, c, h, w) of a shape (c, h, w).
 
     Raises:
+        DataTypeError: they are no tensor.
         ShapeError: they are of another shape.
     """
+    if not isinstance(given, Tensor):
+        fix = "Pass torch.from_numpy(values)."
+        raise DataTypeError(f"{owner}: {name} must be a tensor; got {type(given).__name__}. {fix}")
     if given.ndim != 4 or given.shape[1:] != shape:
         rule = f"of shape (b, {', '.join(map(str, shape))})"
         raise ShapeError(f"{owner}: {name} must be {rule}; got {tuple(given.shape)}.")

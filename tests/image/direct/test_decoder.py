@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dima.errors import DataError, SettingError, ShapeError
+from dima.errors import DataError, DataTypeError, SettingError, ShapeError
 from dima.image import DiffusionModel, DirectDiffusion, pixel
 from dima.image.hooks import Swap
 
@@ -106,6 +106,8 @@ def test_the_features_and_skips_of_a_donor_give_its_image(model):
 def test_what_does_not_fit_is_refused(teacher, model):
     with pytest.raises(ShapeError, match=r"noise must be of shape \(b, 1, 8, 8\); got \(2, 1, 4, 4\)"):
         model(torch.zeros(2, 1, 4, 4))
+    with pytest.raises(DataTypeError, match=r"noise must be a tensor; got ndarray\. Pass torch\.from_numpy"):
+        model(NOISE.numpy())
     with pytest.raises(SettingError, match="steps must be 1 or 2; got 3"):
         model(NOISE, steps=3)
     with pytest.raises(SettingError, match="the teacher must be a model without condition; got latents of 4"):
