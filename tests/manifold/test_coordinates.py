@@ -24,6 +24,14 @@ def test_the_second_direction_of_a_strip_is_found_in_its_exact_modes(a, second):
     assert [waves[i] for i in chosen] == [[1, 0], [0, 1]]
 
 
+def test_many_independent_modes_are_found_in_few_looks(monkeypatch, rng):
+    looks, look = [], coordinates.unexplained
+    told = lambda chosen, rest: looks.append(chosen.shape[1]) or look(chosen, rest)  # noqa: E731 used once
+    monkeypatch.setattr(coordinates, "unexplained", told)
+    DMAP(24, k=60, coordinates="independent").fit(rng.random((300, 6)))
+    assert looks == [*range(1, 9), 16]
+
+
 @pytest.mark.parametrize("a", [3.5, 4.4])
 def test_independent_modes_of_a_strip_are_one_of_each_direction(a):
     points = strip(a)

@@ -1,5 +1,6 @@
 """The map that is chosen is the one held-out rows would have chosen, and no map where none pays."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ from dima.data import manifolds
 from dima.errors import DataError, NumericsError, SettingError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
+from dima.manifold.neighbors import knn
 from dima.model import manifold_map, tuning
 from dima.model.manifold_map import ManifoldMap
 from dima.model.stages import collected
@@ -41,6 +43,24 @@ def test_settings_tried_are_those_left_free(rows):
     tuned = tune(DMAP(3, k=30), [], rows)
     assert len(tuned.trials) == 1
     assert_close(tuned.dmap.embedding_, DMAP(3, k=30).fit(rows).embedding_, atol=1e-6)  # by other threads
+
+
+def test_neighbours_that_maps_share_are_those_each_would_find(rng, monkeypatch):
+    X = manifolds.swiss_roll(400, seed=1)[0][rng.permutation(400)]
+    searches = []
+    monkeypatch.setattr(tuning, "knn", lambda *given: searches.append(given) or knn(*given))
+    shared = tune(DMAP(2), TUNED, X)
+    assert len(searches) == 1
+    alone = tune(DMAP(2, ann_backend="brute"), TUNED, X)
+    assert len(searches) == 1
+    for one, other in zip(shared.trials, alone.trials, strict=True):
+        assert dataclasses.replace(one, error=0) == dataclasses.replace(other, error=0)
+        assert one.error == pytest.approx(
+            other.error, rel=0.05
+        )  # searches of charts end near, not at, the least
+    with_copy = np.vstack([X, X[:1]])
+    assert len(tune(DMAP(2), TUNED, with_copy).trials) == len(shared.trials)
+    assert len(searches) == 1
 
 
 def test_what_is_linear_needs_no_map(rng):

@@ -36,15 +36,17 @@ def squared_gradients(modes_ux: Float64, rows: Array, near: Neighbors, log_w: Fl
         log_w: (b, k) log-weights of these neighbours; the row itself may be among them.
         d: dimension of the sheet.
     """
-    n_modes = modes_ux.shape[1]
+    n_modes, slim_ux = modes_ux.shape[1], modes_ux.astype(np.float32)
     gamma = np.empty((len(rows), n_modes, n_modes))
-    for block in row_blocks(len(rows), rows_within(24 * near.ids.shape[1] * n_modes)):
+    for block in row_blocks(len(rows), rows_within(12 * near.ids.shape[1] * n_modes)):
         at, ids, d2 = rows[block, None], near.ids[block], near.d2[block]
         log_others = np.where(ids == at, -np.inf, log_w[block])
         weights = np.exp(log_others - log_others.max(axis=1, keepdims=True))
-        steps = modes_ux[ids] - modes_ux[at]
+        steps = slim_ux[ids] - slim_ux[at]
+        weights /= weights.sum(axis=1, keepdims=True)
         squared = (weights * d2).sum(axis=1).clip(_TINY)
-        gamma[block] = steps.transpose(0, 2, 1) @ (steps * (d * weights / squared[:, None])[:, :, None])
+        steps *= np.sqrt(weights).astype(np.float32)[:, :, None]
+        gamma[block] = (d / squared)[:, None, None] * (steps.transpose(0, 2, 1) @ steps)
     return gamma
 
 

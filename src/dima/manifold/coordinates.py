@@ -27,6 +27,7 @@ _SLOW_ONES = 10  # modes after which the share must be so large as below
 _NEW_FAST = 0.9  # local fits leave up to .89 of fast harmonics, and at least .97 of the width of a strip
 _SLOW = 0.8  # eigenvalue of the fastest mode in a chart: a phase of 0.7 over the kernel's width
 _AS_SLOW = 0.8  # of the slowest mode's eigenvalue, from which a mode may be a new direction
+_ONE_BY_ONE = 8  # modes chosen so; then as many at a time as there are: few of those are functions of others
 _RIDGE = 1e-9  # of a local fit's mean square: solvable where neighbours coincide, and too little to bend it
 _NARROWEST = 1e-200  # squared distance over which others can be divided: of rows many of which are equal
 
@@ -111,7 +112,8 @@ def _first(_modes: Modes, d: int) -> Choice:
 def _independent(modes: Modes, d: int) -> Choice:
     """The `d` slowest modes that are no functions of those chosen before them.
 
-    Each is the first that local linear fits to the chosen ones leave half as much of as of any other.
+    Each is the first that local linear fits to the chosen ones leave half as much of as of any other. Beside
+    eight or more, as many are taken at once.
 
     Source: Dsilva, Talmon, Coifman and Kevrekidis 2018, with fits to the chosen modes alone:
     what was passed over is a function of these, and in few dimensions few rows have near neighbours.
@@ -120,7 +122,8 @@ def _independent(modes: Modes, d: int) -> Choice:
     while len(chosen) < d:
         rest = np.setdiff1d(np.arange(psi.shape[1]), chosen)
         left = unexplained(psi[:, chosen], psi[:, rest])
-        chosen = np.append(chosen, rest[np.argmax(left >= _NEW * left.max())])
+        most = min(d - len(chosen), len(chosen) if len(chosen) >= _ONE_BY_ONE else 1)
+        chosen = np.append(chosen, rest[left >= _NEW * left.max()][:most])
     return Choice(np.sort(chosen).astype(np.int32))
 
 

@@ -16,6 +16,7 @@ from dima.errors import DataError, DimaError, NumericsError, kept_messages, warn
 from dima.manifold import press
 from dima.manifold.budget import most_neighbours, usual_neighbours
 from dima.manifold.dmap import DMAP
+from dima.manifold.neighbors import knn
 from dima.manifold.rows import DistinctRows
 from dima.model.principal import principal, row_errors
 from dima.model.refit import neighbours_share
@@ -109,7 +110,8 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
     quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
     without, trials, refusals = judge.row_errors(judge.targets, dmap.d), list[Trial](), list[DimaError]()
     maps = list(_tried(dmap, free, share, n_distinct))
-    with side_by_side(lambda tried: _fitted(tried, few), maps) as fits:
+    near = _shared_neighbours(maps, few)
+    with side_by_side(lambda tried: _fitted(tried, few, near), maps) as fits:
         for tried, messages in track(zip(maps, fits, strict=True), len(maps), "trying diffusion maps"):
             if isinstance(messages, DimaError):
                 refusals.append(messages)
@@ -188,17 +190,30 @@ def _for_all(taken: DMAP, asked: DMAP, share: float, n_distinct: int, split: int
     return clone(taken).set_params(k=min(most, round(taken.k_ * neighbours_share(1 / share, split))))
 
 
-def fit_quietly(dmap: DMAP, X: Array) -> list[str]:
-    """Fit the map, and give what it warned of."""
+def fit_quietly(dmap: DMAP, X: Array, near: tuple[Array, Float64] | None = None) -> list[str]:
+    """Fit the map, to the neighbours if given, and give what it warned of."""
     with kept_messages() as messages:
-        dmap.fit(X)
+        dmap.fit(X, neighbors=near)
     return messages
 
 
-def _fitted(dmap: DMAP, X: Array) -> list[str] | DimaError:
+def _shared_neighbours(maps: Sequence[DMAP], X: Array) -> tuple[Array, Float64] | None:
+    """Neighbours for the map that takes most; None where each is better off alone, or rows are equal."""
+    rows = DistinctRows.of(X, "DMAP")
+    if len(maps) == 1 or maps[0].ann_backend != "auto" or len(rows.R_uX) < len(X):
+        return None
+    most = max(tried.k or usual_neighbours(tried.d, len(X)) for tried in maps)
+    near = knn(rows.R_uX, rows.R_uX, min(most, len(X)))
+    if (near.ids[:, 0] != np.arange(len(X))).any():  # rows equal but for rounding
+        return None
+    near.d2[:, 0] = 0.0
+    return np.argsort(rows.row_i)[near.ids[rows.row_i]], np.sqrt(near.d2[rows.row_i] * rows.unit2)
+
+
+def _fitted(dmap: DMAP, X: Array, near: tuple[Array, Float64] | None) -> list[str] | DimaError:
     """Fit the map, and give what it warned of, or why it could not be fitted."""
     try:
-        return fit_quietly(dmap, X)
+        return fit_quietly(dmap, X, near)
     except (DataError, NumericsError) as refused:
         return refused
 
