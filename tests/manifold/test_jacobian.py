@@ -56,7 +56,11 @@ def test_blocks_change_nothing(monkeypatch):
 
 def test_nothing_moves_far_away():
     gplm = GPLM(40, **FIXED).fit(R_IX, R_IX_DATA)
-    assert_close(gplm.jacobian([[1e3, 0.0], [1e18, -1e18]]), np.zeros((2, 4, 2)))
+    far = [[1e3, 0.0], [1e18, -1e18], [0.0, 0.0]]
+    with pytest.warns(UserWarning, match="^GPLM.jacobian: 2 of 3 rows lie far .* derivatives are zero"):
+        assert_close(gplm.jacobian(far)[:2], np.zeros((2, 4, 2)))
+    with pytest.warns(UserWarning, match="^GPLM.metric_tensor: 2 of 3 rows lie far .* metric is zero"):
+        assert_close(gplm.metric_tensor(far)[:2], np.zeros((2, 2, 2)))
 
 
 def test_metric_measures_what_decodes():

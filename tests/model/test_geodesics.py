@@ -101,3 +101,17 @@ def test_a_decoder_saved_without_its_sums_says_what_they_are_wanted_for(roll, mo
     monkeypatch.setattr(gplm, "fit_", dataclasses.replace(gplm.fit_, equations=None))
     with pytest.raises(SettingError, match="GPLM: sums over rows must be kept for geodesics; got one saved"):
         model.geodesic(model.transform(X[:1]), model.transform(X[1:2]))
+
+
+def test_far_ends_are_said_once_in_the_name_of_what_was_called(roll):
+    model, X, _ = roll
+    Z = model.transform(X[:4])
+    far = np.array([[1e4, 0.0], Z[3]])
+    for method, ends, said in [
+        (model.geodesic, (Z[:2], far), "geodesic: 1 of 2 paths lead far from all .*; their lengths"),
+        (model.jacobian, (far,), "jacobian: 1 of 2 latents lie far from all .*; derivatives"),
+        (model.metric_tensor, (far,), "metric_tensor: 1 of 2 latents lie far from all .*; diffus"),
+    ]:
+        with pytest.warns(UserWarning, match=f"^ManifoldAutoencoder.{said}") as record:
+            method(*ends)
+        assert len(record) == 1

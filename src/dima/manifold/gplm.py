@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from dima import check, settings
 from dima.errors import DataError, SettingError, warn_user
 from dima.fitted import Fitted, FittedEstimator
-from dima.manifold.gplm_fit import GPLMFit, fit_gplm
+from dima.manifold.gplm_fit import GPLMFit, fit_gplm, warn_if_far
 from dima.manifold.inducing import STRATEGIES
-from dima.manifold.jacobian import derivative, pulled_back
+from dima.manifold.jacobian import pulled_back
 from dima.manifold.neighbors import BACKENDS
 from dima.manifold.press import Choice
 from dima.scaling import drawn_in
@@ -196,7 +196,8 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
     def jacobian(self, R_ax: ArrayLike) -> Array:
         """Derivatives (b, D, d) of what latents `R_ax` (b, d) decode to, (b, d) after a fit on (n,) targets.
 
-        In closed form, of the decoder with all inducing points, whatever pred_k is.
+        In closed form, of the decoder with all inducing points, whatever pred_k is. Warns when rows lie far
+        from all of them: their derivatives are zero.
         Cost: O(b m D d) time; the result and one block of memory.
 
         Raises:
@@ -209,13 +210,16 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
             array([0.88, 0.54])
         """
         fit: GPLMFit = check.fitted(self)
-        slopes = _slopes(fit, check.points(self, R_ax, reset=False))
+        latents = check.points(self, R_ax, reset=False)
+        warn_if_far("GPLM.jacobian", fit.far(latents), "rows lie", "their derivatives are zero")
+        slopes = fit.slopes(latents)
         return slopes[:, 0] if fit.flat else slopes
 
     def metric_tensor(self, R_ax: ArrayLike) -> Array:
         """The metric J'J (b, d, d) that the decoder pulls back to latents `R_ax` (b, d), J its `jacobian`.
 
         A step v of latents moves what they decode to by sqrt(v' G v). O(block) memory beside the result.
+        Warns when rows lie far from all inducing points: their metric is zero.
         Source: Arvanitidis, Hansen and Hauberg 2018.
 
         Raises:
@@ -224,7 +228,8 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         """
         fit: GPLMFit = check.fitted(self)
         latents = check.points(self, R_ax, reset=False)
-        return pulled_back(lambda rows: _slopes(fit, rows), latents, fit.M_mX.shape[1])
+        warn_if_far("GPLM.metric_tensor", fit.far(latents), "rows lie", "their metric is zero")
+        return pulled_back(fit.slopes, latents, fit.M_mX.shape[1])
 
     eps_ = Fitted[float](
         lambda fit: fit.press.bandwidth,
@@ -264,13 +269,6 @@ def _twins(latents: Array, in_sample_ix: ArrayLike | None) -> list[Array]:
     if in_sample_ix is None:
         return [latents]
     return [latents, check.array("GPLM", "in_sample_ix", in_sample_ix, latents.shape)]
-
-
-def _slopes(fit: GPLMFit, latents: Array) -> Float64:
-    """Derivatives (b, D, d) by latents (b, d) in the units they were passed in."""
-    slopes = derivative(drawn_in(fit.scale.apply(latents)), fit.z_mx, fit.M_mX, fit.bandwidth)
-    slopes /= fit.scale.unit
-    return slopes
 
 
 def _refuse_contradiction(settings_used: dict[str, Any], Z_mx: ArrayLike | None) -> None:

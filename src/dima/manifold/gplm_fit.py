@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from dima.blocks import row_blocks, rows_within
-from dima.errors import SettingError
+from dima.errors import SettingError, warn_user
 from dima.manifold import inducing, interval, local, press
-from dima.manifold.jacobian import pulled_along
+from dima.manifold.jacobian import derivative, pulled_along
 from dima.manifold.kernel import affinity, excited, whitening
 from dima.manifold.neighbors import knn
 from dima.manifold.normal_equations import NormalEquations
 from dima.metrics.distance import distance_matrix
-from dima.scaling import Standardizer
+from dima.scaling import Standardizer, drawn_in
 from dima.typing import Array, Float64
 
-__all__ = ["GPLMFit", "fit_gplm"]
+__all__ = ["GPLMFit", "fit_gplm", "warn_if_far"]
 
 _MOST = 1024  # inducing points taken when m is not given
 _SAMPLE = 1000  # training rows whose distances to the inducing points set the scale of the search
@@ -64,6 +64,19 @@ class GPLMFit:
             n_far += int((nearest2 > _FAR * bandwidth).sum())
         decoded += self.mu_X
         return decoded, n_far
+
+    def far(self, latents: Array) -> Array:
+        """Whether each of the latents (b, d), in the user's units, lies far from all inducing points."""
+        z_ax, far = drawn_in(self.scale.apply(latents)), np.empty(len(latents), bool)
+        for rows in row_blocks(len(z_ax), self.settings["fit_block"]):
+            far[rows] = distance_matrix(z_ax[rows], self.z_mx).min(axis=1) > _FAR * self.bandwidth
+        return far
+
+    def slopes(self, latents: Array) -> Float64:
+        """Derivatives (b, D, d) of what is decoded by latents (b, d), in the user's units."""
+        slopes = derivative(drawn_in(self.scale.apply(latents)), self.z_mx, self.M_mX, self.bandwidth)
+        slopes /= self.scale.unit
+        return slopes
 
     def left_out(self, z_ix: Float64, R_iX: Array) -> Float64:
         """Residuals (n, D) of each row when it is left out, in closed form; the rows are those of the fit.
@@ -196,6 +209,12 @@ def fit_gplm(
         flat=targets.ndim == 1,
         equations=equations,
     )
+
+
+def warn_if_far(owner: str, far: Array, what: str, result: str) -> None:
+    """Warn once, in the name of what was called, if any of what was passed lies `far` (b,)."""
+    if far.any():
+        warn_user(f"{owner}: {far.sum()} of {len(far)} {what} far from all inducing points; {result}.")
 
 
 def _whitening(z_mx: Float64, bandwidth: float, jitter: float) -> Float64:

@@ -8,11 +8,12 @@ from msgspec import Meta
 from sklearn.base import clone
 
 from dima import check, settings
-from dima.errors import SettingError
+from dima.errors import SettingError, kept_messages
 from dima.fitted import Fitted
 from dima.manifold.dmap import DMAP
 from dima.manifold.geodesic import Geodesic
 from dima.manifold.gplm import GPLM
+from dima.manifold.gplm_fit import warn_if_far
 from dima.manifold.jacobian import pulled_back
 from dima.model.geodesics import geodesics
 from dima.model.latent_fit import LatentModelFit
@@ -103,19 +104,7 @@ class ManifoldAutoencoder(LatentModel):
         """Derivatives (b, W, d) of the numbers that latents `Z` (b, d) decode to.
 
         The numbers are those of `decoded`: the columns themselves if "raw", over their spreads if "standard",
-        normal scores if "rank", and one for each word.
-
-        Raises:
-            NotFittedError: before `fit`.
-            ShapeError: the second axis is not d.
-        """
-        fit: LatentModelFit = check.fitted(self)
-        return slopes(fit, check.array(type(self).__name__, "Z", Z, ("b", self.d_)))
-
-    def metric_tensor(self, Z: ArrayLike) -> Float64:
-        """The metric J'J (b, d, d) that decoding pulls back to latents `Z` (b, d), J the `jacobian`.
-
-        A step v of latents moves the decoded numbers by sqrt(v' G v).
+        normal scores if "rank", and one for each word. Warns of latents far from all training ones.
 
         Raises:
             NotFittedError: before `fit`.
@@ -123,6 +112,22 @@ class ManifoldAutoencoder(LatentModel):
         """
         fit: LatentModelFit = check.fitted(self)
         latents = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
+        self._warn_if_far("jacobian", latents, "derivatives by diffusion coordinates are zero there")
+        return slopes(fit, latents)
+
+    def metric_tensor(self, Z: ArrayLike) -> Float64:
+        """The metric J'J (b, d, d) that decoding pulls back to latents `Z` (b, d), J the `jacobian`.
+
+        A step v of latents moves the decoded numbers by sqrt(v' G v). Warns of latents far from all training
+        ones.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ShapeError: the second axis is not d.
+        """
+        fit: LatentModelFit = check.fitted(self)
+        latents = check.array(type(self).__name__, "Z", Z, ("b", self.d_))
+        self._warn_if_far("metric_tensor", latents, "diffusion coordinates have no length there")
         return pulled_back(lambda rows: slopes(fit, rows), latents, len(fit.mean_X))
 
     def geodesic(
@@ -135,7 +140,7 @@ class ManifoldAutoencoder(LatentModel):
 
         Lengths are those of `decoded` numbers: in the units of the columns if these are "raw".
         They keep to where training rows are; see `dima.manifold.geodesic`. With principal components alone
-        they are straight.
+        they are straight. Warns of paths that lead where no training row is near, as those from far ends do.
 
         Raises:
             NotFittedError: before `fit`.
@@ -155,7 +160,13 @@ class ManifoldAutoencoder(LatentModel):
         owner = f"{type(self).__name__}.geodesic"
         settings.check(owner, ManifoldAutoencoder.geodesic, {"n": n})
         first = check.array(owner, "start", start, ("b", self.d_))
-        return geodesics(fit, first, check.array(owner, "end", end, first.shape), n)
+        last = check.array(owner, "end", end, first.shape)
+        with kept_messages():  # of every step that is tried
+            found = geodesics(fit, first, last, n)
+        far = fit.autoencoder.far(fit.scale.restore(found.path.reshape(-1, self.d_)))
+        rest = "their lengths mean little. Pass ends nearer to training latents"
+        warn_if_far(owner, far.reshape(-1, n).any(axis=1), "paths lead", rest)
+        return found
 
     def interval(
         self,
@@ -197,6 +208,10 @@ class ManifoldAutoencoder(LatentModel):
         """
         fit: LatentModelFit = check.fitted(self)
         return fit.autoencoder.dmap.novelty(self.numbers(X))
+
+    def _warn_if_far(self, method: str, latents: Array, result: str) -> None:
+        far = self.fit_.autoencoder.far(self.fit_.scale.restore(latents))
+        warn_if_far(f"{type(self).__name__}.{method}", far, "latents lie", result)
 
     def _fit_autoencoder(self, X: Array) -> ManifoldMap:
         owner = type(self).__name__

@@ -159,11 +159,17 @@ class ManifoldMap(Autoencoder):
         """Derivatives (b, D, d) of `decode` at coordinates (b, d); those of principal ones are their axes."""
         parts: list[Float64] = []
         if self.d_diffusion_:
-            parts.append(self.gplm.jacobian(codes[:, : self.d_diffusion_]))
+            parts.append(self.gplm.fit_.slopes(codes[:, : self.d_diffusion_]))
         if self.principal_ is not None:
             axes = self.principal_.axes.T
             parts.append(np.broadcast_to(axes, (len(codes), *axes.shape)))
         return np.concatenate(parts, axis=2)
+
+    def far(self, codes: Array) -> Array:
+        """Whether each of the coordinates (b, d) lies where diffusion coordinates decode to nothing."""
+        if not self.d_diffusion_:
+            return np.zeros(len(codes), bool)
+        return self.gplm.fit_.far(codes[:, : self.d_diffusion_])
 
     def half_widths(self, codes: Array, level: float) -> Float64:
         """Half the width (b, D) of intervals around what coordinates (b, d) decode to; see `interval`.
