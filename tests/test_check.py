@@ -8,8 +8,8 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from close import assert_close
-from dima import check
-from dima.errors import DataError, DataTypeError, NotFittedError, ShapeError
+from dima import check, memory
+from dima.errors import DataError, DataTypeError, MemoryBudgetError, NotFittedError, ShapeError
 
 
 class Door(BaseEstimator):
@@ -130,6 +130,18 @@ def test_opposite_infinities_are_counted():
     table = np.array([[np.inf, 1.0], [-np.inf, 1.0]])
     with pytest.raises(DataError, match="in 2 of 2 rows"):
         check.points(Door(), table, reset=True)
+
+
+def test_training_rows_beyond_memory_are_refused_before_one_is_read(monkeypatch):
+    rows = np.broadcast_to(np.full(500, np.nan), (10**9, 500))  # reading it would refuse NaN, after minutes
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**12)
+    told = (
+        r"^Door: a float32 copy of X \(1000000000, 500\) must fit .* got 2000.0 GB wanted and 1000.0 GB free"
+    )
+    with pytest.raises(MemoryBudgetError, match=told):
+        check.points(Door(), rows, reset=True)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 4 * TABLE.size)
+    assert check.points(Door(), TABLE, reset=True).shape == TABLE.shape
 
 
 def test_training_rows_must_differ_by_what_float32_can_square():

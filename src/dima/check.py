@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dima import memory
 from dima.errors import DataError, DataTypeError, DimaError, NotFittedError, ShapeError
 from dima.typing import Array
 
@@ -156,6 +157,7 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
         ShapeError: not two axes, no columns, or another width than in `fit`.
         DataError: NaN or infinity, masked values, fewer than `min_rows` rows, numbers beyond 1e18,
             or training rows that differ by less than 1e-18.
+        MemoryBudgetError: training rows of which a float32 copy alone does not fit into memory.
     """
     # scikit-learn takes half a second to import; reading and writing tables must not pay for it.
     from sklearn.utils.validation import validate_data
@@ -166,6 +168,10 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
         raise ShapeError(f"{owner}: Expected 2D array, got 1D array instead. {fix}")
     _refuse_unreal(owner, "X", X, _REAL + "cO")  # of the last two, scikit-learn says more
     _refuse_dates(owner, X)
+    shape: tuple[Any, ...] = getattr(X, "shape", ())
+    if reset and len(shape) == 2 and all(isinstance(size, int) for size in shape):
+        wanted, fix = 4 * shape[0] * shape[1], "Pass fewer rows or columns."
+        memory.refuse_beyond(owner, f"a float32 copy of X {shape}", wanted, fix)
     itemsize = getattr(getattr(X, "dtype", None), "itemsize", 8)
     wanted = [np.float32, np.float64] if itemsize <= _NARROW else [np.float64, np.float32]
     rules = {"dtype": wanted, "ensure_all_finite": False, "ensure_min_samples": min_rows}
