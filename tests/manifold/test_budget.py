@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dima import DMAP, memory
-from dima.errors import MemoryBudgetError, SettingError
+from dima.errors import MemoryBudgetError, SettingError, ShapeError
 from dima.manifold.budget import fit_bytes, most_neighbours, usual_neighbours
 from manifold.shapes import cloud
 
@@ -35,6 +35,15 @@ def test_an_estimate_is_that_of_the_fit_and_grows_with_what_it_is_of():
         assert 0.75 < DMAP(2, k=k).estimate((n, D)) / peak < 1.25
     with pytest.raises(SettingError, match="k must be at most the number of rows = 50; got 60"):
         DMAP(2, k=60).estimate((50, 3))
+
+
+@pytest.mark.parametrize("wrong", [(100_000,), (0, 3), (10.0, 3), (2, 3, 4), np.ones((10, 3)), None])
+def test_a_shape_that_is_none_of_a_table_is_refused(wrong):
+    for name in ("estimate", "estimate_seconds"):
+        with pytest.raises(
+            ShapeError, match=rf"DMAP\.{name}: shape must be two whole numbers .*Pass X.shape"
+        ):
+            getattr(DMAP(2), name)(wrong)
 
 
 def test_what_does_not_fit_is_refused_with_what_does(monkeypatch):

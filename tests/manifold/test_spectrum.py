@@ -43,7 +43,7 @@ def test_threads_share_a_product_and_change_no_digit(monkeypatch, rng):
     monkeypatch.setattr(spectrum, "_SHARED", 1)
     for n_threads in (1, 2, 3):
         monkeypatch.setattr(spectrum.threads, "allowed", lambda n=n_threads: n)
-        with spectrum._product(off) as product:
+        with spectrum.shared_product(off) as product:
             assert_close(product(x), off @ x)
             used.append(product)
     assert used[0] == off.__matmul__  # bound methods of one matrix are equal

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dima import memory
-from dima.errors import SettingError
+from dima.errors import SettingError, ShapeError
 
 __all__ = [
     "DIMENSION",
@@ -14,6 +14,7 @@ __all__ = [
     "fit_bytes",
     "most_neighbours",
     "refuse_too_large",
+    "table_shape",
     "usual_neighbours",
 ]
 
@@ -50,6 +51,19 @@ def asked_neighbours(settings_used: dict[str, Any], most: int, what: str, n: int
         fix = "Lower k or pass more rows."
         raise SettingError(f"DMAP: k must be at most {what} = {most}; got {k}. {fix}")
     return k
+
+
+def table_shape(owner: str, shape: Any) -> tuple[int, int]:
+    """Rows and columns (n, D) of a table that is only spoken of.
+
+    Raises:
+        ShapeError: no two whole numbers from 1.
+    """
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
+    if len(sizes) != 2 or any(not isinstance(size, int | np.integer) or size < 1 for size in sizes):
+        got = repr(shape) if isinstance(shape, tuple | list) else f"a {type(shape).__name__}"
+        raise ShapeError(f"{owner}: shape must be two whole numbers (n, D) from 1; got {got}. Pass X.shape.")
+    return int(sizes[0]), int(sizes[1])
 
 
 def fit_bytes(n: int, D: int, k: int) -> int:

@@ -15,10 +15,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from dima import check, settings
 from dima.errors import warn_user
 from dima.fitted import Fitted, FittedEstimator
-from dima.manifold.budget import asked_neighbours, fit_bytes
+from dima.manifold.budget import asked_neighbours, fit_bytes, table_shape
 from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap_fit import DMAPFit, along_axes, fit_dmap
 from dima.manifold.neighbors import BACKENDS, given
+from dima.manifold.rehearsal import fit_seconds
 from dima.manifold.widths import KERNELS
 from dima.scaling import drawn_in
 from dima.settings import OneOf
@@ -132,14 +133,30 @@ class DMAP(FittedEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, B
 
         Raises:
             SettingError: a setting is out of range, or k is larger than n.
+            ShapeError: no two whole numbers from 1.
 
         Example:
             >>> f"{DMAP(2).estimate((100_000, 64)) / 1e9:.2f} GB"
             '0.55 GB'
         """
+        return fit_bytes(*self._sizes("estimate", shape)[1:])
+
+    def estimate_seconds(self, shape: tuple[int, int]) -> float:
+        """Seconds that `fit` to distinct rows of this shape (n, D) takes on this machine, about.
+
+        The parts of a fit are timed on few made-up rows, for some three seconds at the most. It is a quarter
+        off where the search tells (10,000 images); the eigensolver of a long sheet may need three times more.
+
+        Raises:
+            SettingError, ShapeError: as `estimate`.
+        """
+        return fit_seconds(*self._sizes("estimate_seconds", shape))
+
+    def _sizes(self, name: str, shape: tuple[int, int]) -> tuple[dict[str, Any], int, int, int]:
+        """Checked settings, n, D, and the neighbours a fit to such rows takes."""
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
-        n, D = shape
-        return fit_bytes(n, D, asked_neighbours(settings_used, n, "the number of rows", n))
+        n, D = table_shape(f"DMAP.{name}", shape)
+        return settings_used, n, D, asked_neighbours(settings_used, n, "the number of rows", n)
 
     def transform(self, R_aX: ArrayLike) -> Float64:
         """Diffusion coordinates (b, d) of rows `R_aX` (b, D); of training rows, exactly `embedding_`.

@@ -21,7 +21,7 @@ from dima.manifold.graph import MarkovGraph, rows_of
 from dima.manifold.parts import connected
 from dima.typing import Float64, Int32
 
-__all__ = ["diffusion_modes", "fix_signs"]
+__all__ = ["diffusion_modes", "fix_signs", "shared_product"]
 
 _DENSE_ROWS = 1000  # beyond them Lanczos is as good and up to eight times as fast
 _TOLERANCE = 1e-10
@@ -88,7 +88,7 @@ def _lanczos(
 
     start = np.random.default_rng(seed).standard_normal(len(labels))
     try:
-        with _product(off) as product:
+        with shared_product(off) as product:
 
             def deflated(x: Float64) -> Float64:
                 flat = x.ravel()
@@ -106,7 +106,7 @@ def _lanczos(
 
 
 @contextlib.contextmanager
-def _product(matrix: sparse.csr_array) -> Iterator[Callable[[Float64], Float64]]:
+def shared_product(matrix: sparse.csr_array) -> Iterator[Callable[[Float64], Float64]]:
     """The product (n,) by a vector (n,); of many numbers the rows on as many threads as are allowed.
 
     Each row is summed as it would be on one.

@@ -16,7 +16,7 @@ from dima.errors import BackendError, SettingError, warn_user
 from dima.manifold.neighbors import brute, libraries
 from dima.typing import Array, Float32, Int32
 
-__all__ = ["BACKENDS", "Neighbors", "certified", "choose", "knn"]
+__all__ = ["BACKENDS", "EXACT", "Neighbors", "certified", "choose", "knn"]
 
 
 class Neighbors(NamedTuple):
@@ -41,7 +41,7 @@ _PACKAGES = {"faiss": ("faiss", "faiss"), "pynndescent": ("pynndescent", "descen
 # Exact search is one large matrix product: at 330 GFLOP/s, n = 60,000 by D = 784 takes some 20 s.
 _EXACT_WORK = 6e12
 _LOW_DIMENSION = 6
-_EXACT = ("brute", "sklearn")
+EXACT = ("brute", "sklearn")
 
 _EFFORTS = (1, 2, 4)
 _RECALL = 0.98  # from which no more effort is made
@@ -73,7 +73,7 @@ def certified(points: Array, k: int, backend: str = "auto", seed: int = 0) -> tu
         SettingError, BackendError: as `knn`.
     """
     name = _backend(backend, len(points), len(points), points.shape[1])
-    if name in _EXACT:
+    if name in EXACT:
         return knn(points, points, k, name), 1.0
     some = np.sort(np.random.default_rng(seed).permutation(len(points))[:_CERTIFIED])
     reach = knn(points, points[some], k, "brute").d2[:, -1:] * brute.TIES
