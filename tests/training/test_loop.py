@@ -95,6 +95,8 @@ def test_a_stop_loses_nothing_of_what_is_shown(tmp_path, caplog):
     with pytest.raises(SystemExit):
         train(problem(), dataclasses.replace(run(tmp_path), watch=show))
     assert "regression: stopped after step 10; the checkpoint in" in caplog.text
+    assert "a run in that folder goes on from it." in caplog.text
+    assert "--" not in caplog.text  # flags belong to the verbs
     train(problem(), dataclasses.replace(run(tmp_path), watch=show))
     assert seen == [5, 10, 15, 20, 25, 30, 35, 40]
 

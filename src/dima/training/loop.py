@@ -197,8 +197,8 @@ class _Keeper(Generic[S]):
         if due or self.stop.number is not None:
             self.save(now)
         if self.stop.number is not None:
-            kept = f"the checkpoint in {self.folder.path} is kept, and the same run goes on from it"
-            _log.info("%s: stopped after step %d; %s (--auto-resume).", self.run.label, now.step, kept)
+            kept = f"the checkpoint in {self.folder.path} is kept, and a run in that folder goes on from it"
+            _log.info("%s: stopped after step %d; %s.", self.run.label, now.step, kept)
         self.stop.obey()
 
     def save(self, now: TrainingState[S]) -> None:

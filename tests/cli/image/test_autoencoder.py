@@ -8,6 +8,7 @@ import pytest
 
 from cli.image.conftest import QUICK
 from dima import load
+from dima.model.image_autoencoder import ImageAutoencoder
 
 CALL = ["image", "fit-autoencoder", "--latent-dim", "3", "--epochs", "2", *QUICK]
 
@@ -32,6 +33,17 @@ def test_a_run_is_gone_on_from_and_not_with_other_settings(dima, tmp_path):
     ran = dima(*CALL, *at, "--auto-resume", "--loss", "mse")
     assert ran.code == 2
     assert "got others: loss" in ran.err
+
+
+def test_a_stop_tells_the_flag_to_go_on_with(dima, tmp_path, monkeypatch):
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ImageAutoencoder, "fit", stop)
+    call = [word for word in CALL if word != "-q"]
+    ran = dima(*call, "--outdir", str(tmp_path))
+    assert ran.code == 130
+    assert "To go on, give the same command again with --auto-resume." in ran.err
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import os
+import signal
 
 import pytest
 
 from dima.cli import run
+from dima.cli.image import direct
 from dima.model.direct import DirectModel
 from dima.model.persist import load, save
 
@@ -52,6 +55,23 @@ def test_the_best_of_a_run_that_goes_on_is_kept(teacher, pairs, dima, tmp_path):
     assert dima("image", "fit-direct", *given, "-o", str(tmp_path)).code == 0
     assert load(tmp_path / "best_model").r2_ == 2.0
     assert load(tmp_path / "ckpt_epoch_001").r2_ < 1.0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+def test_a_stop_tells_how_to_go_on_and_loses_nothing(teacher, pairs, dima, tmp_path, monkeypatch):
+    given = ["--ddpm-ckpt", str(teacher), "--data-path", str(pairs), "--epochs", "2", "--batch-size", "90"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert dima("image", "fit-direct", *given, "-o", str(whole)).code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(direct, "save_grid", lambda path, images: os.kill(os.getpid(), signal.SIGTERM))
+        stopped = dima("image", "fit-direct", *given, "-o", str(cut))
+    assert stopped.code == 128 + signal.SIGTERM
+    assert f"the checkpoint in {cut / 'run'} is kept" in stopped.err
+    assert stopped.err.endswith("To go on, give the same command again.\n")
+    assert dima("image", "fit-direct", *given, "-o", str(cut)).code == 0
+    for name in ("model", "best_model"):
+        files = [folder / name / "model.safetensors" for folder in (whole, cut)]
+        assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_what_does_not_fit_is_one_sentence(teacher, pairs, outputs, dima, tmp_path):

@@ -56,7 +56,7 @@ def fit_autoencoder(  # noqa: PLR0913 each argument is a flag
     found = images.load(data, "train", only_digit, places.cache_folder(cache_dir))
     stem = f"autoencoder-{kind}-seed{autoencoder.seed}"
     tree = Tree(outdir, places.run_to_use(outdir, stem, auto_resume))
-    with tree.logged():
+    with tree.logged(), places.goes_on("--auto-resume"):
         autoencoder.fit(found.images, checkpoint=tree.training)
     persist.save(autoencoder, to)
     facts = autoencoder.facts()

@@ -58,7 +58,8 @@ def fit_ddpm(  # noqa: PLR0913 each argument is a flag
             drawn = so_far.sample(_SAMPLED, seed=model.seed)
             save_grid(samples / f"samples_epoch_{epoch:03d}.png", drawn)
 
-        model.fit(train, checkpoint=folder / "run", watch=after_epoch)
+        with places.goes_on():
+            model.fit(train, checkpoint=folder / "run", watch=after_epoch)
         persist.save(model, place)
     if common.as_json:
         output.json({"model": place, **model.facts()})

@@ -102,7 +102,8 @@ def _coder(coder: DiffusionCoder, train: Float32, folder: Path) -> DiffusionCode
             samples = targets.folder(folder / "samples", _OWNER)
             save_grid(samples / f"epoch_{epoch:06d}.png", so_far.sample(16, seed=coder.seed))
 
-    coder.fit(train, checkpoint=folder / "run", watch=after_epoch)
+    with places.goes_on():
+        coder.fit(train, checkpoint=folder / "run", watch=after_epoch)
     persist.save(coder, place)
     return coder
 
@@ -113,7 +114,8 @@ def _model(coder: DiffusionCoder, train: Float32, folder: Path, steps: int) -> D
         found: DiffusionAutoencoder = same.open_saved(place)
         return found
     model = DiffusionAutoencoder(coder, prior={"n_iter": steps}, seed=coder.seed)
-    model.fit(train, checkpoint=folder / "run" / "prior")
+    with places.goes_on():
+        model.fit(train, checkpoint=folder / "run" / "prior")
     persist.save(model, place)
     return model
 

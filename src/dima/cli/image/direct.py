@@ -105,7 +105,8 @@ def _in_latents(ckpt: Path, folder: Path, given: list[str], seed: int = 0) -> La
         got = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         rule, fix = "flags of training must be left out for a latent diffusion", "Leave them out."
         raise SettingError(f"{_OWNER}: {rule}; got {got}. {fix}")
-    model = teacher.distilled(folder / "run", seed=seed)
+    with places.goes_on():
+        model = teacher.distilled(folder / "run", seed=seed)
     _save_comparison(teacher, model, folder, seed + 1)
     return model
 
@@ -124,7 +125,8 @@ def _in_pixels(teacher: PixelDiffusion, pairs: Path, folder: Path, model: Direct
             persist.save(so_far, place)
         save_grid(folder / f"samples_epoch_{epoch:03d}.png", so_far.sample(_SAMPLED, seed=model.seed))
 
-    model.fit(teacher, pairs, checkpoint=folder / "run", watch=after_epoch)
+    with places.goes_on():
+        model.fit(teacher, pairs, checkpoint=folder / "run", watch=after_epoch)
     _save_comparison(teacher, model, folder, model.seed + 1)
     return model
 

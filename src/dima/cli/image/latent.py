@@ -107,7 +107,7 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
             save_grid(pictures, so_far.sample(samples_per_epoch, seed=seed))
         _log.info("Epoch %d of %d: %s", epoch, training.epochs, tree.checkpoints / f"epoch_{epoch:06d}")
 
-    with tree.logged():
+    with tree.logged(), places.goes_on("--auto-resume"):
         _log.info("Run %s: %d images, autoencoder %s.", tree.run, len(found), ae_path)
         model.fit(found, checkpoint=tree.training, watch=after_epoch)
         persist.save(model, tree.checkpoints / "latest")

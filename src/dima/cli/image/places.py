@@ -25,6 +25,7 @@ __all__ = [
     "AUTOENCODERS",
     "Tree",
     "cache_folder",
+    "goes_on",
     "open_autoencoder",
     "open_kind",
     "output_folder",
@@ -90,6 +91,20 @@ class Tree:
         finally:
             logger.removeHandler(handler)
             handler.close()
+
+
+@contextlib.contextmanager
+def goes_on(how: str = "") -> Iterator[None]:
+    """A block of training in a run folder; where it is stopped, a line tells how to go on.
+
+    Args:
+        how: what to add to the command, if the same command does not do.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        _log.info("To go on, give the same command again%s.", how and f" with {how}")
+        raise
 
 
 def output_folder() -> Path:
