@@ -269,3 +269,22 @@ def test_loading_runs_and_touches_nothing_else(folder: Path) -> None:
     child = [sys.executable, "-c", WATCHED, str(folder)]
     done = subprocess.run(child, capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_the_models_of_a_run_are_named(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("model", "best_model"):
+        save(run / name, small())
+    (run / "README.md").write_text("notes")
+    told = f"^run: it must be .* Pass one inside: {run / 'best_model'}, {run / 'model'}\\.$"
+    with pytest.raises(ArtifactError, match=told):
+        load(run)
+
+
+def test_a_folder_of_other_things_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").touch()
+    told = r"^photos: it must be .* folder with MANIFEST\.json or .*; got a folder of other files"
+    with pytest.raises(ArtifactError, match=told):
+        load(tmp_path / "photos")

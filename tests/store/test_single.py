@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 
 from dima.errors import ArtifactError
-from dima.store import Artifact, load_single, save, save_single
+from dima.store import Artifact, load, load_single, save, save_single
 from dima.store.artifact import FILES
 from faults import failing
 from store.samples import assert_same, named_arrays, settings, small
@@ -111,6 +111,14 @@ def test_foreign_file_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m").write_bytes(data)
     with pytest.raises(ArtifactError, match=r"^m: "):
         load_single(tmp_path / "m")
+
+
+@pytest.mark.parametrize("data", [b"\x93NUMPY\x01\x00", b"import os\n", b"\x89PNG\r\n", b"a;b\n1;2\n"])
+def test_a_file_of_another_kind_is_called_so(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "m.py").write_bytes(data)
+    told = r"^m\.py: it must be a model or recipe .* got a file of another kind\. Check the path"
+    with pytest.raises(ArtifactError, match=told):
+        load(tmp_path / "m.py")
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:

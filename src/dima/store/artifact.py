@@ -20,11 +20,14 @@ from dima.store.contents import (
 from dima.store.decode import FORMAT, Formatted, decode
 from dima.store.manifest import read_manifest
 
-__all__ = ["FILES", "Artifact", "load", "load_single", "save", "save_single"]
+__all__ = ["FILES", "Artifact", "load", "load_single", "models_below", "save", "save_single"]
 
 AnyPath = str | os.PathLike[str]
 FILES = tuple(LIMITS)
 _MAX_BYTES = 1 << 40
+_SAVED = f"a model or recipe that dima saved, a folder with {MANIFEST} or a .msgpack file"
+_HEADS = range(0x81, 0x88)  # first bytes of a MessagePack of a few named parts, as a model is
+_NAMED = 3  # models that a refusal names
 _MAX_MEMBER_BYTES = (1 << 32) - 1  # MessagePack writes a length in 32 bits
 
 
@@ -86,6 +89,12 @@ def load(path: AnyPath) -> Artifact:
     if not place.is_dir():
         raise ArtifactError(f"load: {path} must be a saved model; got nothing there. Check the path.")
     name = Path(path).name or place.name
+    names = list_folder(place, name, ArtifactError)
+    if MANIFEST not in names and (inside := models_below(Path(path))):
+        rule, fix = "the folder of a saved model", f"Pass one inside: {', '.join(map(str, inside))}"
+        raise ArtifactError(f"{name}: it must be {rule}; got a folder of others, such as a run's. {fix}.")
+    if names and names.isdisjoint(FILES):
+        raise ArtifactError(f"{name}: it must be {_SAVED}; got a folder of other files. Check the path.")
     return from_members(_read_folder(place, name), name)
 
 
@@ -93,7 +102,15 @@ def load_single(path: AnyPath) -> Artifact:
     """Read a model written by `save_single`, as strictly as `load`, and with its errors."""
     name, place = Path(path).name, surviving(path, "load", ArtifactError)
     data = read_plain_file(place, _MAX_BYTES, name, ArtifactError)
+    if data and data[0] not in _HEADS:
+        raise ArtifactError(f"{name}: it must be {_SAVED}; got a file of another kind. Check the path.")
     return from_members(decode(msgspec.msgpack.decode, data, _File, name).members, name)
+
+
+def models_below(folder: Path) -> list[Path]:
+    """Folders of saved models inside another, at most three down, as many as a message names."""
+    places = (sorted(folder.glob(f"{'*/' * depth}{MANIFEST}")) for depth in (1, 2, 3))
+    return [place.parent for found in places for place in found][:_NAMED]
 
 
 def _read_folder(folder: Path, name: str) -> dict[str, bytes]:

@@ -18,6 +18,7 @@ from dima.files import one_sentence, read_plain_file
 from dima.model import foreign, persist
 from dima.model.autoencoder import Autoencoder
 from dima.model.latent_model import LatentModel
+from dima.store.artifact import models_below
 from dima.store.contents import CONFIG, LIMITS, MANIFEST, Config
 from dima.store.decode import decode
 
@@ -37,7 +38,6 @@ AUTOENCODERS = "autoencoders"  # folder below the results
 Estimator = TypeVar("Estimator")
 
 _FOREIGN = "foreign"
-_NAMED = 3  # models that a refusal names
 _ORDER = ("conv", "mlp", _FOREIGN)  # of kinds, where several autoencoders are found
 _log = logging.getLogger("dima")
 
@@ -186,7 +186,7 @@ def open_kind(
     inside = [path / name for name in ("model", "latest") if (path / name).is_dir()]
     place = inside[0] if inside else path
     if place.is_dir() and not (place / MANIFEST).is_file():
-        below = [str(found.parent) for found in sorted(place.glob(f"*/**/{MANIFEST}"))[:_NAMED]]
+        below = [str(found) for found in models_below(place)]
         fix = f"Name one of those below it: {', '.join(below)}." if below else f"Make one with {verb}."
         raise ArtifactError(f"{flag}: {place} must be a saved model; got a folder that is none. {fix}")
     found = persist.load(place)
