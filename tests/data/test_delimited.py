@@ -49,7 +49,7 @@ def test_a_nameless_column_that_numbers_the_rows_is_left_out(tmp_path, start):
     text = f",a\n{start},7\n{start + 1},8\n"
     found = read.table(write(tmp_path / "x.csv", text))
     assert_close(found.values, [[7], [8]])
-    assert (found.names, found.left_out) == (["a"], ["(row numbers)"])
+    assert (found.names, found.left_out) == (["a"], ["the unnamed first column of row numbers"])
 
 
 def test_tsv_and_suffix_in_capitals(tmp_path):
@@ -170,7 +170,7 @@ def test_rows_are_numbered_beside_words(tmp_path):
     found = read.table(write(tmp_path / "x.csv", ",a,kind\n0,7,x\n1,8,y\n"), keep_words=True)
     assert (found.names, found.left_out, found.words) == (
         ["a", "kind"],
-        ["(row numbers)"],
+        ["the unnamed first column of row numbers"],
         {1: ("x", "y")},
     )
 
@@ -237,12 +237,29 @@ def test_years_name_columns_beside_words(tmp_path, text, columns):
         ("a.csv", "x;y;z\n1,5;2;3\n", "cells apart by commas; got semicolons in its first line"),
         ("a.csv", "1\t2\t3\n4\t5\t6\n", "cells apart by commas; got tabs in its first line"),
         ("a.tsv", "x;y;z\n1;2;3\n", "cells apart by tabs; got semicolons in its first line"),
+        ("a.csv", "x;y\n1,5;2,5\n", "commas; got semicolons in its first line, and decimal commas. Save it"),
+        (
+            "a.csv",
+            "1,5;2\n-3,5;4\n",
+            "got semicolons in its first line, and decimal commas. Save it with those",
+        ),
+        ("a.csv", "x, in kg;y\n1,5;2\n", "got semicolons in its first line, and decimal commas"),
+        ("a.tsv", "x;y\n1,5;2e3\n", "by tabs; got semicolons in its first line, and decimal commas"),
+        ("a.csv", "x;y\n1;2\n", "cells apart by commas; got semicolons in its first line. Save"),
     ],
 )
 def test_cells_that_something_else_keeps_apart_are_refused(tmp_path, name, text, told):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=told):
         read.table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text", ["x;y\n1\n2\n", 'x,y\n"a;b",1\n"a;b",2\n', '"x;y"\n1\n2\n', "x;y,z\n1,2\n3,4\n"]
+)
+def test_semicolons_in_names_and_words_keep_no_cells_apart(tmp_path, text):
+    (tmp_path / "a.csv").write_text(text)
+    assert len(read.table(tmp_path / "a.csv", keep_words=True)) == 2
 
 
 def test_a_word_among_numbers_is_told(tmp_path):

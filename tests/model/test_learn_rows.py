@@ -1,9 +1,11 @@
 """What a fit learns of rows and labels, and what it refuses in one sentence."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from close import assert_close
+from dima import ManifoldAutoencoder
 from dima.data.frame import from_frame
 from dima.errors import DataError, DimaError
 from model.mixed import NUMBERS, ranked, table, told
@@ -93,3 +95,24 @@ def test_a_target_of_regression_is_ignored_where_it_is_an_array(arrays, frame):
     for target in (np.arange(80) // 2, np.arange(80.0) // 3, np.zeros((80, 2)), np.arange(80) % 2 + 1j):
         assert ranked().fit(X, target).classes_ is None
     assert_close(beside.sample(5), arrays.sample(5))
+
+
+@pytest.mark.parametrize("names", [["5.1", "3.5", "1.4", "0.2"], ["3", "1", "1.1", "1e2"]])
+def test_names_that_may_be_a_row_are_told_once(names, rng):
+    frame = pd.DataFrame(rng.standard_normal((40, 4)), columns=names)
+    with pytest.warns(
+        UserWarning, match=f"columns should have names; got numbers such as '{names[0]}'"
+    ) as record:
+        ManifoldAutoencoder(2, d_diffusion=0, prior=None).fit(frame)
+    assert len(record) == 1
+
+
+SCALE = [f"{400 + 2.5 * step}" for step in range(9)]
+
+
+@pytest.mark.parametrize(
+    "names", [["2019", "2020", "2021", "2022"], SCALE, SCALE[::-1], ["1.5", "0", "2", "x"]]
+)
+def test_years_and_wavelengths_are_names(names, rng):
+    rows = pd.DataFrame(rng.standard_normal((40, len(names))), columns=names)
+    ManifoldAutoencoder(2, d_diffusion=0, prior=None).fit(rows)

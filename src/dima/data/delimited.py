@@ -15,6 +15,7 @@ from typing import IO
 import numpy as np
 
 from dima import blocks
+from dima.data.separator import delimiter_of, refuse_others
 from dima.data.table import Reading, Table, check_cells, shown_names, unfit
 from dima.data.words import indexed, most_words, stray
 from dima.errors import warn_user
@@ -26,7 +27,6 @@ _MISSING = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "?"})
 _MAYBE_WORDS = frozenset({"na", "n/a", "null", "none"})  # of these, what a column of words may mean
 _WHOLE = re.compile(rf"[+-]?[0-9]+|{'|'.join(map(re.escape, _MISSING))}", re.IGNORECASE)
 _YEAR = re.compile("1[5-9][0-9][0-9]|20[0-9][0-9]")
-_OTHERS = {";": "semicolons", "\t": "tabs"}  # that cells are kept apart by elsewhere
 _STRAY = 0.05  # of the rows of a column of numbers, up to which a word in them is told
 _BLOCK_ROWS = 4096  # of text at a time
 
@@ -49,7 +49,7 @@ def read_delimited(path: Path, key: str | None, reading: Reading) -> Table:
     except csv.Error as fault:
         raise unfit(path, "be well-formed text", str(fault), "Check its quotes and line ends.") from fault
     if found.names and not found.names[0].strip() and _numbers_rows(found.values):
-        found.names[0], text[0] = "(row numbers)", ""
+        found.names[0], text[0] = "the unnamed first column of row numbers", ""
     return check_cells(path, found, text, reading)
 
 
@@ -63,7 +63,7 @@ def write_delimited(handle: IO[bytes], path: Path, table: Table) -> None:
     Raises:
         DataError: words would be read as something else: numbers, True and False, or missing cells.
     """
-    delimiter = _delimiter(path)
+    delimiter = delimiter_of(path)
     shown = {axis: _shown_words(path, table, axis, delimiter) for axis in table.words}
 
     def lines(rows: slice) -> list[list[str]]:
@@ -78,10 +78,6 @@ def write_delimited(handle: IO[bytes], path: Path, table: Table) -> None:
         # A blank line is no row: a single cell that is missing is quoted.
         written = (delimiter.join(row) or '""' for row in lines(rows))
         handle.write(("\n".join(written) + "\n").encode())
-
-
-def _delimiter(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
 def _header(table: Table, opening: Sequence[Sequence[str]]) -> list[str]:
@@ -133,13 +129,9 @@ def _quoted(cell: str, delimiter: str) -> str:
 def _rows(path: Path) -> Iterator[Iterator[tuple[int, list[str]]]]:
     """The rows of a file that are not blank, each with the number of its line."""
     with path.open(encoding="utf-8-sig", newline="") as handle:
-        first, delimiter = handle.readline(), _delimiter(path)
-        for other, called in _OTHERS.items():
-            if delimiter not in first and first.count(other) > 1:
-                rule = f"have cells apart by {_OTHERS.get(delimiter, 'commas')}"
-                fix = "Save it with those, and with points in numbers."
-                raise unfit(path, rule, f"{called} in its first line", fix)
-        lines = csv.reader(itertools.chain([first], handle), delimiter=delimiter, strict=True)
+        opening = handle.readline(), handle.readline()
+        refuse_others(path, *opening)
+        lines = csv.reader(itertools.chain(opening, handle), delimiter=delimiter_of(path), strict=True)
         yield ((lines.line_num, row) for row in lines if row)
 
 

@@ -1,6 +1,7 @@
 """What is learnt of the rows of a fit: their columns, their numbers and their classes."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
@@ -12,7 +13,7 @@ from dima.data import frame
 from dima.data.columns import TREATMENTS, Columns, treatment_for
 from dima.data.table import Table
 from dima.data.words import drop_by_name, drop_from_frame, most_words, refuse_names
-from dima.errors import DataError, ShapeError
+from dima.errors import DataError, ShapeError, warn_user
 from dima.model.rows import TABLE, Rows, as_table
 from dima.settings import OneOf
 from dima.typing import Array
@@ -34,6 +35,8 @@ Impute = Annotated[
 ]
 _FEW_WORDS = 10  # that a small table may hold once each
 _MOST_CLASSES = 100
+_SCALE = 8  # names in order that are no row but a scale
+_NUMBER = re.compile(r"([+-]?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)(?:\.[0-9]+)?")  # pandas counts equal ones
 _ROWS_EACH = 5  # of a class, on average
 
 
@@ -90,6 +93,8 @@ def learn(model: Any, X: Any, y: Any, names: Sequence[str] | None, treatment: Tr
         whole, (table, y), label = table, table.split_off(y), y
         X, label = table, (label, whole.shown_names.index(label))
     _refuse_twins(owner, list(names or ()) if table is None else table.shown_names)
+    if table is not None:
+        _warn_of_numbers(owner, table.names)
     values = _values(model, X, table, names, impute=treatment.impute)
     types, words = (None, {}) if table is None else (table.types, table.words)
     left_out = () if table is None else tuple(table.left_out)
@@ -127,6 +132,17 @@ def _refuse_twins(owner: str, names: Sequence[str]) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise DataError(f"{owner}: columns must have different names; got {twice[0]!r} twice. Rename one.")
+
+
+def _warn_of_numbers(owner: str, names: Sequence[str] | None) -> None:
+    """Warn where names look like a row: all numbers, but neither years in order nor many wavelengths."""
+    found = [match for name in names or () if (match := _NUMBER.fullmatch(name))]
+    steps = np.diff([float(match[1]) for match in found])
+    is_ordered = (steps > 0).all() or (steps < 0).all()
+    is_scale = is_ordered and (len(found) >= _SCALE or all(match[0].isdecimal() for match in found))
+    if names and len(found) == len(names) and not is_scale:
+        got = f"numbers such as {names[0]!r}, which may be the first row"
+        warn_user(f"{owner}: columns should have names; got {got}. Read the file with header=None if so.")
 
 
 def _is_full(table: Table) -> bool:
