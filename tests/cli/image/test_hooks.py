@@ -136,7 +136,9 @@ def test_what_does_not_fit_is_one_sentence(both, teacher, decoder, dima, tmp_pat
     swapped = dima.refused("image", "hooks", "--ddpm-ckpt", decoder, "--decoder-ckpt", teacher, *out)
     assert "--ddpm-ckpt" in swapped
     assert "must be a saved PixelDiffusion; got a DirectModel" in swapped
-    assert "got 'top'" in dima.refused("image", "hooks", *both, "--site", "top", *out)
+    nowhere = dima.refused("image", "hooks", *both, "--site", "top", *out)
+    assert nowhere.startswith("dima image hooks: a site must be one of down.0, ")
+    assert "got 'top'" in nowhere
     strange = save_recipe(tmp_path / "strange", {"top": Dampen(0.5)})
     assert "got 'top'" in dima.refused("image", "hooks", *both, "--recipe", strange, *out)
     assert dima("image", "hooks", *both, "--strength", "1.5", *out).code == 2

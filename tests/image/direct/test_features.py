@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dima.errors import DataError, ShapeError
+from dima.errors import DataError, SettingError, ShapeError
 from dima.image import DiffusionModel, pixel
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.features import away, features_at, noise_behind, toward
@@ -76,3 +76,12 @@ def test_other_images_are_refused(teacher, images):
         features_at(network, images[:, :, 2:])
     with pytest.raises(DataError, match=r"\[-1, 1\]"):
         features_at(network, images + 1)
+
+
+def test_a_site_that_is_none_is_refused_in_the_name_of_what_was_asked(teacher, images):
+    network, rule = DirectDiffusion(teacher), "a site must be one of down.0, .*; got 'midd'"
+    for asked in (toward, away):
+        with pytest.raises(SettingError, match=f"^{asked.__name__}: {rule}"):
+            asked(network, images[:2], 0.5, "midd")
+    with pytest.raises(SettingError, match=f"^features: {rule}"):
+        features_at(network, images[:2], "midd")

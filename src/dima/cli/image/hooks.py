@@ -95,7 +95,7 @@ def hooks(  # noqa: PLR0913 each argument is a flag
     model = _open(ddpm_ckpt, decoder_ckpt)
     network = model.network()
     own = {} if recipe is None else {"recipe": load_recipe(recipe)}
-    members = sites_of(site, network.sites)
+    members = sites_of(site, network.sites, _OWNER)
     examples = _training_images({"toward": toward or [], "away": away or []}, data, cache_dir)
     make = {"toward": model.toward, "away": model.away}
     aims = {name: make[name](shown, share, site) for name, shown in examples.items()}

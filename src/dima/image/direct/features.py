@@ -46,8 +46,12 @@ def noise_behind(network: DirectDiffusion, images: Array) -> Tensor:
     return unet.walk_back(network.standard(known), None, _STEPS)
 
 
-def features_at(network: DirectDiffusion, images: Array, site: str = "mid") -> dict[str, Tensor]:
+def features_at(
+    network: DirectDiffusion, images: Array, site: str = "mid", owner: str = "features"
+) -> dict[str, Tensor]:
     """Features (b, c, h, w) of images (b, c, h, w) at the sites that a name such as "mid + skips" stands for.
+
+    `owner` is who asks for them, in messages.
 
     Raises:
         SettingError: there is no such site.
@@ -59,13 +63,14 @@ def features_at(network: DirectDiffusion, images: Array, site: str = "mid") -> d
         >>> features_at(model, np.zeros((2, 1, 28, 28)))["mid"].shape
         torch.Size([2, 8, 14, 14])
     """
-    members = sites_of(site, network.sites)
+    members = sites_of(site, network.sites, owner)
     return _seen(network, noise_behind(network, images), members)
 
 
 def toward(network: DirectDiffusion, images: Array, strength: float, site: str = "mid") -> dict[str, Hook]:
     """A hook for each site that leads to the mean features of images; errors are those of `features_at`."""
-    return {name: Toward(seen.mean(0), strength) for name, seen in features_at(network, images, site).items()}
+    found = features_at(network, images, site, "toward")
+    return {name: Toward(seen.mean(0), strength) for name, seen in found.items()}
 
 
 def away(network: DirectDiffusion, images: Array, strength: float, site: str = "mid") -> dict[str, Hook]:
@@ -74,7 +79,7 @@ def away(network: DirectDiffusion, images: Array, strength: float, site: str = "
     All features share most of their direction, and away from that there are no images. Errors are those of
     `features_at`.
     """
-    found = features_at(network, images, site)
+    found = features_at(network, images, site, "away")
     noise = pixel.noise_of(0, range(_ROWS), network.image_shape).to(network.pixel_mean)
     usual = {name: seen.mean(0) for name, seen in _seen(network, noise, list(found)).items()}
     return {name: Away(seen - usual[name], strength) for name, seen in found.items()}

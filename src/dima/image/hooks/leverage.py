@@ -87,8 +87,8 @@ def leverage(  # noqa: PLR0913 what is measured, and how
     return {name: float(torch.cat(share).mean()) for name, share in shares.items()}
 
 
-def sites_of(name: str, sites: Sequence[str]) -> list[str]:
-    """The sites that a name such as "mid + skips" stands for, among those of a network.
+def sites_of(name: str, sites: Sequence[str], owner: str = _OWNER) -> list[str]:
+    """The sites that a name such as "mid + skips" stands for, among those of a network; `owner` asks.
 
     Raises:
         SettingError: there is no such site.
@@ -103,7 +103,7 @@ def sites_of(name: str, sites: Sequence[str]) -> list[str]:
     for part in parts:
         if part not in known:
             rule = f"one of {', '.join(known)}, or several with{_AND}between"
-            raise SettingError(f"{_OWNER}: a site must be {rule}; got {part!r}.")
+            raise SettingError(f"{owner}: a site must be {rule}; got {part!r}.")
     return list(dict.fromkeys(site for part in parts for site in (skips if part == SKIPS else [part])))
 
 

@@ -52,7 +52,7 @@ def ways(
     Raises:
         SettingError: there is no such site, or a strength is outside [0, 1].
     """
-    members = {group: sites_of(group, network.sites) for group in groups}
+    members = {group: sites_of(group, network.sites, "ways") for group in groups}
     record = list(dict.fromkeys(site for group in members.values() for site in group))
     with torch.no_grad(), hooked(network, {}, record) as tape:
         network(donors)
