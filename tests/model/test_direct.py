@@ -9,7 +9,9 @@ import torch
 
 from dima.data.images import load as load_images
 from dima.errors import ArtifactError, NotFittedError, SettingError, ShapeError
+from dima.image import pixel
 from dima.image.direct.pairs import network_identity
+from dima.image.hooks.leverage import leverage
 from dima.image.train import Engine
 from dima.model.direct import DirectModel, pairs_of
 from dima.model.persist import load, save
@@ -167,3 +169,15 @@ def test_reflow_trains_the_whole_teacher_and_one_pass_of_it_is_the_model(teacher
     assert straight.get_params()["bottleneck_blocks"] is None
     with pytest.raises(SettingError, match=r"bottleneck_blocks must be 0 for reflow; got 3\. Leave it out"):
         DirectModel(method="reflow", bottleneck_blocks=3).fit(teacher, pairs)
+
+
+def test_leverage_is_that_of_the_noise_and_of_donors_of_the_seed(fitted):
+    network = fitted.network()
+    noise, donors = pixel.noise_of(3, range(6), network.image_shape).split(3)
+    found = fitted.leverage(n=3, seed=3)
+    assert found == pytest.approx(leverage(network, noise, donors), abs=1e-6)
+    assert fitted.leverage("mid", n=3, seed=3) == {"mid": pytest.approx(found["mid"], abs=1e-6)}
+    with pytest.raises(SettingError, match=r"^leverage: a site must be one of .*; got 'midd'"):
+        fitted.leverage("midd", n=3)
+    with pytest.raises(SettingError, match=r"^DirectModel\.leverage: n must be"):
+        fitted.leverage(n=-1)

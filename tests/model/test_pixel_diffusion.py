@@ -1,11 +1,15 @@
 """The diffusion model of pixels as an estimator: noise to images and back, settings, saving."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 
 from dima.data.images import load as load_images
 from dima.errors import NotFittedError, SettingError, ShapeError
+from dima.image import pixel
+from dima.image.hooks.leverage import leverage
 from dima.model.persist import load, save
 from dima.model.pixel_diffusion import PixelDiffusion
 
@@ -80,3 +84,23 @@ def test_a_model_without_condition_walks_there_and_back():
     x = torch.rand(2, 1, 8, 8) - 0.5
     torch.testing.assert_close(model.reconstruct(x, steps=20), x, atol=0.02, rtol=0)
     assert model.interpolate(x[:1], x[1:], 3, grid_steps=4).shape == (1, 3, 1, 8, 8)
+
+
+def test_leverage_is_of_its_own_walk(fitted):
+    network = fitted.network()
+    noise, donors = pixel.noise_of(3, range(6), network.image_shape).split(3)
+    sites = ["mid", "mid + skips"]
+    for steps, asked in ((3, {}), (6, {"steps": 6})):
+        walk = functools.partial(network.decode, None, steps=steps, solver="dpmpp_2m")
+        wanted = leverage(network.unet, noise, donors, sites, make=walk)
+        assert fitted.leverage(sites, n=3, seed=3, **asked) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_its_network_takes_hooks(fitted):
+    network = fitted.network()
+    with network.hooks({"mid": lambda features, context: 0 * features}):
+        silent = network.sample(2, steps=3, solver="dpmpp_2m").numpy()
+    np.testing.assert_allclose(
+        network.sample(2, steps=3, solver="dpmpp_2m").numpy(), fitted.sample(2), atol=1e-5
+    )
+    assert np.abs(silent - fitted.sample(2)).max() > 1e-3

@@ -1,7 +1,7 @@
 """`DirectModel`: images from noise in one pass, distilled from a `PixelDiffusion`."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,6 +12,7 @@ from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
+from dima.image import pixel
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.distil import DirectFit, fit_direct
 from dima.image.direct.features import away, features_at, toward
@@ -26,6 +27,7 @@ from dima.image.direct.pairs import (
     walker,
 )
 from dima.image.hooks import Hook
+from dima.image.hooks.leverage import leverage
 from dima.model.pixel_autoencoder import BatchSize, Device, EmaDecay, Epochs, Precision, Seed
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise import sampling
@@ -179,6 +181,26 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
     def away(self, images: ArrayLike, strength: float = 0.5, site: str = "mid") -> dict[str, Hook]:
         """The like of `toward`: features turn from what those of images have beyond those of any noise."""
         return away(self.network(), self._images(images), strength, site)
+
+    def leverage(
+        self, sites: str | Sequence[str] | None = None, n: sampling.Count = 36, seed: sampling.Seed = 0
+    ) -> dict[str, float]:
+        """How far an image goes to another's, 0 to 1, when the features of that one's pass are put at a site.
+
+        Args:
+            sites: "mid", "mid + skips" or several such; every site, all skips and both of these if not given.
+            n: images, each with another one.
+            seed: of their noise.
+
+        Raises:
+            NotFittedError: before `fit`.
+            SettingError: there is no such site, or an argument is out of range.
+            DataError: n is 0.
+        """
+        asked = settings.check("DirectModel.leverage", DirectModel.leverage, {"n": n, "seed": seed})
+        network, count = self.network(), asked["n"]
+        draws = pixel.noise_of(asked["seed"], range(2 * count), network.image_shape).to(network.pixel_mean)
+        return leverage(network, draws[:count], draws[count:], sites)
 
     def network(self) -> DirectDiffusion:
         """The network in torch: hooks, features, gradients."""

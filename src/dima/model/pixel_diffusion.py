@@ -5,14 +5,18 @@
 Sources: Ho, Jain and Abbeel 2020; the deterministic walk: Song, Meng and Ermon 2021 (DDIM).
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from dima import check, settings
+from dima.image import pixel
 from dima.image.diffusion_fit import DiffusionFit, fit_diffusion
+from dima.image.diffusion_model import DiffusionModel
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.features import features_at
+from dima.image.hooks.leverage import leverage
 from dima.model.pixel_autoencoder import (
     BatchSize,
     BlockDepth,
@@ -167,6 +171,38 @@ class PixelDiffusion(PixelAutoencoder):
         fit: DiffusionFit = check.fitted(self)
         found = features_at(DirectDiffusion(fit.model()), self._images(X))
         return found["mid"].cpu().numpy()
+
+    def leverage(
+        self,
+        sites: str | Sequence[str] | None = None,
+        n: sampling.Count = 36,
+        seed: sampling.Seed = 0,
+        steps: Steps | None = None,
+    ) -> dict[str, float]:
+        """How far an image goes to another's, 0 to 1, when the features of its walk are put at a site.
+
+        Args:
+            sites: "mid", "mid + skips" or several such; every site, all skips and both of these if not given.
+            n: images, each with another one.
+            seed: of their noise.
+            steps: of the walks, one for each site; those of the settings if not given.
+
+        Raises:
+            NotFittedError: before `fit`.
+            SettingError: there is no such site, or an argument is out of range.
+            DataError: n is 0.
+        """
+        fit: DiffusionFit = check.fitted(self)
+        given = {"n": n, "seed": seed, "steps": steps}
+        asked = settings.check("PixelDiffusion.leverage", PixelDiffusion.leverage, given)
+        network, count, grid_steps = self.network(), asked["n"], asked["steps"] or fit.settings["steps"]
+        draws = pixel.noise_of(asked["seed"], range(2 * count), fit.image_shape).to(network.pixel_mean)
+        walk = functools.partial(network.decode, None, steps=grid_steps, solver="dpmpp_2m")
+        return leverage(network.unet, draws[:count], draws[count:], sites, make=walk)
+
+    def network(self) -> DiffusionModel:
+        """The network in torch: hooks, walks, gradients."""
+        return check.fitted(self).model()
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model."""

@@ -22,7 +22,7 @@ from dima.files import replace_file
 from dima.image import pixel
 from dima.image.direct.pairs import network_identity
 from dima.image.hooks import Amplify, Bias, Dampen, Hook, load_recipe, save_recipe
-from dima.image.hooks.leverage import leverage, sites_of
+from dima.image.hooks.leverage import sites_of
 from dima.image.hooks.shown import images, ways
 from dima.model.direct import DirectModel
 from dima.typing import Float32
@@ -110,7 +110,7 @@ def hooks(  # noqa: PLR0913 each argument is a flag
         save_recipe(folder / f"recipe_{name}", chosen)
     rows = ways(network, noise[:_WAYS], donors[:_WAYS], _GROUPS, strength)
     save_rows(folder / "samples_interpolation.png", rows)
-    found = leverage(network, noise, donors)
+    found = model.leverage(n=n_samples, seed=seed)
     chart = shares(found, "Which features the image follows", "leverage: share of the way to the donor")
     replace_file(folder / "leverage.png", png(chart), "picture", DataError)
 

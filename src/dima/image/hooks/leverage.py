@@ -35,7 +35,7 @@ def leverage(  # noqa: PLR0913 what is measured, and how
     network: Hooked,
     noise: Tensor,
     donors: Tensor,
-    sites: Sequence[str] | None = None,
+    sites: str | Sequence[str] | None = None,
     *,
     make: Function | None = None,
     see: Function | None = None,
@@ -50,8 +50,8 @@ def leverage(  # noqa: PLR0913 what is measured, and how
         network: with the sites, such as a `DirectDiffusion`, or the `unet` of a model of many steps.
         noise: (n, ...) what samples are made of.
         donors: (n, ...) a donor for each, of the same shape.
-        sites: names; "skips" are all skips, and "mid + skips" both at once. If not given, every site, all
-            skips, and the bottleneck with them, which is all that the way up sees.
+        sites: a name or several; "skips" are all skips, and "mid + skips" both at once. If not given, every
+            site, all skips, and the bottleneck with them, which is all that the way up sees.
         make: noise (b, ...) -> output (b, ...), always the same for the same noise; the network itself
             if not given.
         see: output (b, ...) -> features (b, k) in which the way is measured; pixels if not given.
@@ -75,7 +75,8 @@ def leverage(  # noqa: PLR0913 what is measured, and how
         True
     """
     _check(noise, donors, batch_size)
-    asked = _all_of(network.sites) if sites is None else sites
+    given = [sites] if isinstance(sites, str) else sites
+    asked = _all_of(network.sites) if given is None else given
     members = {name: sites_of(name, network.sites) for name in asked}
     made_by: Any = make or network
     shares: dict[str, list[Tensor]] = {name: [] for name in members}
