@@ -55,6 +55,11 @@ def test_every_verb_explains_itself(dima, verb):
     assert all(flag in ran.out for flag in ("--json", "--config", "--seed", "--quiet"))
 
 
+def test_python_m_is_the_same_command_line():
+    done = subprocess.run([sys.executable, "-m", "dima", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+
+
 @pytest.mark.parametrize("flag", [[], ["--quiet"]])
 def test_quiet_is_heard_whatever_a_verb_calls_its_flags(dima, verb, flag):
     heard = []

@@ -1,0 +1,6 @@
+"""`python -m dima`: the command line."""
+
+from dima.cli import main
+
+if __name__ == "__main__":
+    main()
