@@ -36,6 +36,7 @@ def test_a_training_image_is_found_for_itself(ckpt, tmp_path, dima):
     assert (ran.code, json.loads(ran.out)["ids"]) == (0, [[7], [3]])
     told = dima("image", "attribute", "--ckpt", ckpt, *asked, "-o", str(tmp_path))
     assert "2 images, by posterior" in told.out
+    assert f"{tmp_path / 'attribution.csv'}: " in told.out
 
 
 def test_training_images_of_your_own_are_told_by_their_place_in_the_file(ckpt, tmp_path, dima):

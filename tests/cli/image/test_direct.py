@@ -68,7 +68,10 @@ def test_a_stop_tells_how_to_go_on_and_loses_nothing(teacher, pairs, dima, tmp_p
     assert stopped.code == 128 + signal.SIGTERM
     assert f"the checkpoint in {cut / 'run'} is kept" in stopped.err
     assert stopped.err.endswith("To go on, give the same command again.\n")
-    assert dima("image", "fit-direct", *given, "-o", str(cut)).code == 0
+    again = dima("image", "fit-direct", *given, "-o", str(cut))
+    assert again.code == 0
+    next_call = f"  dima image hooks --ddpm-ckpt {teacher} --decoder-ckpt {cut / 'model'} --output-dir hooks"
+    assert again.out.endswith(f"Next:\n{next_call}\n")
     for name in ("model", "best_model"):
         files = [folder / name / "model.safetensors" for folder in (whole, cut)]
         assert files[0].read_bytes() == files[1].read_bytes()

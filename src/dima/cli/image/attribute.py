@@ -84,6 +84,9 @@ def attribute_images(  # noqa: PLR0913 each argument is a flag
         output.json({"output": folder, "method": method, "ids": ids.tolist()})
     elif not common.quiet:
         output.lines(f"{folder / 'attribution.png'}: {len(asked)} images, by {method}")
+        output.lines(
+            f"{folder / 'attribution.csv'}: their training images, by number, and how much each counts"
+        )
 
 
 def measure_methods(  # noqa: PLR0913 each argument is a flag

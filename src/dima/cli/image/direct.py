@@ -94,7 +94,14 @@ def fit_direct(
         output.json({"model": folder / "model", **model.facts()})
     elif not common.quiet:
         output.pairs(output.in_words(model.facts()))
-        output.lines("", f"Model: {folder / 'model'}")
+        place = folder / "model"
+        output.lines("", f"Model: {place}", "", "Next:")
+        if data_path is None:
+            output.lines(f"  dima image sample --ckpt {place} --steps 1 --output generated.png")
+        else:
+            output.lines(
+                f"  dima image hooks --ddpm-ckpt {ddpm_ckpt} --decoder-ckpt {place} --output-dir hooks"
+            )
 
 
 def _in_latents(ckpt: Path, folder: Path, given: list[str], seed: int = 0) -> LatentDiffusion:
