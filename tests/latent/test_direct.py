@@ -175,6 +175,9 @@ def test_arrays_make_an_equal_prior(of_heaps):
     again = DirectPrior.from_arrays(*of_heaps.to_arrays())
     assert again.get_params() == of_heaps.get_params()
     assert again.facts() == of_heaps.facts()
+    assert (
+        again.facts()["prior_distilled_from"] == "dpmpp_2m, 20 steps"
+    )  # as many as are walked if none are given
     for steps in (1, 2):
         assert_close(again.sample(10, steps=steps), of_heaps.sample(10, steps=steps))
     assert_close(again.teacher_.sample(10), of_heaps.teacher_.sample(10))

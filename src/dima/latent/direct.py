@@ -17,7 +17,7 @@ from dima.errors import SettingError
 from dima.fitted import Fitted, FittedEstimator
 from dima.latent import border, denoiser
 from dima.latent.ddpm import DDPM
-from dima.latent.direct_fit import DirectFit, fit_direct, table_of
+from dima.latent.direct_fit import DirectFit, fit_direct, steps_of, table_of
 from dima.noise import sampling
 from dima.typing import Array, ArrayLike, Arrays, Float64
 
@@ -200,14 +200,15 @@ class DirectPrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted prior: names in snake_case, JSON-plain values."""
         fit: DirectFit = check.fitted(self)
-        solver = f"{fit.settings['solver']}, {fit.settings['steps']} steps"
-        own = {
+        T = fit.teacher.settings["T"]
+        return {
             "prior": "direct",
-            "prior_distilled_from": solver,
-            "prior_r2": fit.r2,
-            "prior_middle": fit.middle,
+            "prior_distilled_from": f"{fit.settings['solver']}, {steps_of(fit.settings, T)} steps",
+            "prior_T": T,
+            "prior_training_pairs": fit.settings["n_pairs"],
+            "map_r2": fit.r2,
+            "level_of_second_step": fit.middle,
         }
-        return own | {"prior_T": fit.teacher.settings["T"], "prior_n_pairs": fit.settings["n_pairs"]}
 
 
 def _refuse_teacher(teacher: Any) -> None:

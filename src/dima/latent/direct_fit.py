@@ -31,7 +31,7 @@ from dima.progress import StepRecord, track
 from dima.training.checkpoint import fingerprint
 from dima.typing import Array, Arrays, Float32, Float64
 
-__all__ = ["DirectFit", "Engine", "Pairs", "explained", "fit_direct", "make_pairs", "table_of"]
+__all__ = ["DirectFit", "Engine", "Pairs", "explained", "fit_direct", "make_pairs", "steps_of", "table_of"]
 
 _STEPS = 20  # of the solver, where T allows
 _TOGETHER = 16384  # pairs walked at a time
@@ -112,10 +112,15 @@ def fit_direct(
     return dataclasses.replace(fit, r2=r2, middle=middle)
 
 
+def steps_of(settings_used: dict[str, Any], T: int) -> int:
+    """Steps of the walk that is distilled from a teacher of T levels."""
+    return settings_used["steps"] or min(_STEPS, T)
+
+
 def table_of(settings_used: dict[str, Any], teacher: DDPMFit) -> SolverTable:
     """The walk that is distilled."""
-    path, steps = path_of(teacher.settings), settings_used["steps"]
-    steps = min(_STEPS, path.T) if steps is None else steps
+    path = path_of(teacher.settings)
+    steps = steps_of(settings_used, path.T)
     return sampling.table(path, solver=settings_used["solver"], steps=steps, eta=settings_used["eta"])
 
 
