@@ -93,8 +93,10 @@ def test_what_does_not_fit_is_one_sentence(teacher, pairs, outputs, dima, tmp_pa
 
 def test_a_latent_diffusion_is_distilled_and_sampled_in_one_step(outputs, dima, tmp_path):
     (latest,) = outputs.glob("checkpoints/*/latest")
-    made = dima("image", "fit-direct", "--ddpm-ckpt", str(latest), "--output-dir", str(tmp_path), "--json")
+    few = ["--ddpm-ckpt", str(latest), "--n-pairs", "3000"]
+    made = dima("image", "fit-direct", *few, "--output-dir", str(tmp_path), "--json")
     assert made.code == 0, made.err
+    assert json.loads(made.out)["prior_training_pairs"] == 3000
     assert {path.name for path in tmp_path.iterdir()} == {"model", "run", "teacher_and_student.png"}
     to = str(tmp_path / "one.png")
     drawn = ["image", "sample", "--ckpt", str(tmp_path / "model"), "--num-images", "4"]
@@ -110,7 +112,10 @@ def test_a_latent_diffusion_is_distilled_and_sampled_in_one_step(outputs, dima, 
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
 
 
-def test_pixels_without_pairs_are_refused(teacher, dima, tmp_path):
+def test_pixels_without_pairs_are_refused(teacher, pairs, dima, tmp_path):
+    more = ["--data-path", str(pairs), "--n-pairs", "9", "-o", str(tmp_path / "out")]
+    told = dima.refused("image", "fit-direct", "--ddpm-ckpt", str(teacher), *more)
+    assert "--n-pairs must be left out with --data-path, whose pairs are there; got 9. Make fewer" in told
     ran = dima("image", "fit-direct", "--ddpm-ckpt", str(teacher / "model"), "-o", str(tmp_path / "out"))
     assert ran.code == 2
     assert "must be a saved LatentDiffusion; got a PixelDiffusion. Make one with" in ran.err

@@ -23,6 +23,7 @@ __all__ = ["fit_direct", "make_pairs", "open_teacher"]
 _OWNER = "dima image fit-direct"
 _TEACHER = Parameter(help="a model of dima image fit-ddpm, or the folder of its results")
 _FOLDER = Parameter(name=["--output-dir", "-o"], help="folder of results")
+_PAIRS = Parameter(help="pairs that a latent diffusion makes and learns from; 200,000 if not given")
 _AGAIN = "dima image fit-direct, in another folder"
 _SAMPLED = 64  # images of a picture
 _COMPARED = 10  # images beside the teacher's
@@ -65,15 +66,16 @@ def fit_direct(
     *,
     ddpm_ckpt: Annotated[Path, Parameter(help="a model of dima image fit-latent or fit-ddpm, or its folder")],
     data_path: Annotated[Path | None, Parameter(help="pairs of make-pairs, for a model of fit-ddpm")] = None,
+    n_pairs: Annotated[Count | None, _PAIRS] = None,
     to: Annotated[Path, _FOLDER] = Path("direct"),
     chosen: flags.Settings = None,
     common: Common = EVERYWHERE,
 ) -> None:
     """Distil a diffusion model into one step.
 
-    A latent diffusion learns where its sampler takes noise in latent space, which costs minutes. A diffusion
-    of pixels gets a new decoder behind its frozen encoder, and learns from --data-path; the other flags are
-    of that, and refused without. Writes into the folder: model, teacher_and_student.png, run (what a run
+    A latent diffusion learns where its sampler takes noise in latent space, from pairs that it makes itself,
+    which costs minutes, and less with fewer --n-pairs. A diffusion of pixels gets a new decoder behind its
+    frozen encoder, and learns from --data-path; the other flags are of that, and refused without. Writes into the folder: model, teacher_and_student.png, run (what a run
     that was killed goes on from) and, for pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png by
     epoch.
 
@@ -85,7 +87,11 @@ def fit_direct(
     checked = settings.check(_OWNER, DirectModel, chosen or {})
     folder = targets.folder(to, _OWNER)
     if data_path is None:
-        model: Any = _in_latents(ddpm_ckpt, folder, list(checked), **common.seeded())
+        own = {} if n_pairs is None else {"n_pairs": n_pairs}
+        model: Any = _in_latents(ddpm_ckpt, folder, list(checked), **own, **common.seeded())
+    elif n_pairs is not None:
+        rule, fix = "left out with --data-path, whose pairs are there", "Make fewer by dima image make-pairs."
+        raise SettingError(f"{_OWNER}: --n-pairs must be {rule}; got {n_pairs}. {fix}")
     else:
         teacher = open_teacher(ddpm_ckpt, "--ddpm-ckpt")
         model = _in_pixels(teacher, data_path, folder, DirectModel(**checked, **common.seeded()))
@@ -104,7 +110,9 @@ def fit_direct(
             )
 
 
-def _in_latents(ckpt: Path, folder: Path, given: list[str], seed: int = 0) -> LatentDiffusion:
+def _in_latents(
+    ckpt: Path, folder: Path, given: list[str], seed: int = 0, **of_prior: int
+) -> LatentDiffusion:
     teacher = places.open_kind(
         "--ddpm-ckpt", ckpt, LatentDiffusion, "dima image fit-latent, or pass --data-path"
     )
@@ -113,7 +121,7 @@ def _in_latents(ckpt: Path, folder: Path, given: list[str], seed: int = 0) -> La
         rule, fix = "flags of training must be left out for a latent diffusion", "Leave them out."
         raise SettingError(f"{_OWNER}: {rule}; got {got}. {fix}")
     with places.goes_on():
-        model = teacher.distilled(folder / "run", seed=seed)
+        model = teacher.distilled(folder / "run", seed=seed, **of_prior)
     _save_comparison(teacher, model, folder, seed + 1)
     return model
 
