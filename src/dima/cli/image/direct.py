@@ -75,9 +75,9 @@ def fit_direct(
 
     A latent diffusion learns where its sampler takes noise in latent space, from pairs that it makes itself,
     which costs minutes, and less with fewer --n-pairs. A diffusion of pixels gets a new decoder behind its
-    frozen encoder, and learns from --data-path; the other flags are of that, and refused without. Writes into the folder: model, teacher_and_student.png, run (what a run
-    that was killed goes on from) and, for pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png by
-    epoch.
+    frozen encoder, and learns from --data-path; the other flags are of that, and refused without. Writes
+    into the folder: model, teacher_and_student.png, run (what a run that was killed goes on from) and, for
+    pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png by epoch.
 
     Examples:
         dima image fit-direct --ddpm-ckpt outputs/checkpoints/RUN/latest --output-dir direct
