@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dima import memory
+from dima.elements import REAL, refuse_unreal, unreal
 from dima.errors import DataError, DataTypeError, DimaError, NotFittedError, ShapeError
 from dima.typing import Array
 
@@ -34,7 +35,10 @@ _MOST_CLASSES = 1000
 _ROUNDING = 1e-3  # by which pixels may pass the ends of their range
 
 _NARROW = 2  # bytes; float16, int8, uint8 and int16 fit float32 without loss
-_REAL = "fiub"  # kinds of element type that are real numbers
+_ADVICE = {  # what to do about scikit-learn's messages, by a word in them
+    "Complex": " Pass real and imaginary parts as columns.",
+    "could not convert": " Make numbers of words, or leave their columns out.",
+}
 _BEYOND = "an integer beyond float64"
 Shape = tuple[int | str, ...]
 
@@ -66,7 +70,7 @@ def array(owner: str, name: str, values: Any, shape: Shape = ("n", "D"), *, fini
         except OverflowError:
             raise _too_large(owner, name, _BEYOND) from None
         except (TypeError, ValueError):
-            raise _unreal(owner, name, read.dtype) from None
+            raise unreal(owner, name, read.dtype, read) from None
     form(owner, name, read.shape, read.dtype, shape)
     if finite:
         _refuse_values(owner, name, read)
@@ -81,13 +85,16 @@ def plain(owner: str, name: str, values: Any) -> Array:
         ShapeError: a list whose parts differ in length.
         DataError: masked values.
     """
-    _refuse_unreal(owner, name, values, _REAL + "O")
+    refuse_unreal(owner, name, values)
+    if hasattr(values, "toarray"):
+        got = type(values).__name__
+        raise DataTypeError(f"{owner}: {name} must be a dense array; got a {got}. Pass its toarray().")
     try:
         read = np.asarray(values)
     except ValueError:
         got, fix = type(values).__name__, "Pass rows of one length."
         raise ShapeError(f"{owner}: {name} must be an array; got a {got} of unlike parts. {fix}") from None
-    _refuse_unreal(owner, name, read, _REAL + "O")  # a list shows its type only now
+    refuse_unreal(owner, name, read)  # a list shows its type only now
     return read
 
 
@@ -99,8 +106,8 @@ def form(owner: str, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], wa
         ShapeError: another number of axes, or an axis of another size.
         DataError: an axis of size zero.
     """
-    if dtype.kind not in _REAL or dtype.itemsize > 8:
-        raise _unreal(owner, name, dtype)
+    if dtype.kind not in REAL or dtype.itemsize > 8:
+        raise unreal(owner, name, dtype)
     fits = len(shape) == len(wanted) and all(
         isinstance(want, str) or size == want for size, want in zip(shape, wanted, strict=True)
     )
@@ -166,8 +173,8 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
     if getattr(X, "ndim", 2) == 1:
         fix = "Reshape your data: X[None] for one row, X[:, None] for one column."
         raise ShapeError(f"{owner}: Expected 2D array, got 1D array instead. {fix}")
-    _refuse_unreal(owner, "X", X, _REAL + "cO")  # of the last two, scikit-learn says more
-    _refuse_dates(owner, X)
+    X = plain(owner, "X", X) if isinstance(X, list | tuple) else X
+    refuse_unreal(owner, "X", X, REAL + "cO")  # of the last two, scikit-learn says more
     shape: tuple[Any, ...] = getattr(X, "shape", ())
     if reset and len(shape) == 2 and all(isinstance(size, int) for size in shape):
         wanted, fix = 4 * shape[0] * shape[1], "Pass fewer rows or columns."
@@ -236,26 +243,6 @@ def _not_fitted() -> type[NotFittedError]:
     return type("NotFittedError", (NotFittedError, SklearnNotFittedError), {"__reduce__": reduced})
 
 
-def _refuse_unreal(owner: str, name: str, values: Any, kinds: str) -> None:
-    dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind not in kinds:
-        raise _unreal(owner, name, dtype)
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        fix = "Drop or impute those rows."
-        raise DataError(f"{owner}: {name} must be free of masked values; got some. {fix}")
-
-
-def _refuse_dates(owner: str, X: Any) -> None:
-    """Refuse a data frame with a column of dates or spans: where all are, NumPy would count microseconds."""
-    for name, dtype in zip(getattr(X, "columns", ()), getattr(X, "dtypes", ()), strict=False):
-        if getattr(dtype, "kind", None) in ("m", "M"):
-            raise _unreal(owner, f"column {name!r}", dtype)
-
-
-def _unreal(owner: str, name: str, dtype: Any) -> DataTypeError:
-    return DataTypeError(f"{owner}: {name} must be real numbers; got dtype {dtype}. Convert it first.")
-
-
 def _too_large(owner: str, name: str, got: str) -> DataError:
     fix = "Divide the data by a constant, or drop what stands out."
     return DataError(f"{owner}: {name} must hold numbers of at most {LARGEST:g}; got {got}. {fix}")
@@ -292,7 +279,10 @@ def _from_sklearn(owner: str, fault: Exception) -> DimaError:
     if "unique column names" in line:
         twice = rest.partition("\n")[0].removeprefix("- ")
         line = f"columns must have different names; got {twice}. Rename one"
-    message = f"{owner}: {line}."
+    if line.startswith("float()"):
+        return unreal(owner, "X", f"object ({line})")
+    fix = next((advice for word, advice in _ADVICE.items() if word in line), "")
+    message = f"{owner}: {line}.{fix}"
     if isinstance(fault, TypeError) or any(word in line for word in ("omplex", "convert", "dtype")):
         return DataTypeError(message)
     if any(word in line for word in ("feature", "dim", "2D")):

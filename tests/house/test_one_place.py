@@ -9,7 +9,8 @@ from house.rules import ROOT, library
 # mechanism -> (what gives it away, where it may stand: files, or folders with a slash behind).
 PLACES = {
     "standardisation": (r"\.std\(axis|np\.sqrt\(squares", ["dima/scaling.py"]),
-    "array check": (r"must have shape|must be real numbers|NaN or inf in", ["dima/check.py"]),
+    "array check": (r"must have shape|NaN or inf in", ["dima/check.py"]),
+    "element types": (r"must be real numbers", ["dima/elements.py"]),
     "row blocks": (r"range\(0, n, |range\(0, len\(\w+\), ", ["dima/blocks.py"]),
     "atomic write": (r"os\.fsync|os\.replace|\.rename\(|\.write_bytes\(|\.write_text\(", ["dima/files.py"]),
     "making a folder": (r"\.mkdir\(parents", ["dima/files.py"]),
