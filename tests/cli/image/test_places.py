@@ -135,3 +135,15 @@ def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path):
     told = r"run\.log must be a file to write to; got Is a directory\. Check"
     with pytest.raises(DataError, match=told), tree.logged():
         pass
+
+
+def test_a_training_that_has_not_ended_is_called_that(saved, tmp_path):
+    shutil.copytree(saved / "mlp", tmp_path / "run" / "checkpoint")  # what a run goes on from is no model
+    rule = "^--ckpt: .* must be a saved model; got one whose training has not ended. Give the command that"
+    with pytest.raises(ArtifactError, match=rf"{rule} trains it again, which goes on\.$"):
+        places.open_kind("--ckpt", tmp_path, ImageAutoencoder, "dima image fit-ddpm")
+    shutil.copytree(saved / "mlp", tmp_path / "best_model")
+    with pytest.raises(ArtifactError, match=r"goes on, or name one of those below it: \S*/best_model\.$"):
+        places.open_kind("--ckpt", tmp_path, ImageAutoencoder, "dima image fit-ddpm")
+    shutil.copytree(saved / "mlp", tmp_path / "model")
+    assert places.open_kind("--ckpt", tmp_path, ImageAutoencoder, "dima image fit-ddpm").latent_dim == 2

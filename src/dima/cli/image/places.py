@@ -38,6 +38,7 @@ AUTOENCODERS = "autoencoders"  # folder below the results
 Estimator = TypeVar("Estimator")
 
 _FOREIGN = "foreign"
+_RUN = "run"  # folder of a training, below that of its results
 _ORDER = ("conv", "mlp", _FOREIGN)  # of kinds, where several autoencoders are found
 _log = logging.getLogger("dima")
 
@@ -186,15 +187,25 @@ def open_kind(
     inside = [path / name for name in ("model", "latest") if (path / name).is_dir()]
     place = inside[0] if inside else path
     if place.is_dir() and not (place / MANIFEST).is_file():
-        below = [str(found) for found in models_below(place)]
-        fix = f"Name one of those below it: {', '.join(below)}." if below else f"Make one with {verb}."
-        raise ArtifactError(f"{flag}: {place} must be a saved model; got a folder that is none. {fix}")
+        got, fix = _instead_of_a_model(place, verb)
+        raise ArtifactError(f"{flag}: {place} must be a saved model; got {got}. {fix}")
     found = persist.load(place)
     if isinstance(found, kind):
         return found
     names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
     got, fix = type(found).__name__, f"Make one with {verb}."
     raise ArtifactError(f"{flag}: {place} must be a saved {names}; got a {got}. {fix}")
+
+
+def _instead_of_a_model(place: Path, verb: str) -> tuple[str, str]:
+    """What a folder without a model is, and what to do about it."""
+    run = place / _RUN
+    below = [str(found) for found in models_below(place) if run not in found.parents]
+    one_of = f"ame one of those below it: {', '.join(below)}."
+    if run.is_dir():
+        fix = "Give the command that trains it again, which goes on"
+        return "one whose training has not ended", f"{fix}, or n{one_of}" if below else f"{fix}."
+    return "a folder that is none", f"N{one_of}" if below else f"Make one with {verb}."
 
 
 def _candidates(folder: Path) -> list[Path]:
