@@ -42,6 +42,16 @@ def test_components_along_which_rows_do_not_vary_are_zeros_and_that_is_said(rng)
         assert varying(principal(X, 2), X, X, 2).axes.all()
 
 
+def test_a_row_far_out_that_leaves_the_others_no_spread_is_named(rng):
+    X = rng.standard_normal((60, 4))
+    X[17] *= 1e9
+    told = (
+        r"^ManifoldAutoencoder: 2 of 3 latents are zero: beside row 18, which lies far out, .* Drop or repair"
+    )
+    with pytest.warns(UserWarning, match=told):
+        varying(principal(X, 3), X, X, 3)
+
+
 def test_the_error_foretold_is_that_of_new_rows(rng):
     X = rng.standard_normal((4000, 6)) * [5, 3, 1, 1, 1, 0.5] + 2
     known, new = X[:2000], X[2000:]

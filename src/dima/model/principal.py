@@ -22,6 +22,7 @@ __all__ = [
 
 FOLDS = 5
 _JUDGED = 2500  # rows that are looked at
+_ALONE = 0.999  # of the squared deviations, more than which a single row carries
 _NOTHING = 1e-6  # of the largest deviation of a row, below which a component is rounding
 
 
@@ -87,9 +88,21 @@ def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
     carries = along > _NOTHING * np.abs(X[rows] - X[rows].mean(axis=0, dtype=np.float64)).max()
     n_lost = len(carries) - int(carries.sum())
     if n_lost:
-        lost = f"{n_lost} of {d} latents are zero: the rows vary along no more than {d - n_lost}"
-        warn_user(f"ManifoldAutoencoder: {lost}. Lower d.")
+        far = _far_row(X)
+        why = f"the rows vary along no more than {d - n_lost}. Lower d."
+        if far is not None:
+            why = (
+                f"beside row {far + 1}, which lies far out, the others hardly vary. Drop or repair that row."
+            )
+        warn_user(f"ManifoldAutoencoder: {n_lost} of {d} latents are zero: {why}")
     return dataclasses.replace(found, axes=found.axes * carries[:, None])
+
+
+def _far_row(X: Array) -> int | None:
+    """The row (n, D) that carries nearly all of the squared deviations, if one does."""
+    squares = np.square(X - np.median(X, axis=0)).sum(axis=1, dtype=np.float64)
+    far = int(squares.argmax())
+    return far if squares[far] > _ALONE * squares.sum() else None
 
 
 def predicted_error(left: Float64, X: Array, d: int) -> float:
