@@ -108,6 +108,13 @@ def test_what_does_not_fit_is_refused(teacher, model):
         model(torch.zeros(2, 1, 4, 4))
     with pytest.raises(DataTypeError, match=r"noise must be a tensor; got ndarray\. Pass torch\.from_numpy"):
         model(NOISE.numpy())
+    with pytest.raises(
+        DataTypeError, match=r"DirectEncoder: images or noise must be a tensor; got ndarray\."
+    ):
+        model.encoder(NOISE.numpy())
+    with pytest.raises(ShapeError, match=r"images or noise must be of shape \(b, 1, 8, 8\); got \(2, 8, 8\)"):
+        model.encoder(torch.zeros(2, 8, 8))
+    assert torch.equal(model.encoder(NOISE.double())[0], model.encoder(NOISE)[0])
     with pytest.raises(SettingError, match="steps must be 1 or 2; got 3"):
         model(NOISE, steps=3)
     with pytest.raises(SettingError, match="the teacher must be a model without condition; got latents of 4"):

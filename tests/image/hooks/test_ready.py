@@ -225,6 +225,10 @@ def test_gradients_are_finite_also_along_a_direction(hook):
         (lambda: Select([0.5]), "Select: channels must be a list"),
         (lambda: ProjectOut(TARGET * 0), "ProjectOut: directions must point somewhere"),
         (lambda: Compose([Amplify(2.0), 3]), "Compose: hooks must be a list .*; got int"),
+        (
+            lambda: Compose([Bias(1.0), torch.nn.Identity(), lambda f: f]),
+            "Compose: hook 3 must take .*one that cannot. W",
+        ),
         (lambda: Compose(Amplify(2.0)), "Compose: hooks must be a list .*; got Amplify"),
     ],
 )

@@ -35,17 +35,25 @@ class DirectEncoder(nn.Module):
     Args:
         unet: of the teacher.
         log_snr: the level lambda.
+        image_shape: (c, h, w).
     """
 
     log_snr: Tensor
 
-    def __init__(self, unet: UNet, log_snr: float) -> None:
+    def __init__(self, unet: UNet, log_snr: float, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
+        self.image_shape = image_shape
         self.unet = copy.deepcopy(unet).requires_grad_(False)  # the teacher itself may learn on
         self.register_buffer("log_snr", torch.tensor(log_snr))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Features of the bottleneck (b, 128, 7, 7) of 28 x 28 images or noise, and the skips."""
+        """Features of the bottleneck (b, 128, 7, 7) of 28 x 28 images or noise, and the skips.
+
+        Raises:
+            DataTypeError: what is no tensor.
+            ShapeError: images of another size.
+        """
+        x = checked.shaped("DirectEncoder", "images or noise", x, self.image_shape).to(self.log_snr)
         return self.unet.encode(x, self.embedding().expand(len(x), -1))
 
     def embedding(self) -> Tensor:
@@ -133,7 +141,7 @@ class DirectDiffusion(PixelUnits):
         self.path, self.middle = teacher.path, _MIDDLE
         path = self.path
         self.level = float(path.alpha[-1]), float(path.sigma[-1])
-        self.encoder = DirectEncoder(teacher.unet, float(path.log_snr[-1]))
+        self.encoder = DirectEncoder(teacher.unet, float(path.log_snr[-1]), teacher.image_shape)
         self.decoder = DirectDecoder(self.encoder, bottleneck_blocks)
         self.eval()
 

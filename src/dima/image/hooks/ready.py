@@ -17,7 +17,7 @@ from msgspec import Meta
 from torch import Tensor
 
 from dima.errors import SettingError, ShapeError
-from dima.image.hooks.tape import Context, Hook
+from dima.image.hooks.tape import Context, Hook, hold_arguments
 from dima.image.hooks.values import ReadyHook, by_channel, misfit, named, narrow, of_samples, rows, wide
 
 __all__ = ["READY", "Amplify", "Away", "Bias", "Compose", "Dampen", "ProjectOut", "Select", "Swap", "Toward"]
@@ -250,7 +250,7 @@ class Compose:
     """Several hooks as one, the first of them first; functions of one's own may be among them.
 
     Raises:
-        SettingError: one of them cannot be called.
+        SettingError: one of them cannot be called with features and context.
 
     Example:
         >>> Compose([Amplify(2.0), Bias(1.0)])(torch.ones(1, 2)).tolist()
@@ -265,6 +265,8 @@ class Compose:
         if odd:
             rule, got = "a list of functions (features, context) -> features", type(odd[0]).__name__
             raise SettingError(f"Compose: hooks must be {rule}; got {got}.")
+        for number, hook in enumerate(given, 1):
+            hold_arguments(f"Compose: hook {number}", hook)
         object.__setattr__(self, "hooks", tuple(given))
 
     def __call__(self, features: Tensor, context: Context | None = None) -> Tensor:

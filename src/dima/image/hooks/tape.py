@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dima.errors import DataError, DataTypeError, NumericsError, SettingError, ShapeError
 
-__all__ = ["Context", "Hook", "Hooked", "Tape", "hooked", "leave"]
+__all__ = ["Context", "Hook", "Hooked", "Tape", "hold_arguments", "hooked", "leave"]
 
 _OWNER = "hooks"
 # A hook's answer may have a root mean square of _GROWTH times (that of the features + _SMALL), no more.
@@ -146,19 +146,22 @@ def _check_hooks(sites: Sequence[str], hooks: Any, record: Sequence[str]) -> Non
         if not callable(hook):
             rule, got = "a function (features, context) -> features", type(hook).__name__
             raise SettingError(f"{_OWNER}: the hook at {site!r} must be {rule}; got {got}.")
-        if not _takes_context(hook):
-            rule, fix = "take (features, context)", "Write lambda features, context: ... for it."
-            raise SettingError(f"{_OWNER}: the hook at {site!r} must {rule}; got one that cannot. {fix}")
+        hold_arguments(f"{_OWNER}: the hook at {site!r}", hook)
 
 
-def _takes_context(hook: Callable[..., Any]) -> bool:
+def hold_arguments(hook_name: str, hook: Callable[..., Any]) -> None:
+    """Hold a hook to the arguments that it is called with.
+
+    Raises:
+        SettingError: it does not take features and context.
+    """
     try:
         inspect.signature(hook).bind(None, None)
     except TypeError:
-        return False
+        rule, fix = "take (features, context)", "Write lambda features, context: ... for it."
+        raise SettingError(f"{hook_name} must {rule}; got one that cannot. {fix}") from None
     except ValueError:  # a function of C may not tell what it takes
-        return True
-    return True
+        return
 
 
 def _answer(hook: Hook, features: Tensor, context: Context) -> Tensor:
