@@ -252,3 +252,13 @@ def test_settings_out_of_range_are_refused(make, said):
 def test_tensors_of_another_shape_are_refused(hook, said):
     with pytest.raises(ShapeError, match=said):
         hook(F, Context("mid"))
+
+
+def test_a_swapped_donor_lies_in_memory_as_the_features_did():
+    features, donor = (torch.rand(2, 3, 4, 4) for _ in range(2))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        given = features.to(memory_format=layout)
+        for theirs in (torch.contiguous_format, torch.channels_last):
+            changed = Swap(donor.to(memory_format=theirs))(given)
+            assert changed.stride() == given.stride()
+            assert torch.equal(changed, donor)

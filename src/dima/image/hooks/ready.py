@@ -165,7 +165,8 @@ class Swap(ReadyHook):
     donor: Values = dataclasses.field(repr=False)
 
     def _changed(self, features: Tensor, context: Context | None) -> Tensor:
-        return of_samples("Swap", "donor", self.donor, features, context).clone()
+        # Laid out as the features are: layers behind round by it, and a donor that was saved lies otherwise.
+        return torch.empty_like(features).copy_(of_samples("Swap", "donor", self.donor, features, context))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
