@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from close import assert_close
+from dima import ManifoldAutoencoder
+from dima.data import manifolds
 from dima.manifold import press
 from dima.manifold.kernel import affinity, whitening
 from dima.metrics.distance import distance_matrix
@@ -51,13 +53,35 @@ def smooth(n, D=3):
     return Z_ix, R_iX, R_iX.mean(axis=0)
 
 
+def test_the_swing_is_how_far_beyond_both_rows_what_lies_between_them_is_decoded(rng):
+    Z = np.linspace(0, 1, 50)[:, None]
+    Y = np.hstack([Z, 2 * Z])
+    midways = press._Midways.of(Z, Y, rng)
+    assert midways.swing(midways.Y_pD) == 0
+    reach = np.sqrt(midways.reach2_p)[:, None]
+    assert reach.max() == pytest.approx(
+        np.hypot(8 / 49, 16 / 49)
+    )  # eight neighbours, on one side at the ends
+    assert_close(midways.z_px, midways.Y_pD[:, :1])
+    assert midways.swing(midways.Y_pD + [0, 1] * reach) == pytest.approx(0, abs=1e-15)
+    assert midways.swing(midways.Y_pD + [0, 2] * reach) == pytest.approx(3 * (reach**2).mean())
+
+
+def test_of_decoders_as_right_the_one_that_swings_less_between_rows_is_taken():
+    X = manifolds.swiss_roll(800, seed=2)[0]  # there is a gap in the first 640
+    model = ManifoldAutoencoder(2, prior=None).fit(X[:640])
+    assert model.gplm_.press_.error < 0.005
+    assert 1 - model.score(X[640:]) < 0.1
+
+
 def test_choice_is_as_good_as_the_best_it_tried_with_the_most_ridge_and_predicts_held_out_error():
     Z_ix, R_iX, mu_X = smooth(1200)
     choice = press.choose(Z_ix[:200], R_iX[:200], mu_X, Z_ix[:60], SEARCH)
-    least = choice.curve[:, 2].min()
-    good = choice.curve[choice.curve[:, 2] <= least + 1e-4]  # a tenth more would be more
+    cost = press._cost(choice.curve)
+    least = cost.min()
+    good = choice.curve[cost <= least + 1e-4]  # a tenth more would be more
     assert choice.error <= least + 1e-4 < 1.1 * least
-    assert choice.ridge == good[:, 1].max() > choice.curve[choice.curve[:, 2].argmin(), 1]
+    assert choice.ridge == good[:, 1].max() > choice.curve[cost.argmin(), 1]
     d2 = distance_matrix(Z_ix, Z_ix[:60])
     K_mm = affinity(distance_matrix(Z_ix[:60], Z_ix[:60]), choice.bandwidth)
     Phi = affinity(d2, choice.bandwidth) @ whitening(K_mm, 1e-11)

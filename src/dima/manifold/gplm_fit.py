@@ -204,7 +204,7 @@ def fit_gplm(
         z_mx=z_mx,
         M_mX=equations.B_mr @ equations.weights(chosen.ridge, mu_X),
         mu_X=mu_X,
-        press=press.Choice(width, chosen.ridge, chosen.error, chosen.curve * [unit2, 1.0, 1.0]),
+        press=press.Choice(width, chosen.ridge, chosen.error, chosen.curve * [unit2, 1.0, 1.0, 1.0]),
         rank=W.shape[1],
         flat=targets.ndim == 1,
         equations=equations,

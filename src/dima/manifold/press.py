@@ -5,9 +5,16 @@ With whitened features Phi (n, r) and Phi'Phi = Q diag(g) Q', the prediction lef
     y_i - yhat_-i = (y_i - yhat_i) / (1 - h_i),   h_i = sum_j (Phi Q)_ij^2 / (g_j + ridge)
 
 so one eigendecomposition serves every ridge. Source: Allen 1974 (PRESS); Golub, Heath and Wahba 1979.
+
+A wide kernel with little ridge may be right at every row and swing far out where latents leave a gap, which no
+row left out tells. So beside the error stands the swing: midway between the latents of two neighbouring rows,
+by how much more than their distance it decodes away from the middle of them; of eight neighbours the one with
+the farthest latent is looked at, so it counts for an eighth.
 """
 
 import dataclasses
+from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
@@ -29,6 +36,8 @@ _NEAR = 2.0 ** np.arange(-2, 3, 2)  # bandwidths tried where one near the best i
 _FEW_RIDGES = _RIDGES[::2]
 _AS_GOOD, _OF_VARIANCE = 0.1, 1e-4  # of the least error, and of the variance: by so much more is as good
 _JITTER = 1e-11
+_RIGHT = 2.0  # of the least error
+_PAIRS, _BESIDE = 800, 8  # of neighbouring rows between which it is looked; of so many neighbours one
 _SAME = 1e-13  # squared distance of standardised latents below which two are one, up to rounding
 
 
@@ -38,7 +47,7 @@ class Choice:
 
     Attributes:
         error: leave-one-out squared error over the variance of the targets.
-        curve: rows (bandwidth, ridge, error) of everything that was tried.
+        curve: rows (bandwidth, ridge, error, swing) of all that was tried; the last two choose.
     """
 
     bandwidth: float
@@ -49,12 +58,44 @@ class Choice:
 
 def leave_one_out(Phi: Float64, Y: Float64, ridges: Array) -> Float64:
     """Leave-one-out squared error (len(ridges),) of centred targets `Y` (n, D) from features `Phi` (n, r)."""
-    g, Q = excited(Phi.T @ Phi)
-    rotated = Phi @ Q
-    moment = rotated.T @ Y
-    return np.asarray(
-        [float((left_out(rotated, Y, moment, g + ridge) ** 2).sum(axis=1).mean()) for ridge in ridges]
-    )
+    return _Solved.of(Phi, Y).errors(ridges)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Solved:
+    """Regression of centred targets `Y` (n, D) on features (n, r), for every ridge at once.
+
+    Attributes:
+        g: (s,) eigenvalues of Phi'Phi.
+        Q: (r, s) its eigenvectors.
+        rotated: (n, s) features in these.
+        moment: (s, D) these times the targets.
+    """
+
+    Y: Float64
+    g: Float64
+    Q: Float64
+    rotated: Float64
+    moment: Float64
+
+    @classmethod
+    def of(cls, Phi: Float64, Y: Float64) -> Self:
+        g, Q = excited(Phi.T @ Phi)
+        rotated = Phi @ Q
+        return cls(Y, g, Q, rotated, rotated.T @ Y)
+
+    def left_out(self, ridge: float) -> Float64:
+        """Residuals (n, D), each row left out."""
+        return left_out(self.rotated, self.Y, self.moment, self.g + ridge)
+
+    def errors(self, ridges: Array) -> Float64:
+        """Mean squared norm (len(ridges),) of these."""
+        return np.array([float((self.left_out(ridge) ** 2).sum(axis=1).mean()) for ridge in ridges])
+
+    def decoded(self, Phi: Float64, ridges: Array) -> Iterator[Float64]:
+        """Targets (b, D) that features (b, r) lead to, for each ridge."""
+        rotated = Phi @ self.Q
+        return (rotated @ (self.moment / (self.g + ridge)[:, None]) for ridge in ridges)
 
 
 def left_out(rotated: Float64, Y: Float64, moment: Float64, damped: Float64) -> Float64:
@@ -101,30 +142,72 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
     d2_mm, d2_im = distance_matrix(centres, centres), distance_matrix(Z_ix[rows], centres)
     ridges = _RIDGES if search.ridge is None else np.array([search.ridge])
     total = max(float((targets**2).sum() / len(rows)), np.finfo(float).tiny)
+    midways = _Midways.of(Z_ix[rows], targets, rng)
+    d2_pm = distance_matrix(midways.z_px, centres)
 
     def tried(width: float) -> Float64:
-        Phi = affinity(d2_im, width) @ whitening(affinity(d2_mm, width), search.jitter)
-        errors = leave_one_out(Phi, targets, ridges) / total
-        return np.column_stack([np.full(len(ridges), width), ridges, errors])
+        W = whitening(affinity(d2_mm, width), search.jitter)
+        solved = _Solved.of(affinity(d2_im, width) @ W, targets)
+        swings = [midways.swing(found) for found in solved.decoded(affinity(d2_pm, width) @ W, ridges)]
+        told = np.column_stack([solved.errors(ridges), np.divide(swings, _BESIDE)]) / total
+        return np.column_stack([np.full(len(ridges), width), ridges, told])
 
     widths = search.scale * _FACTORS if search.bandwidth is None else [search.bandwidth]
     with one_thread():
         curve = np.vstack([tried(width) for width in widths])
         if search.bandwidth is None:
-            best = curve[curve[:, 2].argmin(), 0]
+            best = curve[_cost(curve).argmin(), 0]
             curve = np.vstack([curve, *[tried(best * factor) for factor in _REFINED]])
-    width, ridge, error = curve[_steadiest(curve)]
+    width, ridge, error, _ = curve[_steadiest(curve)]
     return Choice(float(width), float(ridge), float(error), curve)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Midways:
+    """Places midway between the latents of neighbouring rows.
+
+    Attributes:
+        z_px: (p, d) the places.
+        Y_pD: (p, D) the middle of both rows.
+        reach2_p: (p,) squared distance of both rows.
+    """
+
+    z_px: Float64
+    Y_pD: Float64
+    reach2_p: Float64
+
+    @classmethod
+    def of(cls, Z_ix: Float64, Y: Float64, rng: np.random.Generator) -> Self:
+        some = rng.permutation(len(Y))[:_PAIRS]
+        d2 = distance_matrix(Y[some], Y)
+        near = np.argpartition(d2, min(_BESIDE, len(Y) - 1), axis=1)[:, : _BESIDE + 1]  # itself among them
+        apart = np.square(Z_ix[some, None] - Z_ix[near]).sum(axis=2)
+        other = near[np.arange(len(some)), apart.argmax(axis=1)]
+        reach2_p = np.square(Y[some] - Y[other]).sum(axis=1)
+        return cls((Z_ix[some] + Z_ix[other]) / 2, (Y[some] + Y[other]) / 2, reach2_p)
+
+    def swing(self, decoded: Float64) -> float:
+        """Mean squared distance of what is `decoded` (p, D) there to the middle, beyond the reach."""
+        away2 = np.square(decoded - self.Y_pD).sum(axis=1)
+        return float(np.maximum(away2 - self.reach2_p, 0).mean())
+
+
+def _cost(curve: Float64) -> Float64:
+    """The error, and the swing beyond the least of decoders that are right: so much is the data's own."""
+    error, swing = curve[:, 2], curve[:, 3]
+    own = swing[error <= _RIGHT * error.min()].min() + _OF_VARIANCE
+    return np.asarray(error + np.maximum(swing - own, 0))
+
+
 def _steadiest(curve: Float64) -> int:
-    """The row of (bandwidth, ridge, error) with the largest ridge of those about as good as the best.
+    """The row of `Choice.curve` with the largest ridge of those about as good as the best.
 
     A decoder of little ridge swings far out where there are no training latents, and gains nothing elsewhere.
     """
-    least = curve[:, 2].min()
-    good = np.flatnonzero(curve[:, 2] <= min(least * (1 + _AS_GOOD), least + _OF_VARIANCE))
-    return int(good[np.lexsort((curve[good, 2], -curve[good, 1]))[0]])
+    cost = _cost(curve)
+    best = cost.argmin()
+    good = np.flatnonzero(cost <= cost[best] + min(_AS_GOOD * curve[best, 2], _OF_VARIANCE))
+    return int(good[np.lexsort((cost[good], -curve[good, 1]))[0]])
 
 
 def residuals(Z_ix: Float64, Y: Float64, Z_mx: Float64, near: float | None = None) -> tuple[Float64, float]:
@@ -144,9 +227,7 @@ def residuals(Z_ix: Float64, Y: Float64, Z_mx: Float64, near: float | None = Non
         errors = leave_one_out(Phi, Y, _FEW_RIDGES)
         found.append((errors.min(), factor, _FEW_RIDGES[errors.argmin()], Phi))
     _, factor, ridge, Phi = min(found, key=lambda each: each[0])
-    g, Q = excited(Phi.T @ Phi)
-    rotated = Phi @ Q
-    return left_out(rotated, Y, rotated.T @ Y, g + ridge), factor
+    return _Solved.of(Phi, Y).left_out(ridge), factor
 
 
 def typical_distance(d2: Float64) -> float:
