@@ -8,8 +8,8 @@ so one eigendecomposition serves every ridge. Source: Allen 1974 (PRESS); Golub,
 
 A wide kernel with little ridge may be right at every row and swing far out where latents leave a gap: no row
 left out tells of that. So beside the error stands the swing: midway between the latents of two neighbouring
-rows, by how much more than their distance it decodes away from the middle of them; of eight neighbours the one
-with the farthest latent is looked at, so it counts for an eighth.
+rows, by how much more than their distance it decodes away from the middle of them; of eight neighbours the
+one with the farthest latent is looked at, so it counts for an eighth.
 """
 
 import dataclasses
