@@ -21,6 +21,24 @@ def test_it_writes_pictures_an_animation_and_samples(tmp_path, capsys):
     assert "mean loss" in capsys.readouterr().out
 
 
+def test_pictures_of_an_earlier_run_are_replaced_only_when_told(tmp_path, dima):
+    target = tmp_path / "t"
+    target.mkdir()
+    (target / "notes.txt").write_text("mine")  # a stranger is no hindrance
+    assert dima("toy", "rings", *QUICK, "-o", target).code == 0
+    older = {path.name: path.read_bytes() for path in target.iterdir()}
+    for name in set(older) - {"samples.npy", "notes.txt"}:
+        (target / name).unlink()  # one of them is enough
+    ran = dima("toy", "spiral", *QUICK, "-o", target)
+    assert ran.code == 2
+    assert "must hold no older results; got samples.npy. Add --overwrite to replace it" in ran.err
+    assert {path.name for path in target.iterdir()} == {"samples.npy", "notes.txt"}
+    assert (target / "samples.npy").read_bytes() == older["samples.npy"]
+    assert dima("toy", "spiral", *QUICK, "-o", target, "--overwrite").code == 0
+    assert {path.name for path in target.iterdir()} == set(older)
+    assert (target / "samples.npy").read_bytes() != older["samples.npy"]
+
+
 def test_own_points_and_json(tmp_path, capsys, rng):
     np.save(tmp_path / "points.npy", 100 + 5 * rng.standard_normal((3000, 2)))
     target = str(tmp_path / "t")

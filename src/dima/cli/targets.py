@@ -1,6 +1,7 @@
 """Where results go: a target is judged before the long work begins."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from dima.errors import ArtifactError, DataError
@@ -8,7 +9,7 @@ from dima.files import make_folder
 from dima.store.artifact import FILES
 from dima.store.contents import MANIFEST
 
-__all__ = ["TABLES", "file", "folder", "model"]
+__all__ = ["TABLES", "file", "folder", "model", "results"]
 
 TABLES = (".npy", ".csv", ".tsv", ".parquet")
 _FILES = (*TABLES, ".npz", ".html", ".json", ".toml", ".msgpack")
@@ -63,6 +64,20 @@ def folder(path: Path, owner: str) -> Path:
         DataError: a file stands there, or the folder cannot be made.
     """
     return make_folder(path, owner)
+
+
+def results(path: Path, owner: str, names: Iterable[str], overwrite: bool) -> Path:
+    """Make a folder for results of these names; older ones are replaced only with `overwrite`.
+
+    Raises:
+        DataError: a file stands there, or the folder cannot be made.
+        ArtifactError: an older result is there, and is not to be replaced.
+    """
+    older = [] if overwrite else [name for name in names if os.path.lexists(path / name)]
+    if older:
+        fix = "Add --overwrite to replace it, or choose another folder."
+        raise ArtifactError(f"-o: {path} must hold no older results; got {older[0]}. {fix}")
+    return folder(path, owner)
 
 
 def _in_folder(path: Path) -> None:

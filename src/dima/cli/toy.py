@@ -8,10 +8,10 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from dima.cli import inputs, output, targets
-from dima.cli.flags import EVERYWHERE, Common, Count, Folder
+from dima.cli.flags import EVERYWHERE, Common, Count, Folder, switch
 from dima.data import plane
 from dima.files import replace_files
-from dima.model.toy import diffuse, plane_points
+from dima.model.toy import FILES, diffuse, plane_points
 from dima.progress import StepRecord
 
 __all__ = ["toy_diffusion"]
@@ -47,6 +47,7 @@ def toy_diffusion(
     settings: _Settings = _USUAL,
     data: Annotated[str | None, Parameter(help="your own points, two columns, instead of a set")] = None,
     to: Folder = Path("dima-toy"),
+    overwrite: Annotated[bool, switch("replace pictures of an earlier run")] = False,
     common: Common = EVERYWHERE,
 ) -> None:
     """Train a small diffusion model on points in the plane and draw what happens.
@@ -62,7 +63,7 @@ def toy_diffusion(
     seed, is_told = common.seed or 0, not (common.quiet or common.as_json)
     own = None if data is None else plane_points(inputs.table(data, False, common).values)
     points = plane.points(name, _POINTS, seed) if own is None else own
-    folder = targets.folder(to, "dima toy")
+    folder = targets.results(to, "dima toy", FILES, overwrite)
 
     def tell(record: StepRecord) -> None:
         if is_told and record.step % max(1, settings.epochs // _TOLD) == 0:

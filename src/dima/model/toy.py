@@ -17,8 +17,9 @@ from dima.progress import StepRecord, track
 from dima.scaling import Standardizer
 from dima.typing import Array, ArrayLike, Float64
 
-__all__ = ["ToyRun", "diffuse", "plane_points"]
+__all__ = ["FILES", "ToyRun", "diffuse", "plane_points"]
 
+FILES = ("data.png", "forward.png", "loss.png", "samples.png", "reverse.gif", "samples.npy")
 _TIMES = 6
 _PUBLISHED_STEPS = 1000
 _LARGEST_BETA = 0.5  # of more, a step back divides by so little of the point that its error grows without end
@@ -45,14 +46,15 @@ class ToyRun(NamedTuple):
         epochs = np.arange(1, len(self.losses) + 1)
         losses = curve.loss(epochs, self.losses, "Loss")
         losses.axes[0].set_xlabel("epoch")
-        return {
-            "data.png": png(pictures.snapshots({"data": self.points})),
-            "forward.png": png(pictures.snapshots(self.forward, "Noise is added")),
-            "loss.png": png(losses),
-            "samples.png": png(pictures.snapshots({"data": self.points, "samples": samples})),
-            "reverse.gif": pictures.animation(self.states, [f"t = {T - i}" for i in range(T + 1)]),
-            "samples.npy": lambda handle: write_npy(handle, samples),
-        }
+        contents = (
+            png(pictures.snapshots({"data": self.points})),
+            png(pictures.snapshots(self.forward, "Noise is added")),
+            png(losses),
+            png(pictures.snapshots({"data": self.points, "samples": samples})),
+            pictures.animation(self.states, [f"t = {T - i}" for i in range(T + 1)]),
+            lambda handle: write_npy(handle, samples),
+        )
+        return dict(zip(FILES, contents, strict=True))
 
 
 def plane_points(values: ArrayLike) -> Array:
