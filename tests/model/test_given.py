@@ -279,6 +279,14 @@ def test_as_many_neighbours_or_points_as_rows_are_fewer_of_fewer(settings, shape
     assert np.median(np.abs(rows[:, -1])) < 2
 
 
+@pytest.mark.parametrize("seed", range(3))  # the row that differs is held out, or is not
+def test_rows_that_are_all_equal_but_one_can_be_drawn_from(seed):
+    X = np.tile(np.random.default_rng(0).standard_normal(3), (25, 1))
+    X[7] += 1
+    (rows,) = sample_given(ManifoldAutoencoder().fit(X), [[X[0, 0], np.nan, np.nan]], n=50, seed=seed).rows
+    assert np.abs(np.median(rows, axis=0) - X[0]).max() < 0.3
+
+
 def test_a_saved_model_draws_what_it_drew_without_choosing_again(curve, monkeypatch):
     (drawn,) = sample_given(curve, [[1.0, np.nan]], n=40).rows
     monkeypatch.setattr("dima.model.manifold_map.tune", None)

@@ -207,7 +207,7 @@ class _Conditional:
         """
         few = np.random.default_rng(self.seed).permutation(len(self.train))[:_MOST]
         held_ix = few[_spare(self.class_ix[few])][: len(few) // _HELD_OUT]
-        held_out, others = self.train[held_ix], np.setdiff1d(few, held_ix)
+        held_out, others = self.train[held_ix], _differing(self.train, np.setdiff1d(few, held_ix))
         # Of a rare class there may be none among so many.
         classes, class_ix = np.unique(self.class_ix[others], return_inverse=True)
         rows = self.train[others]
@@ -264,6 +264,13 @@ def _again(autoencoder: ManifoldMap, rows: Float64, share: float) -> ManifoldMap
                 return ManifoldMap(dmap, gplm, min(split, dmap.d)).fit(rows)
         d = min(autoencoder.facts()["d"], *rows.shape)
         return ManifoldMap(DMAP(min(dmap.d, rows.shape[1])), gplm, 0, d=d).fit(rows)
+
+
+def _differing(rows: Float64, row_ix: Array) -> Array:
+    """The same of all rows (n, W), and one that differs from them where they are all equal."""
+    if np.ptp(rows[row_ix], axis=0).any():
+        return row_ix
+    return np.append(row_ix, (rows != rows[row_ix[0]]).any(axis=1).argmax())
 
 
 def _evenly(n_classes: int) -> Array:
