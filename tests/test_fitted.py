@@ -1,6 +1,8 @@
 """Fitted states become plain values and arrays, and come back equal."""
 
 import dataclasses
+import pydoc
+import re
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,9 +11,9 @@ from msgspec import Meta
 from sklearn.base import BaseEstimator
 
 from close import assert_close
-from dima import fitted
+from dima import DDPM, DMAP, GPLM, ImageAutoencoder, fitted, settings
 from dima.errors import NotFittedError, SettingError
-from dima.typing import Array, Arrays, Float64
+from dima.typing import Array, ArrayLike, Arrays, Float64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,3 +121,40 @@ def test_a_fitted_attribute_is_documented_read_only_and_there_after_fit_alone():
     assert_close(mean.mean_, np.ones(2))
     with pytest.raises(AttributeError):
         mean.mean_ = np.zeros(2)
+
+
+class Explained(fitted.FittedEstimator):
+    """Two settings.
+
+    Example:
+        >>> Explained()
+    """
+
+    def __init__(
+        self,
+        width: Annotated[int, Meta(ge=1, description="columns used")] | None = None,
+        kind: Annotated[str, settings.OneOf("near", "far"), Meta(description="which neighbours")] = "near",
+    ) -> None:
+        self._store(locals())
+
+    def measure(self, X: ArrayLike, weights: ArrayLike | None = None) -> dict[str, Float64] | Array:
+        return {}
+
+
+def test_help_lists_settings_with_rule_and_default_under_bare_signatures():
+    told = re.sub(r"\s+", " ", pydoc.plain(pydoc.render_doc(Explained)).replace("|", " "))
+    assert "width: columns used; a whole number >= 1 or None. Default: None." in told
+    assert "kind: which neighbours; one of 'near', 'far'. Default: 'near'. Example: >>> Explained()" in told
+    assert "Explained(width: int None = None, kind: str = 'near') -> None" in told
+    assert "measure(self, X: ArrayLike, weights: ArrayLike None = None)" in told
+    assert "-> dict[str, numpy.ndarray] numpy.ndarray" in told
+    assert list(settings.declared(Explained)) == ["width", "kind"]
+
+
+@pytest.mark.parametrize("estimator", [DDPM, DMAP, GPLM, ImageAutoencoder])
+def test_help_of_a_public_estimator_says_what_each_setting_is(estimator):
+    head, _, _ = pydoc.plain(pydoc.render_doc(estimator)).partition("Class methods inherited")
+    for noise in ("Annotated", "OneOf", "msgspec", "_SupportsArray"):
+        assert noise not in head
+    for name in settings.declared(estimator):
+        assert f"\n |      {name}: " in head

@@ -6,18 +6,24 @@ under "field/...", everything else is kept as a plain value.
 
 import dataclasses
 import functools
+import inspect
+import operator
+import textwrap
 import typing
 from collections.abc import Callable
+from types import FunctionType, UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 
 from dima import check, settings
-from dima.typing import Arrays
+from dima.typing import ArrayLike, Arrays
 
 __all__ = ["Fitted", "FittedEstimator", "below", "from_arrays", "to_arrays", "under"]
 
 T = TypeVar("T")
+_LINE = 100  # characters of a line of `help`
+_ARRAY = type("ArrayLike", (), {"__module__": "builtins"})  # stands in `help` for the seven types of NumPy's
 
 
 class Fitted(property, Generic[T]):
@@ -46,6 +52,11 @@ class FittedEstimator:
 
     Fit: ClassVar[type]
     fit_: Any
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            _explain(cls)
 
     def _store(self, arguments: dict[str, Any]) -> None:
         """Keep every argument of the constructor under its name; the signature is their only list."""
@@ -115,6 +126,47 @@ def under(name: str, arrays: Arrays) -> Arrays:
 def below(arrays: Arrays, name: str) -> Arrays:
     """The arrays under "name/...", by what follows."""
     return {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
+
+
+def _explain(estimator: type) -> None:
+    """Let `help` list the settings of a class with rule and default, and its signatures by bare types."""
+    listed = [
+        textwrap.fill(
+            f"{name}: {setting.help}; {settings.rule(setting.type)}. Default: {setting.default!r}.",
+            _LINE,
+            initial_indent="    ",
+            subsequent_indent="        ",
+            break_on_hyphens=False,
+        )
+        for name, setting in settings.declared(estimator).items()
+    ]
+    text, mark, example = inspect.cleandoc(estimator.__doc__ or "").partition("\nExample:")
+    estimator.__doc__ = "\n".join([text.rstrip(), "", "Args:", *listed, mark + example])
+    for function in vars(estimator).values():
+        if isinstance(function, FunctionType):
+            function.__signature__ = _bare(inspect.signature(function))  # type: ignore[attr-defined]  # may be set
+
+
+def _bare(signature: inspect.Signature) -> inspect.Signature:
+    made = [one.replace(annotation=_bare_type(one.annotation)) for one in signature.parameters.values()]
+    return signature.replace(parameters=made, return_annotation=_bare_type(signature.return_annotation))
+
+
+def _bare_type(hint: Any) -> Any:
+    """A type without what `Annotated` adds; arrays by their name alone."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _bare_type(parts[0])
+    if origin is np.ndarray:
+        return origin
+    if origin in (dict, tuple):
+        return origin[tuple(map(_bare_type, parts))]
+    if origin not in (typing.Union, UnionType):
+        return hint
+    members = set(typing.get_args(ArrayLike))
+    named = [_ARRAY] if members <= set(parts) else []
+    rest = [_bare_type(part) for part in parts if not (named and part in members)]
+    return functools.reduce(operator.or_, named + rest)
 
 
 @functools.cache

@@ -20,7 +20,18 @@ import msgspec
 
 from dima.errors import SettingError
 
-__all__ = ["ALIASES", "OneOf", "Setting", "accept", "check", "choices", "declared", "must_match", "own"]
+__all__ = [
+    "ALIASES",
+    "OneOf",
+    "Setting",
+    "accept",
+    "check",
+    "choices",
+    "declared",
+    "must_match",
+    "own",
+    "rule",
+]
 
 # Greek and older spellings, understood at the public door only; inside there is only ASCII.
 ALIASES = {
@@ -186,11 +197,11 @@ def _fault(owner: str, setting: Setting, got: Any) -> str:
     is_list = isinstance(got, tuple | list) and len(got) <= _SHOWN
     is_short = is_list or isinstance(got, str | int | float | bool | None)
     value = repr(got) if is_short else type(got).__name__
-    name, rule = setting.name, _rule(setting.type)
-    return f"{owner}: {name} must be {rule}; got {value}. ({name}: {setting.help}.)"
+    name, asked = setting.name, rule(setting.type)
+    return f"{owner}: {name} must be {asked}; got {value}. ({name}: {setting.help}.)"
 
 
-def _rule(hint: Any) -> str:
+def rule(hint: Any) -> str:
     """What a declared type asks for, in words: a whole number >= 2 or None."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
@@ -199,14 +210,14 @@ def _rule(hint: Any) -> str:
         ranges = [(sign, getattr(mark, name, None)) for mark in parts[1:] for name, sign in _SIGNS.items()]
         bounds = [f"{sign} {bound:g}" for sign, bound in ranges if bound is not None]
         least = next((mark.min_length for mark in _marks(hint, msgspec.Meta) if mark.min_length), None)
-        words = " ".join([_rule(parts[0]), " and ".join(bounds)]).rstrip()
+        words = " ".join([rule(parts[0]), " and ".join(bounds)]).rstrip()
         return words if least is None else f"{words}, at least {least} of them"
     if origin is tuple:
-        return f"a list, each {_rule(parts[0])}"
+        return f"a list, each {rule(parts[0])}"
     if origin is typing.Literal:
         return "one of " + ", ".join(map(repr, parts))
     if parts:
-        return " or ".join(map(_rule, parts))
+        return " or ".join(map(rule, parts))
     return _WORDS.get(hint, str(hint))
 
 
