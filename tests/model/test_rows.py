@@ -371,3 +371,11 @@ def test_facts_tell_what_columns_and_classes_are(model, arrays):
     found = model.facts()
     assert (found["columns_taken"], found["label"], found["classes"]) == ("rank", "label", ["high", "low"])
     assert not {"label", "classes"} & arrays.facts().keys()
+
+
+@pytest.mark.parametrize("labels", [[None, "high"], [None, None]])
+def test_new_rows_need_no_labels(labels):
+    frame = table()
+    model = ranked().fit(frame, "label")
+    rows = frame[:2].assign(label=labels)
+    assert np.array_equal(model.transform(rows), model.transform(frame[:2]))
