@@ -79,7 +79,10 @@ def test_filled_cells_are_told_and_an_empty_column_is_filled(dima, tmp_path):
     assert ran.err == f"{filled}; drawn rows have none missing.\n"
     assert "-o samples.csv" in ran.out
     (tmp_path / "new.csv").write_text("x,kind,n\n0.5,,\n0.1,,\n", encoding="utf-8")
-    assert dima("encode", tmp_path / "m", tmp_path / "new.csv", "-o", tmp_path / "z.npy").code == 0
+    ran = dima("encode", tmp_path / "m", tmp_path / "new.csv", "-o", tmp_path / "z.npy")
+    told = "Filled 4 missing cells in 2 columns; what is told of such rows is told of them as filled.\n"
+    assert (ran.code, ran.err) == (0, told)
+    assert dima("encode", tmp_path / "m", tmp_path / "new.csv", "-o", tmp_path / "z.npy", "-q").err == ""
     fill = persist.load(tmp_path / "m").fit_.rows.columns.fill
     (tmp_path / "same.csv").write_text(
         f"x,kind,n\n0.5,{'ab'[int(fill[1])]},{fill[2]:g}\n0.1,a,{fill[2]:g}\n", encoding="utf-8"

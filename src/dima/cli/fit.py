@@ -30,7 +30,6 @@ from dima.model.priors import FROM_POINTS
 __all__ = ["fit"]
 
 _HOLD_OUT = 0.2
-_SHOWN = 5  # names in a note
 _TOLD = {
     "rank": "Columns were taken by rank: spreads differ by more than tenfold.",
     "standard": "Columns were taken over their spreads.",
@@ -117,8 +116,7 @@ def fit(  # noqa: PLR0913 each argument is a flag
         save_report(page, report.build(fitted, measured, subject))
     if parts["columns"] == "auto" and not common.quiet:
         output.note(f"{_TOLD[_taken(fitted)]} --columns raw leaves them as they are.")
-    if not common.quiet:
-        _note_filled(train)
+    inputs.note_filled(train, common, "drawn rows have none missing")
     _tell(fitted, to, page, found.left_out, common)
 
 
@@ -136,20 +134,6 @@ def _taken(model: ManifoldAutoencoder) -> str:
     """How the columns of a fitted model were taken."""
     treatment: str = model.fit_.rows.columns.treatment
     return treatment
-
-
-def _note_filled(train: Table) -> None:
-    """Say how many missing cells of the fitted rows were filled, and with what, where there were some."""
-    missing = np.isnan(train.values)
-    if missing.any():
-        cells, axes = int(missing.sum()), np.flatnonzero(missing.any(axis=0)).tolist()
-        where = f"{len(axes)} column{'s' * (len(axes) > 1)}"
-        words = [repr(train.shown_names[axis]) for axis in axes if axis in train.words]
-        more = ", ..." * (len(words) > _SHOWN)
-        how = f", words by the most frequent ({', '.join(words[:_SHOWN])}{more})" if words else ""
-        output.note(
-            f"Filled {cells} missing cell{'s' * (cells > 1)} in {where}{how}; drawn rows have none missing."
-        )
 
 
 def _split(

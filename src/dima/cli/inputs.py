@@ -17,8 +17,9 @@ from dima.model.latent_model import LatentModel
 from dima.model.rows import Rows, by_name
 from dima.typing import Array
 
-__all__ = ["TABLES", "as_table", "finish", "method", "rows", "rows_for", "table", "whole"]
+__all__ = ["TABLES", "as_table", "finish", "method", "note_filled", "rows", "rows_for", "table", "whole"]
 
+_SHOWN = 5  # names in a note
 TABLES = (".csv", ".tsv", ".parquet")  # never images
 # What a verb calls, first found first: a part alone serves the verbs it can.
 _METHODS = {"encode": ["transform"], "decode": ["inverse_transform", "predict"]}
@@ -60,6 +61,19 @@ def _refuse_unknown(found: Table, drop: Collection[str], data: str) -> None:
     raise DataError(f"dima fit: --drop must name columns of {data}; got {got}.{there}")
 
 
+def note_filled(found: Table, common: Common, consequence: str) -> None:
+    """Say how many missing cells are filled, with what, and what comes of it, where there are some."""
+    missing = np.isnan(found.values)
+    if common.quiet or not missing.any():
+        return
+    cells, axes = int(missing.sum()), np.flatnonzero(missing.any(axis=0)).tolist()
+    where = f"{len(axes)} column{'s' * (len(axes) > 1)}"
+    words = [repr(found.shown_names[axis]) for axis in axes if axis in found.words]
+    more = ", ..." * (len(words) > _SHOWN)
+    how = f", words by the most frequent ({', '.join(words[:_SHOWN])}{more})" if words else ""
+    output.note(f"Filled {cells} missing cell{'s' * (cells > 1)} in {where}{how}; {consequence}.")
+
+
 def whole(path: Path, verb: str) -> LatentModel:
     """Open a saved model that encodes and decodes.
 
@@ -99,7 +113,10 @@ def rows(model: Any, data: str, drop_text: bool, common: Common) -> Array | Tabl
     learnt: Rows = model.fit_.rows
     # What an empty column is filled with, if anything, the model knows.
     found = _noted(read.table(data, drop_text, True, True, learnt.left_out, blank=True), common)
-    rows_for(model, learnt.learnt_of(found), data)
+    own = learnt.learnt_of(found)
+    rows_for(model, own, data)
+    if learnt.impute:  # what is not filled is refused
+        note_filled(own, common, "what is told of such rows is told of them as filled")
     return found
 
 
