@@ -66,3 +66,8 @@ def test_arrays_that_are_no_numbers(values, told):
 def test_objects_that_are_numbers_stay_such():
     assert check.array("GPLM", "y", NUMBERS.astype(object)).dtype == np.float64
     assert check.points(Door(), NUMBERS.tolist(), reset=True).tolist() == NUMBERS.tolist()
+
+
+@pytest.mark.parametrize("kind", [pd.Series, pl.Series])
+def test_a_series_of_numbers_is_taken(kind):
+    assert np.array_equal(check.array("door", "y", kind([1.0, 2.5]), ("n",)), [1.0, 2.5])

@@ -33,7 +33,9 @@ def refuse_unreal(owner: str, name: str, values: Any, kinds: str = REAL + "O") -
 
 def _refuse_dates(owner: str, X: Any) -> None:
     """Refuse a data frame with a column of dates or spans: where all are, NumPy would count microseconds."""
-    for name, dtype in zip(getattr(X, "columns", ()), getattr(X, "dtypes", ()), strict=False):
+    if not hasattr(X, "columns"):  # the dtypes of a series are one
+        return
+    for name, dtype in zip(X.columns, getattr(X, "dtypes", ()), strict=False):
         if getattr(dtype, "kind", None) in ("m", "M") or getattr(dtype, "is_temporal", bool)():
             raise unreal(owner, f"column {name!r}", dtype)
 
