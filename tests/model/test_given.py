@@ -149,6 +149,8 @@ def test_seeds_and_orders(curve):
         ({"height": 1.0}, ShapeError, "got 'height' besides"),
         ({"column 1": "tall"}, DimaError, "'column 1' must be a number; got 'tall'"),
         ([[1.0, 2.0, np.nan]], ShapeError, "shape"),
+        ([[np.nan, np.inf]], DataError, "sample_given: known must "),
+        ({"column 2": -np.inf}, DataError, "sample_given: known must "),
     ],
 )
 def test_conditions_that_cannot_be_met_are_refused(curve, known, error, told):
@@ -213,11 +215,12 @@ def test_a_class_is_given_as_y_or_among_what_is_known(crossed):
         pd.testing.assert_frame_equal(rows, alone)
 
 
-@pytest.mark.parametrize("missing", [None, np.nan])
-def test_a_column_of_labels_without_one_leaves_the_class_open(crossed, missing):
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_words_and_labels_leave_them_open(crossed, missing):
     (rows,) = sample_given(crossed, {"x": 1.5}, n=30).rows
-    known = pd.DataFrame({"x": [1.5], "kind": [missing]})
-    pd.testing.assert_frame_equal(sample_given(crossed, known, n=30).rows[0], rows)
+    known = {"x": 1.5, "kind": missing, "side": missing}
+    for form in (pd.DataFrame([known]), known):
+        pd.testing.assert_frame_equal(sample_given(crossed, form, n=30).rows[0], rows)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dima.typing import Float64
 
 __all__ = ["Known", "conditions", "filled", "full", "numbers_of", "split_label"]
 
+_MISSING = ("nan", "<NA>", "NaT")  # as they are spelt
 _REACH = 1.5  # times the largest distance of a training row from its nearest,
 _NEAR = 0.25  # and so many spreads: no farther may a condition be from all of them
 
@@ -34,7 +35,8 @@ def split_label(owner: str, rows: Rows, known: Any, y: Any) -> tuple[Any, Any]:
         fix = "Leave one out."
         raise SettingError(f"{owner}: y must be left out where known has {name!r}; got both. {fix}")
     if isinstance(known, Mapping):
-        return {other: value for other, value in known.items() if other != name}, known[name]
+        others = {other: value for other, value in known.items() if other != name}
+        return others, None if _is_missing(known[name]) else known[name]
     assert table is not None
     axis = table.shown_names.index(name)
     rest = table.select([other for other in range(len(table.shown_names)) if other != axis])
@@ -50,8 +52,25 @@ def _labels(owner: str, name: str, cells: list[Any]) -> list[Any] | None:
     return None if missing else cells
 
 
+def _is_missing(value: Any) -> bool:
+    """Whether a value is none: None, or what numbers and frames have for it."""
+    return value is None or (not isinstance(value, str) and str(value) in _MISSING)
+
+
 def conditions(owner: str, rows: Rows, known: Any) -> Float64:
-    """Known values (b, D), words by their indices, NaN where unknown."""
+    """Known values (b, D), words by their indices, NaN where unknown.
+
+    Raises:
+        DataError: a word is none of its column, or a number is infinite or beyond 1e18.
+        DataTypeError: a value is of another type.
+        ShapeError: there is a column that the model has not.
+    """
+    values = _conditions(owner, rows, known)
+    check.array(owner, "known", np.where(np.isnan(values), 0, values))  # infinity is no missing value
+    return values
+
+
+def _conditions(owner: str, rows: Rows, known: Any) -> Float64:
     columns, table = rows.columns, as_table(known)
     D = len(columns.types)
     if table is None and not isinstance(known, Mapping):
@@ -76,6 +95,8 @@ def conditions(owner: str, rows: Rows, known: Any) -> Float64:
 def _from_mapping(owner: str, columns: Columns, known: Mapping[str, Any], axes: list[int]) -> Float64:
     values = np.full((1, len(columns.types)), np.nan)
     for (name, value), axis in zip(known.items(), axes, strict=True):
+        if _is_missing(value):
+            continue
         words = columns.words.get(axis)
         if words is not None and str(value) not in words:
             there = ", ".join(words[:20])
