@@ -101,6 +101,13 @@ def test_other_images_are_refused(models):
         models["mlp"].encode(IMAGES[:, :, 1:])
 
 
+def test_images_of_unlike_shapes_are_refused(models):
+    unlike = [np.zeros((1, 28, 28)), np.zeros((1, 14, 14))]
+    for call in (LatentDiffusion(PCA(3)).fit, models["pca"].encode):
+        with pytest.raises(ShapeError, match="^LatentDiffusion: images must be .* a list of unlike parts"):
+            call(unlike)
+
+
 def test_another_autoencoder_must_make_the_same_codes(models):
     model = models["mlp"]
     own = model.fit_.autoencoder

@@ -85,7 +85,7 @@ class LatentDiffusion(LatentModel):
         Raises:
             ShapeError: not images, or others than the autoencoder was fitted to.
         """
-        given = np.asarray(images)
+        given = check.plain("LatentDiffusion", "images", images)
         check.form("LatentDiffusion", "images", given.shape, given.dtype, ("n", "c", "h", "w"))
         c, h, w = given.shape[1:]
         known = getattr(self.autoencoder, "image_shape_", (c, h, w))
@@ -195,7 +195,7 @@ class LatentDiffusion(LatentModel):
 
     def as_rows(self, X: ArrayLike) -> ArrayLike:
         """Images (n, c, h, w) as rows (n, D); what is no image is left as it is."""
-        images = np.asarray(X)
+        images = check.plain("LatentDiffusion", "images", X)
         if images.ndim != 4:
             return images
         if images.shape[1:] != self.image_shape_:
