@@ -120,8 +120,8 @@ def sample(  # noqa: PLR0913 each argument is a flag
     inputs.finish(to, drawn if latent else inputs.as_table(opened, drawn), common)
 
 
-def _labels(of_class: Sequence[str], n: int | None) -> tuple[int, list[str]]:
-    """How many rows to draw, and the label of each, of what `--class` asks for.
+def _labels(of_class: Sequence[str], n: int | None) -> tuple[int | None, str | list[str]]:
+    """How many rows to draw, `n` of a class without a number, and its label, or that of each row.
 
     Raises:
         SettingError: a number of rows is none, is missing where there are several classes, or `n` is another.
@@ -130,8 +130,7 @@ def _labels(of_class: Sequence[str], n: int | None) -> tuple[int, list[str]]:
     for asked in of_class:
         name, has_count, count = asked.rpartition("=") if "=" in asked else (asked, "", "")
         if not has_count and len(of_class) == 1:
-            n = _N if n is None else n
-            return n, [name] * n
+            return n, name
         if not count.isdecimal() or int(count) < 1:
             rule, fix = "NAME=ROWS", f"Write --class {name or asked}=100."
             raise SettingError(
