@@ -6,7 +6,7 @@ import pytest
 
 from dima.data.columns import Columns
 from dima.errors import SettingError
-from dima.model.known import Known, conditions, filled, full, numbers_of, split_label
+from dima.model.known import Known, conditions, filled, numbers_of, split_label, with_known
 from dima.model.rows import Rows
 
 WORDS = ("blue", "red")
@@ -33,7 +33,7 @@ def test_known_values_come_back_as_they_were_given(rows):
     values = conditions("test", rows, {"colour": "red"})
     numbers = numbers_of(rows.columns, values)
     assert np.isnan(numbers[0]).tolist() == [True, False, False]
-    together = full(np.array([[0.0], [1.0]]), numbers[0])
+    together = with_known(np.array([[0.0], [1.0]]), numbers[0])
     assert together.shape == (2, 3)
     assert filled(rows.columns, together, values[0])[:, 1].tolist() == [1.0, 1.0]
 

@@ -20,7 +20,7 @@ from dima.errors import DataError, NumericsError, SettingError, kept_messages, w
 from dima.manifold.dmap import DMAP
 from dima.model import pool
 from dima.model.by_class import ByClass, points_of, proportional
-from dima.model.known import Known, conditions, filled, full, numbers_of, split_label
+from dima.model.known import Known, conditions, filled, numbers_of, split_label, with_known
 from dima.model.latent_fit import LatentModelFit
 from dima.model.manifold_map import ManifoldMap
 from dima.model.mixture_prior import MixtureFit, MixturePrior
@@ -86,20 +86,20 @@ def sample_given(model: Any, known: Any, n: int = 200, seed: int = 0, y: Any = N
     known, y = split_label(owner, fit.rows, known, y)
     values = conditions(owner, fit.rows, known)
     fit.rows.hold_types(owner, values)
-    whose = [None] * len(values) if y is None else fit.rows.class_ix(owner, y, len(values)).tolist()
+    asked_ix = [None] * len(values) if y is None else fit.rows.class_ix(owner, y, len(values)).tolist()
     conditional = _Conditional(owner, fit, asked["seed"], by_class=y is not None)
     drawn, effective = [], np.empty(len(values))
-    given = zip(values, numbers_of(fit.rows.columns, values), whose, strict=True)
+    given = zip(values, numbers_of(fit.rows.columns, values), asked_ix, strict=True)
     for row, (condition, numbers, index) in enumerate(track(given, len(values), "drawing rows given")):
         shares, pools = conditional.of(numbers, condition, row, index)
         class_ix = proportional(shares, asked["n"], asked["seed"])
         rng = np.random.default_rng([asked["seed"], row])
         unknown, effective[row] = pool.draw(shares, pools, class_ix, rng)
-        rows = filled(fit.rows.columns, conditional.held(full(unknown, numbers), class_ix), condition)
+        rows = filled(fit.rows.columns, conditional.held(with_known(unknown, numbers), class_ix), condition)
         drawn.append(fit.rows.as_asked(model, rows, class_ix if conditional.has_classes else None))
     if (is_few := effective < min(_FEW, n)).any():
-        told = f"{int(is_few.sum())} of {len(values)} conditions are met by fewer than {_FEW} draws"
-        warn_user(f"{owner}: {told} of the model; what they show of the spread is little.")
+        got = f"{int(is_few.sum())} of {len(values)} conditions are met by fewer than {_FEW} draws"
+        warn_user(f"{owner}: {got} of the model; what they show of the spread is little.")
     return GivenRows(drawn, effective)
 
 
@@ -129,7 +129,7 @@ class _Conditional:
         self._known: dict[tuple[bytes, int | None], Known] = {}
 
     def of(
-        self, numbers: Float64, condition: Float64, row: int, whose: int | None
+        self, numbers: Float64, condition: Float64, row: int, class_asked: int | None
     ) -> tuple[Float64, list[pool.Pool]]:
         """Shares (K,) of classes and the mixtures of the unknown numbers of each, given those known.
 
@@ -137,7 +137,7 @@ class _Conditional:
             numbers: (W,), NaN where unknown.
             condition: (D,) that they stand for.
             row: number of the condition.
-            whose: index of the class that is asked for, or None.
+            class_asked: index of the class that is asked for, or None.
         """
         axes = np.flatnonzero(~np.isnan(numbers))
         if len(axes) == len(numbers):
@@ -145,19 +145,21 @@ class _Conditional:
                 f"{self.owner}: a column must be unknown; got all of row {row + 1}. Leave one out."
             )
         key, known = axes.tobytes(), numbers[axes]
-        if (key, whose) not in self._known:
-            self._known[key, whose] = Known.of(self.train[:, axes], self._rows_of(whose)[:, axes])
-        if not self._known[key, whose].reaches(known):
-            raise DataError(f"{self.owner}: {self._unmet(condition, row, whose)}. Check names and units.")
+        if (key, class_asked) not in self._known:
+            self._known[key, class_asked] = Known.of(self.train[:, axes], self._rows_of(class_asked)[:, axes])
+        if not self._known[key, class_asked].reaches(known):
+            raise DataError(
+                f"{self.owner}: {self._unmet(condition, row, class_asked)}. Check names and units."
+            )
         if key not in self._pools:
             self._pools[key] = self._pools_of(axes)
         pools = self._pools[key]
-        if whose is None:
+        if class_asked is None:
             blur = self._rehearsal[1]
             logs = np.log(self.shares) + [one.log_density(known, axes, blur) for one in pools]
             shares = np.exp(logs - logsumexp(logs))
         else:
-            shares = np.eye(len(pools))[whose]
+            shares = np.eye(len(pools))[class_asked]
         return shares, [
             one.given(known, axes) if share else one for share, one in zip(shares, pools, strict=True)
         ]
@@ -167,10 +169,10 @@ class _Conditional:
         scatter = self.fit.scatter
         return scatter.held(numbers, class_ix) if self.has_classes and scatter is not None else numbers
 
-    def _rows_of(self, whose: int | None) -> Float64:
-        return self.train if whose is None else points_of(self.train, self.class_ix, whose)
+    def _rows_of(self, class_asked: int | None) -> Float64:
+        return self.train if class_asked is None else points_of(self.train, self.class_ix, class_asked)
 
-    def _unmet(self, condition: Float64, row: int, whose: int | None) -> str:
+    def _unmet(self, condition: Float64, row: int, class_asked: int | None) -> str:
         """What known values (D,) must do and do not."""
         columns, train = self.fit.rows.columns, self.train
         rows = columns.restore(train)
@@ -181,7 +183,7 @@ class _Conditional:
             if value < low or value > high
         ]
         rule = "lie in the range of their columns" if outside else "occur together"
-        of_class = "" if whose is None else f" of class {(self.fit.rows.classes or [])[whose]!r}"
+        of_class = "" if class_asked is None else f" of class {(self.fit.rows.classes or [])[class_asked]!r}"
         got = ", ".join(outside[:_SHOWN]) or f"far from all training rows{of_class}"
         return f"known values must {rule}; got row {row + 1}, {got}"
 
@@ -220,10 +222,10 @@ class _Conditional:
         tried = pool.widened(again, rows, class_ix, decoded, drawn_ix)
         blur = np.maximum(self._steps, _BLUR * np.sqrt(self.train.var(axis=0).mean()))
         held_out = held_out + blur * np.random.default_rng(self.seed).standard_normal(held_out.shape)
-        whose = np.searchsorted(classes, self.class_ix[held_ix])
+        held_class_ix = np.searchsorted(classes, self.class_ix[held_ix])
         return [
-            (held_out[whose == index], tried[index], self._mixture(rows, class_ix, index))
-            for index in np.unique(whose).tolist()
+            (held_out[held_class_ix == index], tried[index], self._mixture(rows, class_ix, index))
+            for index in np.unique(held_class_ix).tolist()
         ], blur
 
     @functools.cached_property

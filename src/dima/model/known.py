@@ -13,7 +13,7 @@ from dima.model.rows import Rows, as_table
 from dima.scaling import Standardizer
 from dima.typing import Float64
 
-__all__ = ["Known", "conditions", "filled", "full", "numbers_of", "split_label"]
+__all__ = ["Known", "conditions", "filled", "numbers_of", "split_label", "with_known"]
 
 _MISSING = ("nan", "<NA>", "NaT")  # as they are spelt
 _REACH = 1.5  # times the largest distance of a training row from its nearest,
@@ -118,7 +118,7 @@ def numbers_of(columns: Columns, values: Float64) -> Float64:
     return numbers
 
 
-def full(unknown: Float64, numbers: Float64) -> Float64:
+def with_known(unknown: Float64, numbers: Float64) -> Float64:
     """Numbers (n, W): the unknown ones (n, u) beside those that are known (W,), NaN where they are not."""
     together = np.tile(numbers, (len(unknown), 1))
     together[:, np.isnan(numbers)] = unknown

@@ -91,10 +91,12 @@ class LatentModelFit:
         columns, decoded = self.rows.columns, self.decoded_draws(n, class_ix, sampling)
         if self.scatter is None:
             return columns.restore(decoded)
-        whose = np.zeros(n, int) if class_ix is None else class_ix
+        row_class_ix = np.zeros(n, int) if class_ix is None else class_ix
         if not residual or not self.scatter.of_class:
-            return columns.restore(self.scatter.held(decoded, whose))
-        return columns.within(columns.restore(self.scatter.apply(decoded, whose, sampling.get("seed", 0))))
+            return columns.restore(self.scatter.held(decoded, row_class_ix))
+        return columns.within(
+            columns.restore(self.scatter.apply(decoded, row_class_ix, sampling.get("seed", 0)))
+        )
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal one of."""

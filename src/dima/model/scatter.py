@@ -159,10 +159,10 @@ class ScatterByClass:
             return cls((Scatter.of(lambda n, seed: draw(n, seed, None), X, residuals, match, kinds.words),))
 
         def of(index: int) -> Scatter:
-            whose = class_ix == index
-            is_small = whose.sum() < FEWEST
-            own = residuals if residuals is None or is_small else residuals[whose]
-            return Scatter.of(lambda n, seed: draw(n, seed, index), X[whose], own, match, kinds.words)
+            is_own = class_ix == index
+            is_small = is_own.sum() < FEWEST
+            own = residuals if residuals is None or is_small else residuals[is_own]
+            return Scatter.of(lambda n, seed: draw(n, seed, index), X[is_own], own, match, kinds.words)
 
         known = range(int(class_ix.max()) + 1)
         fixed = np.stack([_fixed(X[class_ix == index], kinds) for index in known])

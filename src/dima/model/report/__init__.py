@@ -49,18 +49,20 @@ def build(model: Any, measured: Evaluation, subject: Subject) -> str:
 def _what_it_is(model: Any) -> str:
     """Sizes, how columns were taken, and what rows are drawn from."""
     fit, prior = check.fitted(model), model.facts().get("prior")
-    told = [f"{fit.n_rows} training rows of {model.n_features_in_} columns, {model.d_} latent dimensions."]
+    sentences = [
+        f"{fit.n_rows} training rows of {model.n_features_in_} columns, {model.d_} latent dimensions."
+    ]
     if taken := _TAKEN.get(fit.rows.columns.treatment):
-        told.append(taken)
+        sentences.append(taken)
     if prior is not None:
-        told.append(f"Rows are drawn by {_PRIORS.get(prior, prior)}.")
-    return " ".join(told)
+        sentences.append(f"Rows are drawn by {_PRIORS.get(prior, prior)}.")
+    return " ".join(sentences)
 
 
 def _figures_table(measured: Evaluation) -> Table:
     note = "The floor is the distance of as many real rows to these rows: what a perfect sampler reaches."
-    told = " ".join([note, by_chance(measured)]).strip()
-    return Table(["figure", "value", "beside it"], [list(row) for row in summary(measured)], told)
+    caption = " ".join([note, by_chance(measured)]).strip()
+    return Table(["figure", "value", "beside it"], [list(row) for row in summary(measured)], caption)
 
 
 def _stages_table(model: Any) -> Table:

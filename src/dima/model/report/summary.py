@@ -70,10 +70,10 @@ def seen(measured: Evaluation) -> str:
     """How many of the rows the model was fitted to; empty where none is known to be."""
     if measured.n_seen in (None, 0):
         return ""
-    of, told = f"{measured.n_held_out} rows", "rows the model was fitted to: figures flatter."
+    rows, known = f"{measured.n_held_out} rows", "rows the model was fitted to: figures flatter."
     if measured.n_seen == measured.n_held_out:
-        return f"All {of} are {told} Pass rows it has not seen."
-    return f"{measured.n_seen} of {of} equal {told}"
+        return f"All {rows} are {known} Pass rows it has not seen."
+    return f"{measured.n_seen} of {rows} equal {known}"
 
 
 def _of(measured: Evaluation) -> str:
@@ -101,14 +101,16 @@ def verdict(measured: Evaluation, *, is_principal: bool = False) -> str:
         measured: the figures.
         is_principal: whether the latents are principal components themselves.
     """
-    told = [seen(measured) or f"Figures on {measured.n_held_out} rows that no part of the model has seen."]
+    sentences = [
+        seen(measured) or f"Figures on {measured.n_held_out} rows that no part of the model has seen."
+    ]
     if is_principal:
-        told.append("The latents are principal components here.")
+        sentences.append("The latents are principal components here.")
     ours, pca = measured.error_over_variance, measured.pca_error_over_variance
     if pca is not None:
         is_same = math.isclose(ours, pca, rel_tol=_ALIKE)
         compared = "equal to" if is_same else "below" if ours < pca else "above"
-        told.append(
+        sentences.append(
             f"The reconstruction error is {compared} that of principal components at the same dimension."
         )
-    return " ".join(told)
+    return " ".join(sentences)
