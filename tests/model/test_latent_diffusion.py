@@ -104,7 +104,7 @@ def test_other_images_are_refused(models):
 def test_images_of_unlike_shapes_are_refused(models):
     unlike = [np.zeros((1, 28, 28)), np.zeros((1, 14, 14))]
     for call in (LatentDiffusion(PCA(3)).fit, models["pca"].encode):
-        with pytest.raises(ShapeError, match="^LatentDiffusion: images must be .* a list of unlike parts"):
+        with pytest.raises(ShapeError, match=r"^LatentDiffusion: images must be .* a list of unlike parts"):
             call(unlike)
 
 
