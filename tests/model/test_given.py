@@ -74,6 +74,7 @@ def test_what_is_known_of_a_curve_tells_the_rest(curve):
     for rows, x in zip(drawn.rows, (1.5, -1.0), strict=True):
         assert (rows[:, 0] == x).all()
         assert abs(np.median(rows[:, 1]) - x**2) < 0.25
+        assert abs(rows[:, 1].mean() - x**2) < 0.25  # nor are there some far away
     two_sided = curve.sample_given({"column 2": 2.0}, n=400).rows[0][:, 0]
     assert 0.3 < (two_sided > 0).mean() < 0.7
     assert np.median(np.abs(two_sided)) == pytest.approx(2**0.5, abs=0.15)
@@ -279,6 +280,7 @@ def test_as_many_neighbours_or_points_as_rows_are_fewer_of_fewer(settings, shape
     unknown = np.where(np.arange(shape[1]), np.nan, 0.5)[None] if shape[1] > 1 else [[np.nan]]
     (rows,) = sample_given(model, unknown, n=50).rows
     assert rows.shape == (50, shape[1])
+    assert np.abs(rows[:, -1]).mean() < 2
     assert np.median(np.abs(rows[:, -1])) < 2
 
 
@@ -305,7 +307,7 @@ def test_classes_of_a_row_or_two_are_drawn_near_their_rows(sizes):
     labels = np.array([f"kind {index}" for index in class_ix])
     X = 5 * class_ix[:, None] + rng.standard_normal((len(class_ix), 3))
     (rows,) = sample_given(ManifoldAutoencoder(2).fit(X, labels), [[45.0, np.nan, np.nan]], y="kind 9").rows
-    assert np.median(rows[:, 1:]) == pytest.approx(45, abs=5)
+    assert np.abs(rows[:, 1:] - 45).max() < 4  # none is of the class beside it, at 40
 
 
 @pytest.mark.parametrize("known", [{"is_new": "maybe"}, pd.DataFrame({"is_new": ["maybe"]})])
