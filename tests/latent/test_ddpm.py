@@ -270,6 +270,12 @@ def test_wrong_points(gaussian, points, error):
         gaussian.refine(points)
 
 
+def test_one_point_teaches_nothing(gaussian):
+    with pytest.raises(DataError, match=r"DDPM: .* 1 sample.* minimum of 2 "):
+        DDPM(n_iter=0).fit([[1.0, 2.0]])
+    assert gaussian.refine([[1.0, 2.0]], t_start=1).shape == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("wrong", "thing"),
     [

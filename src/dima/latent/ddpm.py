@@ -100,7 +100,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         """
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         path_of(settings_used)  # a setting that the schedule does not have is refused before the points
-        Z = check.points(self, Z, reset=True)
+        Z = check.points(self, Z, reset=True, min_rows=2)
 
         def show(fit: DDPMFit) -> None:
             if watch is not None:
