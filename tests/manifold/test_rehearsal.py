@@ -13,7 +13,6 @@ def clock(monkeypatch):
     turns = []
 
     def timed(work):
-        work()
         turns.append(work)
         return float(len(turns))
 

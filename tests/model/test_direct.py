@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from dima.data.images import load as load_images
-from dima.errors import ArtifactError, NotFittedError, SettingError, ShapeError
+from dima.errors import ArtifactError, DataError, NotFittedError, SettingError, ShapeError
 from dima.image import pixel
-from dima.image.direct.pairs import network_identity
+from dima.image.direct.pairs import NOISE_ROW, network_identity
 from dima.image.hooks.leverage import leverage
 from dima.image.train import Engine
 from dima.model.direct import DirectModel, pairs_of
@@ -181,3 +181,38 @@ def test_leverage_is_that_of_the_noise_and_of_donors_of_the_seed(fitted):
         fitted.leverage("midd", n=3)
     with pytest.raises(SettingError, match=r"^DirectModel\.leverage: n must be"):
         fitted.leverage(n=-1)
+
+
+def test_consistency_learns_from_images_alone_what_one_step_of_the_teacher_cannot(teacher, tmp_path):
+    how = {"method": "consistency", "loss": "pseudo-huber", "epochs": 10, "batch_size": 32, "ema_decay": 0.95}
+    model = DirectModel(**how, learning_rate=4e-3).fit(teacher, IMAGES)
+    noise = pixel.noise_of(0, range(13), (1, 14, 14), NOISE_ROW)  # as many as images are held out
+    wanted, once = (teacher.fit_.model().decode(None, noise, steps=steps).numpy() for steps in (50, 1))
+    spread = np.square(wanted - IMAGES[:115].mean(axis=0)).sum()
+    r2, r2_once = (1 - np.square(wanted - x).sum() / spread for x in (model.decode(noise.numpy()), once))
+    assert model.r2_ == pytest.approx(r2, abs=1e-5)
+    assert r2 > r2_once + 0.08
+    save(model, tmp_path / "model")
+    np.testing.assert_array_equal(load(tmp_path / "model").sample(2), model.sample(2))
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "told"),
+    [
+        ("consistency", "pairs", "method 'consistency' must be given images; got pairs. Pass images"),
+        ("reflow", "images", "method 'reflow' must be given pairs; got images. Pass pairs"),
+        ("consistency", "small", "images must have shape"),
+        ("consistency", "bright", "pixels must be in"),
+        ("consistency", "one", "images must be at least 2; got 1"),
+    ],
+)
+def test_what_a_method_does_not_learn_from_is_refused(teacher, pairs, method, wrong, told):
+    given = {
+        "pairs": pairs,
+        "images": IMAGES,
+        "small": IMAGES[..., 1:],
+        "bright": IMAGES * 3,
+        "one": IMAGES[:1],
+    }
+    with pytest.raises((SettingError, ShapeError, DataError), match=f"DirectModel: {told}"):
+        DirectModel(method=method, epochs=1).fit(teacher, given[wrong])

@@ -21,8 +21,10 @@ __all__ = [
     "Network",
     "denoiser",
     "drawn_levels",
+    "drawn_shares",
     "error",
     "errors",
+    "levels_at",
     "noise_of",
     "path_below",
     "slerp",
@@ -38,7 +40,16 @@ def drawn_levels(path: Path, n: int, draws: torch.Generator) -> Tensor:
 
     The law of even draws with less variance from batch to batch.
     """
-    share = (torch.randperm(n, generator=draws) + torch.rand(n, generator=draws)) / n
+    return levels_at(path, drawn_shares(n, draws))
+
+
+def drawn_shares(n: int, draws: torch.Generator) -> Tensor:
+    """`n` shares of a way, one in each of as many equal parts of it, in no order."""
+    return (torch.randperm(n, generator=draws) + torch.rand(n, generator=draws)) / n
+
+
+def levels_at(path: Path, share: Tensor) -> Tensor:
+    """Levels lambda (n,) at shares (n,) of the path from its lowest level of noise, 0, to its highest, 1."""
     known = torch.from_numpy(path.log_snr[1:]).float()
     at = share * (path.T - 1)
     low = at.long().clamp(max=max(path.T - 2, 0))

@@ -42,7 +42,8 @@ Passes = Annotated[int, Meta(ge=1, le=2, description="passes: one, or two with a
 class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped base
     """One pass through a teacher's frozen encoder and a decoder of its own, instead of a walk.
 
-    With method="reflow" the encoder learns too: the whole teacher is trained further on the pairs.
+    With method="reflow" the encoder learns too: the whole teacher is trained further on the pairs. With
+    method="consistency" it is trained further on images alone, and no pairs are made.
 
     Example:
         >>> import tempfile
@@ -64,7 +65,9 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         method: Annotated[
             str,
             OneOf(*METHODS),
-            Meta(description="train a decoder alone, or the whole teacher to go straight"),
+            Meta(
+                description="train a decoder alone, or the whole teacher: to go straight, or on images alone"
+            ),
         ] = "decoder",
         bottleneck_blocks: Annotated[
             int, Meta(ge=0, description="residual blocks of a decoder before its way up, 2 if not given")
@@ -94,7 +97,7 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
     def fit(
         self,
         teacher: PixelDiffusion,
-        pairs: Pairs | str | Path,
+        pairs: Pairs | str | Path | ArrayLike,
         checkpoint: str | Path | None = None,
         watch: "Callable[[DirectModel, int], None] | None" = None,
     ) -> Self:
@@ -102,21 +105,24 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
 
         Args:
             teacher: fitted.
-            pairs: of that teacher, or their folder.
+            pairs: of that teacher, or their folder; for method="consistency" images (n, c, h, w) in [-1, 1]
+                such as the teacher learnt from.
             checkpoint: run folder that is kept up to date while training, and gone on from where it holds
                 a run: one that was killed and is resumed gives the numbers of one that was not.
             watch: is shown the model so far and the number of the epoch, after each.
 
         Raises:
             SettingError: a setting is out of range, the pairs are of another teacher, or of an ancestral
-                solver without `force`.
+                solver without `force`; images are given where pairs are learnt from, or pairs where not.
             ArtifactError: pairs are missing.
+            ShapeError: images of another size than the teacher's, or one image alone.
+            DataError: a pixel lies outside [-1, 1].
             BackendError: the device is not there.
             NumericsError: the loss became infinite.
         """
         used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         taught = check.fitted(_teacher(type(self).__name__, teacher))
-        found = pairs if isinstance(pairs, Pairs) else open_pairs(pairs)
+        found = open_pairs(pairs) if isinstance(pairs, str | Path) else pairs
         self.n_features_in_ = teacher.n_features_in_
 
         def show(fit: DirectFit, epoch: int) -> None:

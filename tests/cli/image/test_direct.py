@@ -119,3 +119,17 @@ def test_pixels_without_pairs_are_refused(teacher, pairs, dima, tmp_path):
     ran = dima("image", "fit-direct", "--ddpm-ckpt", str(teacher / "model"), "-o", str(tmp_path / "out"))
     assert ran.code == 2
     assert "must be a saved LatentDiffusion; got a PixelDiffusion. Make one with" in ran.err
+
+
+def test_a_teacher_is_trained_on_images_alone(teacher, pairs, dima, tmp_path):
+    given = ["--ddpm-ckpt", str(teacher), "--method", "consistency", "--data", "fashion-mnist-1000"]
+    out = tmp_path / "out"
+    made = dima("image", "fit-direct", *given, "--epochs", "1", "--batch-size", "90", "-o", str(out))
+    assert made.code == 0, made.err
+    assert {"model", "best_model", "ckpt_epoch_001", "samples_epoch_001.png"} < {
+        x.name for x in out.iterdir()
+    }
+    both = dima.refused("image", "fit-direct", *given, "--data-path", str(pairs), "-o", str(out))
+    assert "must be one of --data-path and --data; got both. Leave one out." in both
+    few = dima.refused("image", "fit-direct", *given, "--n-pairs", "9", "-o", str(out))
+    assert "--n-pairs must be left out with --data, which takes none; got 9." in few

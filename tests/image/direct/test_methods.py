@@ -1,4 +1,4 @@
-"""Losses of a direct decoder, held to NumPy."""
+"""Losses of a direct decoder, held to NumPy; consistency, held to a network that is."""
 
 import dataclasses
 
@@ -10,6 +10,7 @@ from dima.data.images import load
 from dima.image import judge
 from dima.image.direct import methods
 from dima.image.direct.methods import LOSSES
+from dima.noise import schedule
 
 RANDOM = np.random.default_rng(0)
 FOUND, WANTED = (RANDOM.standard_normal((3, 1, 4, 4)) * 3 for _ in range(2))
@@ -59,3 +60,56 @@ def test_a_loss_of_features_is_finite_where_no_unit_answers(monkeypatch):
     (slope,) = torch.autograd.grad(lost, own)
     assert lost.item() == 2.25
     torch.testing.assert_close(slope, torch.full_like(own, 3.0 / own.numel()))
+
+
+class Exact(torch.nn.Module):
+    """A network that knows the only image there is: its answer is that image at every level."""
+
+    def __init__(self, image):
+        super().__init__()
+        self.path, self.image, self.asked = schedule.cosine(100), image, []
+        self.bias = torch.nn.Parameter(torch.zeros(()))
+
+    def standard(self, images):
+        return images
+
+    def pixels(self, images):
+        return images
+
+    def unet(self, x, level):
+        alpha, sigma = schedule.signal_and_noise(level[:, None, None, None])
+        self.asked.append((level, x))
+        return (alpha * x - self.image) / sigma + self.bias  # v, of which alpha x - sigma v is the image
+
+
+def test_consistency_asks_for_like_answers_at_near_levels_of_one_image_and_noise():
+    image = torch.tensor(WANTED[:1]).float()
+    network, method = Exact(image), methods.METHODS["consistency"]
+    images = image.expand(16, -1, -1, -1)
+    lost = method.loss(network, (images,), LOSSES["mse"], torch.Generator().manual_seed(0))
+    assert lost.item() == pytest.approx(0, abs=1e-8)
+    (low, at_low), (high, at_high) = network.asked
+    assert (low >= high).all()
+    assert (low > high).sum() >= 14  # those in the lowest of eight parts have none below
+    noise = []
+    for level, x in network.asked:
+        alpha, sigma = schedule.signal_and_noise(level[:, None, None, None])
+        noise.append((x - alpha * image) / sigma)
+    np.testing.assert_allclose(noise[0], noise[1], atol=1e-3)
+    assert at_low.std() != at_high.std()
+    assert not method.is_of_pairs
+
+
+def test_consistency_learns_from_the_higher_level_alone():
+    image = torch.tensor(WANTED[:1]).float()
+    network = Exact(image)
+    network.bias.data += 0.1
+    lost = methods.METHODS["consistency"].loss(
+        network, (image.expand(64, -1, -1, -1),), LOSSES["mse"], torch.Generator().manual_seed(0)
+    )
+    sigma_low, sigma_high = (schedule.signal_and_noise(level)[1] for level, _ in network.asked)
+    assert lost.item() == pytest.approx((0.1 * (sigma_high - sigma_low)).square().mean().item(), rel=1e-4)
+    (slope,) = torch.autograd.grad(lost, network.bias)
+    # Were the lower answer learnt from too, both slopes would nearly cancel.
+    wanted = (2 * 0.1 * (sigma_high - sigma_low) * sigma_high).mean()
+    assert slope.item() == pytest.approx(wanted.item(), rel=1e-3)

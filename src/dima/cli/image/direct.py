@@ -11,18 +11,21 @@ from dima.cli import flags, output, targets
 from dima.cli.flags import EVERYWHERE, Common, Count
 from dima.cli.image import places
 from dima.cli.image.pictures import save_grid, save_rows
+from dima.data import images
 from dima.errors import SettingError
 from dima.model import persist
 from dima.model.direct import DirectModel, pairs_of
 from dima.model.latent_diffusion import LatentDiffusion
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise.solver import SOLVERS
+from dima.typing import Float32
 
 __all__ = ["fit_direct", "make_pairs", "open_teacher"]
 
 _OWNER = "dima image fit-direct"
 _TEACHER = Parameter(help="a model of dima image fit-ddpm, or the folder of its results")
 _FOLDER = Parameter(name=["--output-dir", "-o"], help="folder of results")
+_IMAGES = Parameter(help="images for --method consistency, which needs no pairs: mnist, a folder or a file")
 _PAIRS = Parameter(help="pairs that a latent diffusion makes and learns from; 200,000 if not given")
 _AGAIN = "dima image fit-direct, in another folder"
 _SAMPLED = 64  # images of a picture
@@ -62,10 +65,11 @@ def make_pairs(  # noqa: PLR0913 each argument is a flag
 
 
 @flags.takes(chosen=flags.of(DirectModel, without={"seed"}, name="*"))
-def fit_direct(
+def fit_direct(  # noqa: PLR0913 each argument is a flag
     *,
     ddpm_ckpt: Annotated[Path, Parameter(help="a model of dima image fit-latent or fit-ddpm, or its folder")],
     data_path: Annotated[Path | None, Parameter(help="pairs of make-pairs, for a model of fit-ddpm")] = None,
+    data: Annotated[str | None, _IMAGES] = None,
     n_pairs: Annotated[Count | None, _PAIRS] = None,
     to: Annotated[Path, _FOLDER] = Path("direct"),
     chosen: flags.Settings = None,
@@ -75,26 +79,34 @@ def fit_direct(
 
     A latent diffusion learns where its sampler takes noise in latent space, from pairs that it makes itself,
     which costs minutes, and less with fewer --n-pairs. A diffusion of pixels gets a new decoder behind its
-    frozen encoder, and learns from --data-path; the other flags are of that, and refused without. Writes
-    into the folder: model, teacher_and_student.png, run (what a run that was killed goes on from) and, for
-    pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png by epoch.
+    frozen encoder, and learns from --data-path, or is trained further on the images of --data; the other
+    flags are of that, and refused without. Writes into the folder: model, teacher_and_student.png, run (what
+    a run that was killed goes on from) and, for pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png
+    by epoch.
 
     Examples:
         dima image fit-direct --ddpm-ckpt outputs/checkpoints/RUN/latest --output-dir direct
         dima image fit-direct --ddpm-ckpt teacher --data-path pairs --output-dir direct
         dima image fit-direct --ddpm-ckpt teacher --data-path pairs --epochs 10 --lr 1e-4 --loss pseudo-huber
+        dima image fit-direct --ddpm-ckpt teacher --method consistency --data mnist --epochs 10
     """
     checked = settings.check(_OWNER, DirectModel, chosen or {})
     folder = targets.folder(to, _OWNER)
-    if data_path is None:
+    if data_path is not None and data is not None:
+        rule, fix = "one of --data-path and --data", "Leave one out."
+        raise SettingError(f"{_OWNER}: what is learnt from must be {rule}; got both. {fix}")
+    is_latent = data_path is None and data is None
+    if is_latent:
         own = {} if n_pairs is None else {"n_pairs": n_pairs}
         model: Any = _in_latents(ddpm_ckpt, folder, list(checked), **own, **common.seeded())
     elif n_pairs is not None:
-        rule, fix = "left out with --data-path, whose pairs are there", "Make fewer by dima image make-pairs."
+        why = "--data-path, whose pairs are there" if data is None else "--data, which takes none"
+        rule, fix = f"left out with {why}", "Make fewer by dima image make-pairs."
         raise SettingError(f"{_OWNER}: --n-pairs must be {rule}; got {n_pairs}. {fix}")
     else:
         teacher = open_teacher(ddpm_ckpt, "--ddpm-ckpt")
-        model = _in_pixels(teacher, data_path, folder, DirectModel(**checked, **common.seeded()))
+        learnt_from = data_path or images.load(str(data), "train").images
+        model = _in_pixels(teacher, learnt_from, folder, DirectModel(**checked, **common.seeded()))
     persist.save(model, folder / "model")
     if common.as_json:
         output.json({"model": folder / "model", **model.facts()})
@@ -102,7 +114,7 @@ def fit_direct(
         output.pairs(output.in_words(model.facts()))
         place = folder / "model"
         output.lines("", f"Model: {place}", "", "Next:")
-        if data_path is None:
+        if is_latent:
             output.lines(f"  dima image sample --ckpt {place} --steps 1 --output generated.png")
         else:
             output.lines(
@@ -126,7 +138,9 @@ def _in_latents(
     return model
 
 
-def _in_pixels(teacher: PixelDiffusion, pairs: Path, folder: Path, model: DirectModel) -> DirectModel:
+def _in_pixels(
+    teacher: PixelDiffusion, learnt_from: Path | Float32, folder: Path, model: DirectModel
+) -> DirectModel:
     place = folder / "best_model"
     # A run that goes on has its best behind it already.
     is_resumed = (folder / "run").exists() and place.exists()
@@ -141,7 +155,7 @@ def _in_pixels(teacher: PixelDiffusion, pairs: Path, folder: Path, model: Direct
         save_grid(folder / f"samples_epoch_{epoch:03d}.png", so_far.sample(_SAMPLED, seed=model.seed))
 
     with places.goes_on():
-        model.fit(teacher, pairs, checkpoint=folder / "run", watch=after_epoch)
+        model.fit(teacher, learnt_from, checkpoint=folder / "run", watch=after_epoch)
     _save_comparison(teacher, model, folder, model.seed + 1)
     return model
 

@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dima import training
+from dima import check, training
 from dima.blocks import row_blocks
-from dima.errors import SettingError
+from dima.errors import SettingError, ShapeError
 from dima.image import device as devices
 from dima.image import pixel
 from dima.image.diffusion_fit import DiffusionFit
 from dima.image.direct.decoder import DirectDiffusion
 from dima.image.direct.methods import LOSSES, METHODS, SEEN
-from dima.image.direct.pairs import Pairs, network_identity
+from dima.image.direct.pairs import NOISE_ROW, Pairs, network_identity
 from dima.image.run import by_epoch, run_of
 from dima.image.train import Engine, Plan, State, from_named, named
 from dima.metrics.reconstruction import error_over_variance
-from dima.typing import Array, Arrays, Float32, Float64
+from dima.typing import Array, ArrayLike, Arrays, Float32, Float64
 
 __all__ = ["DirectFit", "fit_direct"]
 
@@ -31,6 +31,7 @@ _log = logging.getLogger("dima")
 _RECORDS = 10  # an epoch
 _ROWS = 512  # images made at a time
 _JUDGED = 2000  # held-out pairs of which the explained share is told
+_MADE = 500  # of these, where the teacher has to make them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,48 +85,82 @@ class DirectFit:
 def fit_direct(
     settings_used: dict[str, Any],
     teacher: DiffusionFit,
-    pairs: Pairs,
+    given: Pairs | ArrayLike,
     folder: str | Path | None = None,
     watch: Callable[[DirectFit, int], None] = lambda fit, epoch: None,
 ) -> DirectFit:
-    """Distil the teacher of the pairs into one pass, in a run folder if one is given.
+    """Distil the teacher of the pairs, or of the images (n, c, h, w), into one pass, in a run folder if any.
 
     `watch` is shown the decoder after every epoch, with the number of the epoch.
 
     Raises:
-        SettingError: the pairs are of another teacher, or not deterministic and `force` is not set.
+        SettingError: pairs where the method learns from images alone, or the other way around; pairs of
+            another teacher, or not deterministic and `force` is not set.
         ArtifactError: pairs are missing.
+        ShapeError: images of another size than the teacher's, or one image alone.
+        DataError: a pixel lies outside [-1, 1].
     """
-    _check_pairs(settings_used, teacher, pairs)
     _check_loss(settings_used["loss"], teacher.image_shape)
     method = METHODS[settings_used["method"]]
     place, message = devices.choose(settings_used["device"], "DirectModel")
     _log.info(message)
-    noise, images = pairs.noise(slice(None)), torch.from_numpy(pairs.images())
-    kept = min(len(noise) - 1, max(1, round(settings_used["train_split"] * len(noise))))
-    apart = noise[kept:][:_JUDGED], images[kept:][:_JUDGED].numpy()
+    data = _lessons(settings_used, teacher, given)
+    images = data[-1]
+    kept = min(len(images) - 1, max(1, round(settings_used["train_split"] * len(images))))
+    noise_apart, images_apart = _apart(settings_used, teacher, [part[kept:][:_JUDGED] for part in data])
     mean = images[:kept].mean(0).flatten().numpy()
-    engine = _engine(settings_used, teacher, (noise.to(place), images.to(place)), kept)
+    engine = _engine(settings_used, teacher, tuple(part.to(place) for part in data), kept)
 
     def fit_of(state: State, history: Float64) -> DirectFit:
         network = named(method.direct(state.average))
         own = settings_used, teacher.settings, teacher.image_shape, network, history
-        fit = DirectFit(*own, r2=0.0, teacher_identity=pairs.plan.teacher)
-        wanted, found = (x.reshape(len(x), -1) for x in (apart[1], fit.decode(apart[0].numpy(), 1)))
+        fit = DirectFit(*own, r2=0.0, teacher_identity=network_identity(teacher.network))
+        wanted, found = (x.reshape(len(x), -1) for x in (images_apart, fit.decode(noise_apart, 1)))
         lost = error_over_variance(wanted, found, mean)
         return dataclasses.replace(fit, r2=1 - lost)
 
     def show(state: State, history: Float64, epoch: int) -> None:
         watch(fit_of(state, history), epoch)
 
-    identity = {"noise": noise[:1].numpy(), "images": images.numpy()}
+    identity = {"first": data[0][:1].numpy(), "images": images.numpy()}
     run = run_of("DirectModel", settings_used, identity, folder)
     trained = training.train(engine, dataclasses.replace(run, watch=by_epoch(engine, show)))
     return fit_of(trained.state, trained.history)
 
 
+def _lessons(
+    settings_used: dict[str, Any], teacher: DiffusionFit, given: Pairs | ArrayLike
+) -> tuple[Tensor, ...]:
+    """What is learnt from: (noise, images), or (images,), checked."""
+    method, is_pairs = settings_used["method"], isinstance(given, Pairs)
+    if is_pairs != METHODS[method].is_of_pairs:
+        wanted, got = ("pairs", "images") if METHODS[method].is_of_pairs else ("images", "pairs")
+        raise SettingError(
+            f"DirectModel: method {method!r} must be given {wanted}; got {got}. Pass {wanted}."
+        )
+    if isinstance(given, Pairs):
+        _check_pairs(settings_used, teacher, given)
+        return given.noise(slice(None)), torch.from_numpy(given.images())
+    images = check.array("DirectModel", "images", given, ("n", *teacher.image_shape))
+    check.pixels("DirectModel", "pixels", float(images.min()), float(images.max()))
+    if len(images) < 2:
+        raise ShapeError("DirectModel: images must be at least 2; got 1. Pass those the teacher learnt from.")
+    return (_tensor(images),)
+
+
+def _apart(
+    settings_used: dict[str, Any], teacher: DiffusionFit, held_out: list[Tensor]
+) -> tuple[Float32, Float32]:
+    """Noise and the teacher's images of it, of which the explained share is told: held out, or made here."""
+    if len(held_out) == 2:
+        return held_out[0].numpy(), held_out[1].numpy()
+    n, seed = min(len(held_out[0]), _MADE), settings_used["seed"]
+    noise = pixel.noise_of(seed, range(n), teacher.image_shape, NOISE_ROW).numpy()
+    return noise, teacher.decode(None, noise)
+
+
 def _engine(
-    settings_used: dict[str, Any], teacher: DiffusionFit, pairs: tuple[Tensor, Tensor], kept: int
+    settings_used: dict[str, Any], teacher: DiffusionFit, data: tuple[Tensor, ...], kept: int
 ) -> Engine:
     plan = Plan.of(settings_used, kept, records=_RECORDS, clip=1.0)
     method, error = METHODS[settings_used["method"]], LOSSES[settings_used["loss"]]
@@ -135,14 +170,13 @@ def _engine(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings_used["seed"])
             made = method.start(teacher.model(), blocks)
-        return made.to(pairs[0].device)
+        return made.to(data[0].device)
 
     def loss(network: Any, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
-        noise, images = batch
-        return method.loss(network, noise, images, error, draws)
+        return method.loss(network, batch, error, draws)
 
-    data, held_out = (tuple(part[rows] for part in pairs) for rows in (slice(kept), slice(kept, None)))
-    return Engine(plan, build, loss, data, held_out)
+    learnt, held_out = (tuple(part[rows] for part in data) for rows in (slice(kept), slice(kept, None)))
+    return Engine(plan, build, loss, learnt, held_out)
 
 
 def _blocks(settings_used: dict[str, Any]) -> int:
