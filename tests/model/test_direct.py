@@ -193,6 +193,10 @@ def test_consistency_learns_from_images_alone_what_one_step_of_the_teacher_canno
     assert model.r2_ == pytest.approx(r2, abs=1e-5)
     assert r2 > r2_once + 0.08
     save(model, tmp_path / "model")
+    DirectModel(**how | {"epochs": 1}).fit(teacher, IMAGES, checkpoint=tmp_path / "run")
+    other = PixelDiffusion(widths=(8, 16), epochs=1).fit(IMAGES)
+    with pytest.raises(SettingError, match="run"):
+        DirectModel(**how | {"epochs": 1}).fit(other, IMAGES, checkpoint=tmp_path / "run")
     np.testing.assert_array_equal(load(tmp_path / "model").sample(2), model.sample(2))
 
 

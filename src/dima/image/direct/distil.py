@@ -122,7 +122,9 @@ def fit_direct(
     def show(state: State, history: Float64, epoch: int) -> None:
         watch(fit_of(state, history), epoch)
 
-    identity = {"first": data[0][:1].numpy(), "images": images.numpy()}
+    # Which teacher it is, its images tell, or its pairs.
+    of_teacher = {"noise": data[0][:1].numpy()} if method.is_of_pairs else {"teacher": images_apart}
+    identity = {"images": images.numpy()} | of_teacher
     run = run_of("DirectModel", settings_used, identity, folder)
     trained = training.train(engine, dataclasses.replace(run, watch=by_epoch(engine, show)))
     return fit_of(trained.state, trained.history)
