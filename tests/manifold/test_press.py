@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_swiss_roll
 
 from close import assert_close
 from dima import ManifoldAutoencoder
-from dima.data import manifolds
 from dima.manifold import press
 from dima.manifold.kernel import affinity, whitening
 from dima.metrics.distance import distance_matrix
@@ -68,10 +68,10 @@ def test_the_swing_is_how_far_beyond_both_rows_what_lies_between_them_is_decoded
 
 
 def test_of_decoders_as_right_the_one_that_swings_less_between_rows_is_taken():
-    X = manifolds.swiss_roll(800, seed=2)[0]  # there is a gap in the first 640
+    X = make_swiss_roll(800, random_state=1)[0]  # there is a gap in the first 640
     model = ManifoldAutoencoder(2, prior=None).fit(X[:640])
     assert model.gplm_.press_.error < 0.005
-    assert 1 - model.score(X[640:]) < 0.1
+    assert 1 - model.score(X[640:]) < 0.03
 
 
 def test_choice_is_as_good_as_the_best_it_tried_with_the_most_ridge_and_predicts_held_out_error():
