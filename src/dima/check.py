@@ -92,8 +92,8 @@ def plain(owner: str, name: str, values: Any) -> Array:
     try:
         read = np.asarray(values)
     except ValueError:
-        got, fix = type(values).__name__, "Pass rows of one length."
-        raise ShapeError(f"{owner}: {name} must be an array; got a {got} of unlike parts. {fix}") from None
+        got, fix = f"a {type(values).__name__} of unlike parts", "Pass rows of one length."
+        raise ShapeError(f"{owner}: {name} must be an array of one shape; got {got}. {fix}") from None
     refuse_unreal(owner, name, read)  # a list shows its type only now
     return read
 

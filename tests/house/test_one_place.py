@@ -26,7 +26,7 @@ PLACES = {
     "fitted state to arrays": (r"dataclasses\.fields\(", ["dima/fitted.py"]),
     "report section": (
         r"\bSection\(",
-        ["dima/model/report/", "dima/figures/report.py", "dima/model/map_sections.py"],
+        ["dima/model/report/", "dima/figures/report.py", "dima/model/manifold_map.py"],
     ),
     "threads": (r"threadpool_limits|ThreadpoolController", ["dima/threads.py"]),
     "parts of a graph": (r"connected_components\(", ["dima/manifold/parts.py"]),

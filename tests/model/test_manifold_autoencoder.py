@@ -5,11 +5,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from close import assert_close
-from dima.data import manifolds
 from dima.errors import DataError, NotFittedError, SettingError, ShapeError
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
-from dima.model import given, persist
 from dima.model.manifold_autoencoder import ManifoldAutoencoder
 
 
@@ -169,31 +167,3 @@ def test_novelty_is_that_of_the_encoder(model, rows):
     new = rows[:9] + 0.5
     assert_close(model.novelty(new), model.dmap_.novelty(new))
     assert (model.novelty(rows[:9]) == 0).all()
-
-
-@pytest.mark.parametrize("d", [4, 500])
-def test_latents_beyond_what_rows_carry_are_zero_whatever_d_is(d, tmp_path):
-    X = manifolds.swiss_roll(200)[0]
-    with pytest.warns(
-        UserWarning, match=f"{d - 3} of {d} latents are zero: the rows vary along no more than 3"
-    ):
-        model = ManifoldAutoencoder(d, prior=None).fit(X)
-    Z = model.transform(X)
-    assert (Z.shape, model.facts()["d"]) == ((200, d), d)
-    assert (Z[:, 3:] == 0).all()
-    assert_close(model.inverse_transform(Z), X, atol=1e-9)
-    again = persist.load(persist.save(model, tmp_path / "m"))
-    assert_close(again.transform(X), Z)
-    with pytest.warns(UserWarning, match=f"{d - 3} of {d} latents are zero"):
-        assert again.fit(X).d_ == d
-
-
-def test_fewer_rows_than_latents_leave_the_last_zero(rng):
-    X = rng.standard_normal((40, 100))
-    with pytest.warns(UserWarning, match="of 60 latents are zero: the rows vary along no more than (39|40)"):
-        model = ManifoldAutoencoder(60, prior=None).fit(X)
-    assert_close(model.inverse_transform(model.transform(X)), X, atol=1e-9)
-    again = given._again(model.fit_.autoencoder, X[:30], 0.75)  # the map that is not used may be smaller
-    assert len(again.principal_.axes) == 30
-    with pytest.raises(DataError, match="d must be at most the number of positive eigenvalues"):
-        ManifoldAutoencoder(60, d_diffusion=60, prior=None).fit(X)

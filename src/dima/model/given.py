@@ -264,8 +264,7 @@ def _again(autoencoder: ManifoldMap, rows: Float64, share: float) -> ManifoldMap
         if split:
             with contextlib.suppress(DataError, NumericsError):
                 return ManifoldMap(dmap, gplm, min(split, dmap.d)).fit(rows)
-        d = min(autoencoder.facts()["d"], *rows.shape)
-        return ManifoldMap(DMAP(min(dmap.d, rows.shape[1])), gplm, 0, d=d).fit(rows)
+        return ManifoldMap(DMAP(min(dmap.d, rows.shape[1])), gplm, 0).fit(rows)
 
 
 def _differing(rows: Float64, row_ix: Array) -> Array:

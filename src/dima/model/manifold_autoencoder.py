@@ -227,9 +227,13 @@ class ManifoldAutoencoder(LatentModel):
             raise SettingError(
                 f"{owner}: d_diffusion must be at most d = {d}; got {self.d_diffusion}. Lower it."
             )
-        # There are no more principal components than columns: latents beyond are zero.
-        dmap.set_params(d=max(min(d, X.shape[1]), self.d_diffusion or 0))
-        return ManifoldMap(dmap, gplm, self.d_diffusion, self._free(), d).fit(X)
+        least = d - X.shape[1]  # there are no more principal components than columns
+        if self.d_diffusion is not None and self.d_diffusion < least:
+            rule = f"at least {least}, d less the {X.shape[1]} columns"
+            raise SettingError(
+                f"{owner}: d_diffusion must be {rule}; got {self.d_diffusion}. Raise it or lower d."
+            )
+        return ManifoldMap(dmap.set_params(d=d), gplm, self.d_diffusion, self._free()).fit(X)
 
     def _free(self) -> tuple[str, ...]:
         """Settings of the encoder that are chosen: an estimator says all of its own, a mapping some."""
@@ -240,5 +244,4 @@ class ManifoldAutoencoder(LatentModel):
 
     @classmethod
     def _parts(cls, autoencoder: ManifoldMap) -> dict[str, Any]:
-        dmap = clone(autoencoder.dmap).set_params(d=autoencoder.facts()["d"])
-        return {"dmap": dmap, "gplm": clone(autoencoder.gplm)}
+        return {"dmap": clone(autoencoder.dmap), "gplm": clone(autoencoder.gplm)}

@@ -21,11 +21,10 @@ from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
-from dima.model.map_sections import sections_of
 from dima.model.principal import FOLDS, Principal, predicted_alone, predicted_error, principal, rests, varying
 from dima.model.refit import of_fewer
 from dima.model.stages import collected, measured
-from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, tune
+from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, table_of, tune
 from dima.threads import side_by_side
 from dima.typing import Array, Arrays, Float64
 
@@ -46,26 +45,18 @@ class ManifoldMap(Autoencoder):
         gplm: the decoder, unfitted.
         d_diffusion: diffusion coordinates d1 among the d; the number predicted to be best if None.
         free: settings of the encoder, of `tuning.TUNED`, that are chosen by predicted error.
-        d: latents, of which those beyond what the rows carry are zero; as many as the encoder's if None.
     """
 
     def __init__(
-        self,
-        dmap: DMAP,
-        gplm: GPLM,
-        d_diffusion: int | None = None,
-        free: Sequence[str] = (),
-        d: int | None = None,
+        self, dmap: DMAP, gplm: GPLM, d_diffusion: int | None = None, free: Sequence[str] = ()
     ) -> None:
         self.dmap = dmap
         self.gplm = gplm
         self.d_diffusion = d_diffusion
         self.free = free
-        self.d = d
 
     def fit(self, X: Array) -> Self:
         """Fit the encoder, and the decoder to what rows encode to as known and as new ones."""
-        self._d = self.d or self.dmap.d  # the encoder may have fewer
         with measured("tuning"):
             asked, tuned = clone(self.dmap), self._tuned(X)
             self.dmap, self.d_diffusion_, self.trials_ = tuned.dmap, tuned.d_diffusion, tuned.trials
@@ -75,7 +66,7 @@ class ManifoldMap(Autoencoder):
         with measured("decoder"):
             self._fit_decoder(X)
             is_chosen = self._is_chosen(self.d_diffusion_, X)
-            if is_chosen and self.predicted_error_ > predicted_alone(X, self._d):
+            if is_chosen and self.predicted_error_ > predicted_alone(X, self.dmap.d):
                 self.d_diffusion_ = 0  # what a sample promised, all rows do not keep: a few far ones do that
                 self._fit_decoder(X)
         return self
@@ -91,22 +82,19 @@ class ManifoldMap(Autoencoder):
                     raise
                 self.d_diffusion_ = 0
         self.dmap = asked
-        try:
-            fit_quietly(self.dmap, X)  # nothing is said of coordinates that are not used
-        except DataError:  # there may be fewer
-            fit_quietly(self.dmap.set_params(d=1), X)
+        fit_quietly(self.dmap, X)  # nothing is said of coordinates that are not used
 
     def _fit_decoder(self, X: Array) -> None:
         """Fit the decoder of the diffusion coordinates used, and principal components of the rest."""
         known, near = self.dmap.embedding_, self.dmap.self_excluded_
-        d, split = self._d, self.d_diffusion_
+        d, split = known.shape[1], self.d_diffusion_
         used = slice(split or d)
         self.gplm.fit(near[:, used], X, in_sample_ix=known[:, used])
         self.principal_, self.predicted_error_ = None, self.gplm.press_.error
         self.new_codes_: Float64 | None = near
         if split < d:
             left = self._left(X)
-            self.principal_ = varying(principal(left, d - split), left, X, d, split)
+            self.principal_ = varying(principal(left, d - split), left, X, d)
             self.predicted_error_ = predicted_error(left, X, d - split)
             self.new_codes_ = self._with_rest(near, X, left)
 
@@ -118,12 +106,7 @@ class ManifoldMap(Autoencoder):
         """The encoder, and how many of its coordinates are used."""
         if self.d_diffusion == 0 or (self.d_diffusion is not None and not self.free):
             return Tuned(clone(self.dmap), self.d_diffusion, ())
-        try:
-            tuned = tune(self.dmap, self.free, X, self.d_diffusion)
-        except DataError:
-            if self.d_diffusion is not None:
-                raise
-            return Tuned(clone(self.dmap), 0, ())  # where the rows carry fewer coordinates
+        tuned = tune(self.dmap, self.free, X, self.d_diffusion)
         if not self._is_chosen(tuned.d_diffusion, X) or tuned.ratio <= _DOUBTFUL:
             return tuned
         is_held = self._holds(tuned, sample(X, self.dmap.seed), len(X))
@@ -184,8 +167,9 @@ class ManifoldMap(Autoencoder):
 
     def far(self, codes: Array) -> Array:
         """Whether each of the coordinates (b, d) lies where diffusion coordinates decode to nothing."""
-        split = self.d_diffusion_
-        return self.gplm.fit_.far(codes[:, :split]) if split else np.zeros(len(codes), bool)
+        if not self.d_diffusion_:
+            return np.zeros(len(codes), bool)
+        return self.gplm.fit_.far(codes[:, : self.d_diffusion_])
 
     def half_widths(self, codes: Array, level: float) -> Float64:
         """Half the width (b, D) of intervals around what coordinates (b, d) decode to; see `interval`.
@@ -239,7 +223,8 @@ class ManifoldMap(Autoencoder):
         known = self._with_rest(self.dmap.embedding_, X)
         if self.new_codes_ is not None:
             return known, self.new_codes_
-        return known, self._with_rest(self.dmap.self_excluded_, X, self._left(X))  # of an older save
+        # Saved before they were kept.
+        return known, self._with_rest(self.dmap.self_excluded_, X, self._left(X))
 
     def left_out(self, X: Array) -> Float64:
         """Residuals (n, D) of the training rows, each left out of encoder and decoder."""
@@ -279,7 +264,8 @@ class ManifoldMap(Autoencoder):
         split: Any = saved.get("d_diffusion", dmap.embedding_.shape[1])
         self, plain = cls(dmap, gplm, split), saved.get("principal")
         self.d_diffusion_ = split
-        self.principal_ = None if plain is None else from_arrays(Principal, plain, below(arrays, "principal"))
+        own = below(arrays, "principal")
+        self.principal_ = None if plain is None else from_arrays(Principal, plain, own)
         # Once kept beside the principal components.
         self.predicted_error_ = saved.get("predicted_error", (plain or {}).get("error", gplm.press_.error))
         self.trials_ = tuple(Trial(**each) for each in saved.get("trials", ()))
@@ -288,8 +274,7 @@ class ManifoldMap(Autoencoder):
 
     def facts(self) -> dict[str, Any]:
         """What encoder and decoder chose for themselves."""
-        own = {"d": self.new_codes_.shape[1]} if self.new_codes_ is not None else {}
-        own |= {"diffusion_coordinates": self.d_diffusion_, "predicted_error": self.predicted_error_}
+        own = {"diffusion_coordinates": self.d_diffusion_, "predicted_error": self.predicted_error_}
         found = self.dmap.facts() | self.gplm.facts() | own
         if not self.d_diffusion_:  # nothing is made of the map's coordinates
             found = {name: value for name, value in found.items() if not name.endswith("_eigenvalue")}
@@ -297,4 +282,18 @@ class ManifoldMap(Autoencoder):
 
     def sections(self) -> "Sequence[Section]":
         """The maps that were tried, and the spectrum of the one whose coordinates are among the latents."""
-        return sections_of(self.dmap.eigenvalues_ if self.d_diffusion_ else None, self.trials_)
+        # Pictures bring matplotlib; only a report draws.
+        from dima.figures import curve, png
+        from dima.figures.report import Section
+
+        found = []
+        if self.d_diffusion_:
+            text = "Eigenvalues of the diffusion map: how slowly each coordinate varies along the data."
+            found.append(Section("Spectrum", text, (png(curve.spectrum(self.dmap.eigenvalues_)),)))
+        if self.trials_:
+            text = (
+                "Each map that was tried, and how many of its coordinates are best used; the other latents "
+                "are principal components."
+            )
+            found.append(Section("Choice of the diffusion map", text, (), (table_of(self.trials_),)))
+        return found

@@ -81,17 +81,12 @@ def predicted_alone(X: Array, d: int) -> float:
     return predicted_error(rows - X.mean(axis=0, dtype=np.float64), rows, d)
 
 
-def varying(found: Principal, left: Float64, X: Array, d: int, split: int = 0) -> Principal:
-    """The components of the last of d latents, zeros for those along which there is next to nothing of `X`.
-
-    There are zeros, too, for those beyond as many as there can be; the first `split` latents are others.
-    """
+def varying(found: Principal, left: Float64, X: Array, d: int) -> Principal:
+    """The components, with zeros for those along which there is next to nothing of the rows `X`."""
     rows = _judged(len(left))
     along = np.abs((left[rows] - found.center) @ found.axes.T).max(axis=0)
     carries = along > _NOTHING * np.abs(X[rows] - X[rows].mean(axis=0, dtype=np.float64)).max()
-    axes = np.zeros((d - split, X.shape[1]))
-    axes[: len(along)] = found.axes * carries[:, None]
-    n_lost = len(axes) - int(carries.sum())
+    n_lost = len(carries) - int(carries.sum())
     if n_lost:
         far = _far_row(X)
         why = f"the rows vary along no more than {d - n_lost}. Lower d."
@@ -100,7 +95,7 @@ def varying(found: Principal, left: Float64, X: Array, d: int, split: int = 0) -
                 f"beside row {far + 1}, which lies far out, the others hardly vary. Drop or repair that row."
             )
         warn_user(f"ManifoldAutoencoder: {n_lost} of {d} latents are zero: {why}")
-    return dataclasses.replace(found, axes=axes)
+    return dataclasses.replace(found, axes=found.axes * carries[:, None])
 
 
 def _far_row(X: Array) -> int | None:
