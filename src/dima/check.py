@@ -94,7 +94,8 @@ def plain(owner: str, name: str, values: Any) -> Array:
     except ValueError:
         got, fix = f"a {type(values).__name__} of unlike parts", "Pass rows of one length."
         raise ShapeError(f"{owner}: {name} must be an array of one shape; got {got}. {fix}") from None
-    refuse_unreal(owner, name, read)  # a list shows its type only now
+    if read is not values:  # a list shows its type only now
+        refuse_unreal(owner, name, read)
     return read
 
 

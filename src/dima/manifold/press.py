@@ -149,8 +149,8 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
         W = whitening(affinity(d2_mm, width), search.jitter)
         solved = _Solved.of(affinity(d2_im, width) @ W, targets)
         swings = [midways.swing(found) for found in solved.decoded(affinity(d2_pm, width) @ W, ridges)]
-        told = np.column_stack([solved.errors(ridges), np.divide(swings, _BESIDE)]) / total
-        return np.column_stack([np.full(len(ridges), width), ridges, told])
+        costs = np.column_stack([solved.errors(ridges), np.divide(swings, _BESIDE)]) / total
+        return np.column_stack([np.full(len(ridges), width), ridges, costs])
 
     widths = search.scale * _FACTORS if search.bandwidth is None else [search.bandwidth]
     with one_thread():
@@ -223,11 +223,11 @@ def residuals(Z_ix: Float64, Y: Float64, Z_mx: Float64, near: float | None = Non
     unit, found = typical_distance(d2_im), []
     for factor in _FACTORS if near is None else np.clip(near * _NEAR, _FACTORS[0], _FACTORS[-1]):
         width = unit * factor
-        Phi = affinity(d2_im, width) @ whitening(affinity(d2_mm, width), _JITTER)
-        errors = leave_one_out(Phi, Y, _FEW_RIDGES)
-        found.append((errors.min(), factor, _FEW_RIDGES[errors.argmin()], Phi))
-    _, factor, ridge, Phi = min(found, key=lambda each: each[0])
-    return _Solved.of(Phi, Y).left_out(ridge), factor
+        solved = _Solved.of(affinity(d2_im, width) @ whitening(affinity(d2_mm, width), _JITTER), Y)
+        errors = solved.errors(_FEW_RIDGES)
+        found.append((errors.min(), factor, _FEW_RIDGES[errors.argmin()], solved))
+    _, factor, ridge, solved = min(found, key=lambda each: each[0])
+    return solved.left_out(ridge), factor
 
 
 def typical_distance(d2: Float64) -> float:

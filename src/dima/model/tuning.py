@@ -105,12 +105,13 @@ def tune(dmap: DMAP, free: Sequence[str], X: Array, d_diffusion: int | None = No
         d_diffusion: the number of its coordinates, where it is not to be chosen.
     """
     few = sample(X, dmap.seed) if free else X
-    share, n_distinct = len(few) / len(X), len(DistinctRows.of(few, "DMAP").R_uX)
+    share, distinct = len(few) / len(X), DistinctRows.of(few, "DMAP")
+    n_distinct = len(distinct.R_uX)
     judge, best = _Judge.of(few, dmap.seed), None
     quarters = _quarters(dmap.d) if d_diffusion is None else [d_diffusion]
     without, trials, refusals = judge.row_errors(judge.targets, dmap.d), list[Trial](), list[DimaError]()
     maps = list(_tried(dmap, free, share, n_distinct))
-    near = _shared_neighbours(maps, few)
+    near = _shared_neighbours(maps, distinct)
     with side_by_side(lambda tried: _fitted(tried, few, near), maps) as fits:
         for tried, messages in track(zip(maps, fits, strict=True), len(maps), "trying diffusion maps"):
             if isinstance(messages, DimaError):
@@ -197,14 +198,14 @@ def fit_quietly(dmap: DMAP, X: Array, near: tuple[Array, Float64] | None = None)
     return messages
 
 
-def _shared_neighbours(maps: Sequence[DMAP], X: Array) -> tuple[Array, Float64] | None:
+def _shared_neighbours(maps: Sequence[DMAP], rows: DistinctRows) -> tuple[Array, Float64] | None:
     """Neighbours for the map that takes most; None where each is better off alone, or rows are equal."""
-    rows = DistinctRows.of(X, "DMAP")
-    if len(maps) == 1 or maps[0].ann_backend != "auto" or len(rows.R_uX) < len(X):
+    n = len(rows.row_i)
+    if len(maps) == 1 or maps[0].ann_backend != "auto" or len(rows.R_uX) < n:
         return None
-    most = max(tried.k or usual_neighbours(tried.d, len(X)) for tried in maps)
-    near = knn(rows.R_uX, rows.R_uX, min(most, len(X)))
-    if (near.ids[:, 0] != np.arange(len(X))).any():  # rows equal but for rounding
+    most = max(tried.k or usual_neighbours(tried.d, n) for tried in maps)
+    near = knn(rows.R_uX, rows.R_uX, min(most, n))
+    if (near.ids[:, 0] != np.arange(n)).any():  # rows equal but for rounding
         return None
     near.d2[:, 0] = 0.0
     return np.argsort(rows.row_i)[near.ids[rows.row_i]], np.sqrt(near.d2[rows.row_i] * rows.unit2)

@@ -95,7 +95,7 @@ def load(path: AnyPath) -> Artifact:
         raise ArtifactError(f"{name}: it must be {rule}; got a folder of others, such as a run's. {fix}.")
     if names and names.isdisjoint(FILES):
         raise ArtifactError(f"{name}: it must be {_SAVED}; got a folder of other files. Check the path.")
-    return from_members(_read_folder(place, name), name)
+    return from_members(_read_folder(place, name, names), name)
 
 
 def load_single(path: AnyPath) -> Artifact:
@@ -113,9 +113,8 @@ def models_below(folder: Path) -> list[Path]:
     return [place.parent for found in places for place in found][:_NAMED]
 
 
-def _read_folder(folder: Path, name: str) -> dict[str, bytes]:
-    """The members in a folder, bounded in size; of strangers only the names."""
-    found = list_folder(folder, name, ArtifactError)
+def _read_folder(folder: Path, name: str, found: set[str]) -> dict[str, bytes]:
+    """The members in a folder in which these names were found, bounded in size; of strangers the names."""
     return dict.fromkeys(found - set(FILES), b"") | {
         file: read_plain_file(folder / file, LIMITS[file], f"{name}/{file}", ArtifactError)
         for file in FILES

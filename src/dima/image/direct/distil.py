@@ -108,13 +108,13 @@ def fit_direct(
     images = data[-1]
     kept = min(len(images) - 1, max(1, round(settings_used["train_split"] * len(images))))
     noise_apart, images_apart = _apart(settings_used, teacher, [part[kept:][:_JUDGED] for part in data])
-    mean = images[:kept].mean(0).flatten().numpy()
+    mean, identity_of_teacher = images[:kept].mean(0).flatten().numpy(), network_identity(teacher.network)
     engine = _engine(settings_used, teacher, tuple(part.to(place) for part in data), kept)
 
     def fit_of(state: State, history: Float64) -> DirectFit:
         network = named(method.direct(state.average))
         own = settings_used, teacher.settings, teacher.image_shape, network, history
-        fit = DirectFit(*own, r2=0.0, teacher_identity=network_identity(teacher.network))
+        fit = DirectFit(*own, r2=0.0, teacher_identity=identity_of_teacher)
         wanted, found = (x.reshape(len(x), -1) for x in (images_apart, fit.decode(noise_apart, 1)))
         lost = error_over_variance(wanted, found, mean)
         return dataclasses.replace(fit, r2=1 - lost)
