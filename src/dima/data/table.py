@@ -84,6 +84,11 @@ class Table:
             words={new: self.words[old] for new, old in enumerate(axes) if old in self.words},
         )
 
+    def without(self, name: str) -> "Table":
+        """The table less the column of that name."""
+        axis = self.shown_names.index(name)
+        return self.select([other for other in range(len(self.shown_names)) if other != axis])
+
     def split_off(self, name: str) -> tuple["Table", list[Any]]:
         """The table without one column, and that column as words, integers, booleans or floats.
 
@@ -96,12 +101,11 @@ class Table:
             raise DataError(f"table: {name!r} must be one of its columns; got none. There are: {there}.")
         if len(names) == 1:
             raise DataError(f"table: other columns must stand beside {name!r}; got none. Pass more columns.")
-        axis = names.index(name)
-        cells = self.cells(axis)
+        cells = self.cells(names.index(name))
         if None in cells:
             got, fix = f"an empty one in row {cells.index(None) + 1}", "Fill such cells or drop their rows."
             raise DataError(f"table: every cell of {name!r} must hold something; got {got}. {fix}")
-        return self.select([other for other in range(len(names)) if other != axis]), cells
+        return self.without(name), cells
 
     def recoded(self, words: Mapping[int, Sequence[str]], owner: str, types: Sequence[str] = ()) -> "Table":
         """The same rows with words counted in other lists of them, by position of the column.

@@ -13,7 +13,7 @@ from msgspec import Meta
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 
 from dima import check, settings
-from dima.errors import DataError, SettingError, warn_user
+from dima.errors import DataError, SettingError
 from dima.fitted import Fitted, FittedEstimator
 from dima.manifold.gplm_fit import GPLMFit, fit_gplm, warn_if_far
 from dima.manifold.inducing import STRATEGIES
@@ -169,9 +169,7 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         )
         z_ax = drawn_in(fit.scale.apply(check.points(self, R_ax, reset=False)))
         decoded, n_far = fit.decode(z_ax)
-        if n_far:
-            far = f"{n_far} of {len(z_ax)} rows lie far from all inducing points"
-            warn_user(f"GPLM: {far}; they decode to mu_X_, the mean of the data.")
+        warn_if_far("GPLM", n_far, len(z_ax), "rows lie", "they decode to mu_X_, the mean of the data")
         if return_interval is None:
             return decoded[:, 0] if fit.flat else decoded
         half = fit.half_widths(z_ax, return_interval)
@@ -211,7 +209,8 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         """
         fit: GPLMFit = check.fitted(self)
         latents = check.points(self, R_ax, reset=False)
-        warn_if_far("GPLM.jacobian", fit.far(latents), "rows lie", "their derivatives are zero")
+        n_far = fit.far(latents).sum()
+        warn_if_far("GPLM.jacobian", n_far, len(latents), "rows lie", "their derivatives are zero")
         slopes = fit.slopes(latents)
         return slopes[:, 0] if fit.flat else slopes
 
@@ -228,7 +227,8 @@ class GPLM(FittedEstimator, MultiOutputMixin, RegressorMixin, BaseEstimator):  #
         """
         fit: GPLMFit = check.fitted(self)
         latents = check.points(self, R_ax, reset=False)
-        warn_if_far("GPLM.metric_tensor", fit.far(latents), "rows lie", "their metric is zero")
+        n_far = fit.far(latents).sum()
+        warn_if_far("GPLM.metric_tensor", n_far, len(latents), "rows lie", "their metric is zero")
         return pulled_back(fit.slopes, latents, fit.M_mX.shape[1])
 
     eps_ = Fitted[float](

@@ -211,10 +211,10 @@ def fit_gplm(
     )
 
 
-def warn_if_far(owner: str, far: Array, what: str, result: str) -> None:
-    """Warn once, in the name of what was called, if any of what was passed lies `far` (b,)."""
-    if far.any():
-        warn_user(f"{owner}: {far.sum()} of {len(far)} {what} far from all inducing points; {result}.")
+def warn_if_far(owner: str, n_far: int, n: int, what: str, result: str) -> None:
+    """Warn once, in the name of what was called, if any of the `n` that were passed lie far."""
+    if n_far:
+        warn_user(f"{owner}: {n_far} of {n} {what} far from all inducing points; {result}.")
 
 
 def _whitening(z_mx: Float64, bandwidth: float, jitter: float) -> Float64:

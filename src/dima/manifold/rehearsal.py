@@ -12,7 +12,7 @@ import numpy as np
 
 from dima.manifold import graph
 from dima.manifold.coordinates import modes_wanted
-from dima.manifold.neighbors import EXACT, choose, knn
+from dima.manifold.neighbors import EXACT, backend_for, knn
 from dima.manifold.spectrum import shared_product
 from dima.typing import Array
 
@@ -26,8 +26,8 @@ _PRODUCTS = 140  # of the eigensolver: 80 to 250 where measured, 500 of long she
 
 def fit_seconds(settings_used: dict[str, Any], n: int, D: int, k: int) -> float:
     """Seconds that the fit of a map to distinct rows (n, D) takes with k neighbours, about."""
-    name = settings_used["ann_backend"]
-    return _search(choose(n, n, D) if name == "auto" else name, n, D, k) + _graph(settings_used, n, k)
+    name = backend_for(settings_used["ann_backend"], n, n, D)
+    return _search(name, n, D, k) + _graph(settings_used, n, k)
 
 
 def _search(name: str, n: int, D: int, k: int) -> float:

@@ -12,7 +12,6 @@ from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted, FittedEstimator
 from dima.image import device as devices
-from dima.image import pixel
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.distil import DirectFit, fit_direct
 from dima.image.direct.features import away, features_at, toward
@@ -27,7 +26,7 @@ from dima.image.direct.pairs import (
     walker,
 )
 from dima.image.hooks import Hook
-from dima.image.hooks.leverage import leverage
+from dima.image.hooks.leverage import leverage, with_donors
 from dima.model.pixel_autoencoder import BatchSize, Device, EmaDecay, Epochs, Precision, Seed
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise import sampling
@@ -204,9 +203,8 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
             DataError: n is 0.
         """
         asked = settings.check("DirectModel.leverage", DirectModel.leverage, {"n": n, "seed": seed})
-        network, count = self.network(), asked["n"]
-        draws = pixel.noise_of(asked["seed"], range(2 * count), network.image_shape).to(network.pixel_mean)
-        return leverage(network, draws[:count], draws[count:], sites)
+        network = self.network()
+        return leverage(network, *with_donors(network, **asked), sites)
 
     def network(self) -> DirectDiffusion:
         """The network in torch: hooks, features, gradients."""

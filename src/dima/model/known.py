@@ -38,9 +38,8 @@ def split_label(owner: str, rows: Rows, known: Any, y: Any) -> tuple[Any, Any]:
         others = {other: value for other, value in known.items() if other != name}
         return others, None if _is_missing(known[name]) else known[name]
     assert table is not None
-    axis = table.shown_names.index(name)
-    rest = table.select([other for other in range(len(table.shown_names)) if other != axis])
-    return rest, _labels(owner, name, table.cells(axis))
+    cells = table.cells(table.shown_names.index(name))
+    return table.without(name), _labels(owner, name, cells)
 
 
 def _labels(owner: str, name: str, cells: list[Any]) -> list[Any] | None:

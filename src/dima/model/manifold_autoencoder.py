@@ -165,7 +165,8 @@ class ManifoldAutoencoder(LatentModel):
             found = geodesics(fit, first, last, n)
         far = fit.autoencoder.far(fit.scale.restore(found.path.reshape(-1, self.d_)))
         rest = "their lengths mean little. Pass ends nearer to training latents"
-        warn_if_far(owner, far.reshape(-1, n).any(axis=1), "paths lead", rest)
+        n_far = far.reshape(-1, n).any(axis=1).sum()
+        warn_if_far(owner, n_far, len(first), "paths lead", rest)
         return found
 
     def interval(
@@ -210,8 +211,8 @@ class ManifoldAutoencoder(LatentModel):
         return fit.autoencoder.dmap.novelty(self.numbers(X))
 
     def _warn_if_far(self, method: str, latents: Array, result: str) -> None:
-        far = self.fit_.autoencoder.far(self.fit_.scale.restore(latents))
-        warn_if_far(f"{type(self).__name__}.{method}", far, "latents lie", result)
+        n_far = self.fit_.autoencoder.far(self.fit_.scale.restore(latents)).sum()
+        warn_if_far(f"{type(self).__name__}.{method}", n_far, len(latents), "latents lie", result)
 
     def _fit_autoencoder(self, X: Array) -> ManifoldMap:
         owner = type(self).__name__

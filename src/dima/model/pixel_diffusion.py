@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from dima import check, settings
-from dima.image import pixel
 from dima.image.diffusion_fit import DiffusionFit, fit_diffusion
 from dima.image.diffusion_model import DiffusionModel
 from dima.image.direct import DirectDiffusion
 from dima.image.direct.features import features_at
-from dima.image.hooks.leverage import leverage
+from dima.image.hooks.leverage import leverage, with_donors
 from dima.model.pixel_autoencoder import (
     BatchSize,
     BlockDepth,
@@ -195,10 +194,9 @@ class PixelDiffusion(PixelAutoencoder):
         fit: DiffusionFit = check.fitted(self)
         given = {"n": n, "seed": seed, "steps": steps}
         asked = settings.check("PixelDiffusion.leverage", PixelDiffusion.leverage, given)
-        network, count, grid_steps = self.network(), asked["n"], asked["steps"] or fit.settings["steps"]
-        draws = pixel.noise_of(asked["seed"], range(2 * count), fit.image_shape).to(network.pixel_mean)
+        network, grid_steps = self.network(), asked.pop("steps") or fit.settings["steps"]
         walk = functools.partial(network.decode, None, steps=grid_steps, solver="dpmpp_2m")
-        return leverage(network.unet, draws[:count], draws[count:], sites, make=walk)
+        return leverage(network.unet, *with_donors(network, **asked), sites, make=walk)
 
     def network(self) -> DiffusionModel:
         """The network in torch: hooks, walks, gradients."""

@@ -82,9 +82,7 @@ class Rows:
             return table
         # Columns without names are called by their positions, which a narrower table has too.
         is_there = table.names is not None or table.values.shape[1] > len(self.columns.types)
-        axis = table.shown_names.index(self.label[0])
-        others = [other for other in range(len(table.shown_names)) if other != axis]  # labels may be missing
-        return table.select(others) if is_there else table
+        return table.without(self.label[0]) if is_there else table  # labels may be missing
 
     def written(self, model: Any, treated: Array) -> Any:
         """Numbers (b, W) as rows in the form that was asked for, or that rows came in.

@@ -19,10 +19,9 @@ from dima.errors import DataError, SettingError
 from dima.figures import png
 from dima.figures.bars import shares
 from dima.files import replace_file
-from dima.image import pixel
 from dima.image.direct.pairs import network_identity
 from dima.image.hooks import Amplify, Bias, Dampen, Hook, load_recipe, save_recipe
-from dima.image.hooks.leverage import sites_of
+from dima.image.hooks.leverage import sites_of, with_donors
 from dima.image.hooks.shown import images, ways
 from dima.model.direct import DirectModel
 from dima.typing import Float32
@@ -100,8 +99,7 @@ def hooks(  # noqa: PLR0913 each argument is a flag
     make = {"toward": model.toward, "away": model.away}
     aims = {name: make[name](shown, share, site) for name, shown in examples.items()}
     folder, seed = targets.folder(to, _OWNER), common.seeded().get("seed", 0)
-    draws = pixel.noise_of(seed, range(2 * n_samples), network.image_shape).to(network.pixel_mean)
-    noise, donors = draws[:n_samples], draws[n_samples:]
+    noise, donors = with_donors(network, n_samples, seed)
 
     ready = {name: dict.fromkeys(members, hook) for name, hook in _READY.items()}
     for name, chosen in (own | {"standard": {}} | ready | aims).items():

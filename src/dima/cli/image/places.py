@@ -201,11 +201,12 @@ def _instead_of_a_model(place: Path, verb: str) -> tuple[str, str]:
     """What a folder without a model is, and what to do about it."""
     run = place / _RUN
     below = [str(found) for found in models_below(place) if run not in found.parents]
-    one_of = f"ame one of those below it: {', '.join(below)}."
+    fixes = [f"name one of those below it: {', '.join(below)}"] if below else []
     if run.is_dir():
-        fix = "Give the command that trains it again, which goes on"
-        return "one whose training has not ended", f"{fix}, or n{one_of}" if below else f"{fix}."
-    return "a folder that is none", f"N{one_of}" if below else f"Make one with {verb}."
+        fixes.insert(0, "give the command that trains it again, which goes on")
+    fix = ", or ".join(fixes) or f"make one with {verb}"
+    got = "one whose training has not ended" if run.is_dir() else "a folder that is none"
+    return got, f"{fix[0].upper()}{fix[1:]}."
 
 
 def _candidates(folder: Path) -> list[Path]:

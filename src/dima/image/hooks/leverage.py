@@ -15,11 +15,12 @@ from torch import Tensor
 
 from dima.blocks import row_blocks
 from dima.errors import DataError, NumericsError, SettingError, ShapeError
+from dima.image import pixel
 from dima.image.hooks.ready import Swap
 from dima.image.hooks.tape import Context, Hook, Hooked, hooked
 from dima.progress import track
 
-__all__ = ["SKIPS", "leverage", "sites_of"]
+__all__ = ["SKIPS", "leverage", "sites_of", "with_donors"]
 
 _OWNER = "leverage"
 SKIPS = "skips"  # name of all skips together
@@ -86,6 +87,12 @@ def leverage(  # noqa: PLR0913 what is measured, and how
         for name, share in _shares(network, noise[rows], donors[rows], members, watched, rows):
             shares[name].append(share)
     return {name: float(torch.cat(share).mean()) for name, share in shares.items()}
+
+
+def with_donors(network: Any, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Noise (n, c, h, w) of images of a network, and of a donor for each, as the seed draws it."""
+    draws = pixel.noise_of(seed, range(2 * n), network.image_shape).to(network.pixel_mean)
+    return draws[:n], draws[n:]
 
 
 def sites_of(name: str, sites: Sequence[str], owner: str = _OWNER) -> list[str]:

@@ -16,7 +16,7 @@ from dima.errors import BackendError, SettingError, warn_user
 from dima.manifold.neighbors import brute, libraries
 from dima.typing import Array, Float32, Int32
 
-__all__ = ["BACKENDS", "EXACT", "Neighbors", "certified", "choose", "knn"]
+__all__ = ["BACKENDS", "EXACT", "Neighbors", "backend_for", "certified", "choose", "knn"]
 
 
 class Neighbors(NamedTuple):
@@ -59,7 +59,7 @@ def knn(points: Array, queries: Array, k: int, backend: str = "auto") -> Neighbo
     """
     if not 1 <= k <= len(points):
         raise SettingError(f"knn: k must be in 1..n = {len(points)}; got {k}.")
-    name = _backend(backend, len(points), len(queries), points.shape[1])
+    name = backend_for(backend, len(points), len(queries), points.shape[1])
     return _searched(name, points, queries, k)
 
 
@@ -72,7 +72,7 @@ def certified(points: Array, k: int, backend: str = "auto", seed: int = 0) -> tu
     Raises:
         SettingError, BackendError: as `knn`.
     """
-    name = _backend(backend, len(points), len(points), points.shape[1])
+    name = backend_for(backend, len(points), len(points), points.shape[1])
     if name in EXACT:
         return knn(points, points, k, name), 1.0
     some = np.sort(np.random.default_rng(seed).permutation(len(points))[:_CERTIFIED])
@@ -87,7 +87,7 @@ def certified(points: Array, k: int, backend: str = "auto", seed: int = 0) -> tu
     return near, recall
 
 
-def _backend(backend: str, n: int, b: int, D: int) -> str:
+def backend_for(backend: str, n: int, b: int, D: int) -> str:
     """The name of a search that is installed."""
     name = choose(n, b, D) if backend == "auto" else backend
     if name not in BACKENDS:
