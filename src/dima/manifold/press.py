@@ -21,7 +21,7 @@ import numpy as np
 from dima.manifold.eigen import eigh
 from dima.manifold.kernel import affinity, excited, whitening
 from dima.metrics.distance import distance_matrix
-from dima.threads import one_thread
+from dima.threads import side_by_side
 from dima.typing import Array, Float64
 
 __all__ = ["Choice", "Search", "choose", "leave_one_out", "left_out", "residuals", "typical_distance"]
@@ -152,12 +152,15 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
         costs = np.column_stack([solved.errors(ridges), np.divide(swings, _BESIDE)]) / total
         return np.column_stack([np.full(len(ridges), width), ridges, costs])
 
-    widths = search.scale * _FACTORS if search.bandwidth is None else [search.bandwidth]
-    with one_thread():
-        curve = np.vstack([tried(width) for width in widths])
-        if search.bandwidth is None:
-            best = curve[_cost(curve).argmin(), 0]
-            curve = np.vstack([curve, *[tried(best * factor) for factor in _REFINED]])
+    widths = (
+        [search.scale * factor for factor in _FACTORS] if search.bandwidth is None else [search.bandwidth]
+    )
+    with side_by_side(tried, widths) as found:
+        curve = np.vstack(list(found))
+    if search.bandwidth is None:
+        best = curve[_cost(curve).argmin(), 0]
+        with side_by_side(tried, list(best * _REFINED)) as found:
+            curve = np.vstack([curve, *found])
     width, ridge, error, _ = curve[_steadiest(curve)]
     return Choice(float(width), float(ridge), float(error), curve)
 

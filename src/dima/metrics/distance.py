@@ -75,6 +75,14 @@ class Prepared:
         centre = Y.mean(axis=0, dtype=np.float64).astype(dtype)
         return cls(centre, axes, _right_factor(Y.astype(dtype, copy=False) - centre, axes))
 
+    def squared_distances(self, X: Array, *, equal_at_zero: bool = False) -> Array:
+        """Squared distances (b, m) of rows X (b, D), in one product; as the function of this name."""
+        left = _left_factor(X.astype(self.factor.dtype, copy=False) - self.centre, self.axes)
+        d2 = _product(left, self.factor)
+        if equal_at_zero:
+            d2[d2 < _ROUNDING * (left[:, -2:-1] + self.factor[:, -1])] = 0.0
+        return d2
+
 
 def squared_distances(
     X: Array,
@@ -93,11 +101,7 @@ def squared_distances(
     to = Y if isinstance(Y, Prepared) else Prepared.of(Y, dtype)
     size = blocks.rows_within(len(to.factor) * (np.dtype(dtype).itemsize + bytes_beside))
     for rows in blocks.row_blocks(len(X), size):
-        left = _left_factor(X[rows].astype(dtype, copy=False) - to.centre, to.axes)
-        d2 = _product(left, to.factor)
-        if equal_at_zero:
-            d2[d2 < _ROUNDING * (left[:, -2:-1] + to.factor[:, -1])] = 0.0
-        yield rows, d2
+        yield rows, to.squared_distances(X[rows], equal_at_zero=equal_at_zero)
 
 
 def _product(left: Array, right: Array) -> Array:

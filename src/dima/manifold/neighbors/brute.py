@@ -1,10 +1,13 @@
 """Exact neighbours as blocked matrix products: the reference every other backend is measured by."""
 
 import math
+from collections import deque
 
 import numpy as np
 
-from dima.metrics.distance import squared_distances
+from dima import threads
+from dima.blocks import BLOCK_BYTES, row_blocks, rows_within
+from dima.metrics.distance import Prepared
 from dima.typing import Array, Float32, Int32
 
 __all__ = ["TIES", "farthest_of_nearest", "search"]
@@ -44,10 +47,17 @@ def farthest_of_nearest(block: Array, k: int) -> tuple[Array, Array]:
 
 def _fill(points: Array, queries: Array, into: Array, ids: Array, d2: Array, dtype: type) -> None:
     """Write the neighbours of `queries` to the rows `into` of `ids` and `d2`."""
-    # argpartition holds an array of 8-byte ids beside the distances.
-    blocks = squared_distances(queries, points, dtype, equal_at_zero=False, bytes_beside=8)
-    for rows, block in blocks:
-        ids[into[rows]], d2[into[rows]] = _smallest(block, ids.shape[1])
+    to = Prepared.of(points, dtype)
+
+    def write(rows: slice) -> None:
+        at = into[rows]
+        ids[at], d2[at] = _smallest(to.squared_distances(queries[rows]), ids.shape[1])
+
+    # Sorting holds an array of 8-byte keys beside the distances.
+    per_row = len(points) * (np.dtype(dtype).itemsize + 8)
+    size = rows_within(per_row, BLOCK_BYTES // threads.allowed())
+    with threads.side_by_side(write, list(row_blocks(len(queries), size))) as written:
+        deque(written, maxlen=0)
 
 
 def _smallest(block: Array, k: int) -> tuple[Array, Array]:
