@@ -23,6 +23,7 @@ COMPARED = [
     ("fit", 20_000, 784, "peak_mb", False, "below 1"),
     ("fit", 20_000, 784, "error", False, "a quality figure beside the speed"),
     ("asked", 20_000, 784, "seconds", False, "at most 1/3"),
+    ("asked", 20_000, 784, "peak_mb", False, "below 1"),
     ("asked", 20_000, 784, "error", False, "a quality figure beside the speed"),
     ("train", 5_000, 32, "steps_per_second", True, "at least 2"),
 ]

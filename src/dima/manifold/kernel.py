@@ -17,7 +17,8 @@ __all__ = ["affinity", "excited", "whitening"]
 
 def affinity(d2: Float64, bandwidth: float) -> Float64:
     """Gaussian kernel exp(-d2 / bandwidth)."""
-    return np.exp(d2 / -bandwidth)
+    exponent = d2 / -bandwidth
+    return np.exp(exponent, out=exponent)
 
 
 def whitening(K_mm: Float64, jitter: float) -> Float64:
