@@ -22,10 +22,10 @@ from dima.model.evaluate.images import COLUMNS, both_labels, evaluate_images, sh
 from dima.model.manifold_map import ManifoldMap
 
 AUTOENCODERS = {
-    "mlp": {"model": "mlp", "epochs": 75},
+    "mlp": {"model": "mlp", "epochs": 100},
     "conv": {"model": "conv", "epochs": 12},
 }
-PRIOR = {"n_iter": 16_000, "batch_size": 512, "learning_rate": 2e-3}
+PRIOR = {"n_iter": 32_000, "batch_size": 512, "learning_rate": 2e-3}
 SAMPLING = {"solver": "dpmpp_2m", "steps": 30, "spacing": "karras"}
 N = 10_000
 MAP_ROWS = 20_000  # training rows of the diffusion map

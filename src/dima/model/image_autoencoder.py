@@ -67,7 +67,7 @@ class ImageAutoencoder(PixelAutoencoder):
             bool, Meta(description="train the decoder against a discriminator afterwards: crisper images")
         ] = False,
         contrast: Annotated[
-            bool, Meta(description="raise the logits until decoded images are no greyer than real ones")
+            bool, Meta(description="raise the logits until decoded images are half as much too grey")
         ] = True,
         seed: Seed = 0,
     ) -> None:

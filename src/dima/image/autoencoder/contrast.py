@@ -1,8 +1,9 @@
-"""Contrast: logits of pixels times the factor at which decoded images are no greyer than real ones.
+"""Contrast: logits of pixels times the factor at which decoded images have half their surplus of grey.
 
 A decoder that was trained on an expected error draws the mean of all that a code may stand for. The grey of
 a pixel, y (1 - y), is concave, so that such a mean is greyer than what it is the mean of (Jensen): strokes
-have soft rims. One factor for all logits takes the surplus away. It is a temperature as Guo, Pleiss, Sun and
+have soft rims. One factor for all logits takes half of the surplus away: what it adds to the squared error
+grows as the square of what is taken, what it gains does not. It is a temperature as Guo, Pleiss, Sun and
 Weinberger 2017 (arXiv 1706.04599) set one, chosen for the grey of images in the place of a likelihood.
 """
 
@@ -38,10 +39,14 @@ def raise_contrast(coder: Coder, images: Tensor) -> float:
 
 
 def contrast_of(logits: Tensor, pixels: Tensor) -> float:
-    """The factor, at least 1, of logits (n, ...) at which they are as grey as pixels (n, ...) in [0, 1]."""
-    wanted = _grey(pixels)
+    """The factor, at least 1, of logits (n, ...) that are then half as much greyer than pixels (n, ...).
+
+    Pixels are in [0, 1].
+    """
+    real, decoded = _grey(pixels), _grey(logits.sigmoid())
+    wanted = (real + decoded) / 2
     low, high = 1.0, _MOST
-    if _grey(logits.sigmoid()) <= wanted:
+    if decoded <= real:
         return low
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
