@@ -135,6 +135,8 @@ def test_of_a_large_class_it_is_the_nearest_fifty_and_of_a_small_one_the_nearest
     far = np.array([[9.0]])
     assert_close(far + shifts.ways(far, 1), [[np.sort(z[10:, 0])[-50:].mean()]], atol=1e-9)
     assert_close(far + shifts.ways(far, 0), [[z[:10].max()]], atol=1e-9)
+    # So far that its squared distances leave float32.
+    assert_close(shifts.ways(np.array([[1e18]]), 1), [[-1e18]], rtol=1e-12)
 
 
 def test_the_least_strength_is_where_the_classifier_becomes_sure():

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from dima import check
 from dima.errors import DataError
 from dima.explain.tensors import class_labels, label_values, like, rows, to_numpy
-from dima.scaling import Standardizer
+from dima.manifold.neighbors import knn
+from dima.scaling import Standardizer, drawn_in
 from dima.typing import Array, Float64
 
 __all__ = ["ClassShifts", "binary_direction", "class_directions", "linear_probe"]
@@ -136,8 +136,9 @@ class ClassShifts:
         asked, ends = self._places("towards", towards, len(standard)), np.empty_like(standard)
         for place in np.unique(asked):
             rows, known = asked == place, self.latents[self.places == place]
-            search = NearestNeighbors(n_neighbors=max(1, min(_NEAR, len(known) // _SHARE))).fit(known)
-            ends[rows] = known[search.kneighbors(standard[rows], return_distance=False)].mean(axis=1)
+            n_near = max(1, min(_NEAR, len(known) // _SHARE))
+            near = knn(known, drawn_in(standard[rows]), n_near, "sklearn")
+            ends[rows] = known[near.ids].mean(axis=1)
         return like(z, (ends - standard) * self.scale.unit)
 
     def least(  # noqa: PLR0913 what is moved where, and when it is enough
