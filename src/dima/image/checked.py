@@ -1,11 +1,19 @@
 """Tensors at the public doors of this room: images of a shape and range, latents of a width."""
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from dima import check
 from dima.errors import DataError, DataTypeError, ShapeError
+from dima.typing import Array
 
-__all__ = ["images", "latents", "shaped"]
+__all__ = ["from_array", "images", "latents", "shaped"]
+
+
+def from_array(array: Array) -> Tensor:
+    """A float32 tensor of its own with the numbers of an array of any shape."""
+    return torch.from_numpy(np.array(array, np.float32))
 
 
 def images(owner: str, given: Tensor, shape: tuple[int, ...]) -> Tensor:

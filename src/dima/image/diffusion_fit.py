@@ -14,6 +14,7 @@ from dima import training
 from dima.blocks import row_blocks
 from dima.image import device as devices
 from dima.image import pixel
+from dima.image.checked import from_array
 from dima.image.diffusion_model import UNCONDITIONED, DiffusionModel
 from dima.image.run import by_epoch, holding_out, run_of
 from dima.image.train import Engine, Plan, State, from_named, named
@@ -65,26 +66,26 @@ class DiffusionFit:
         """Codes (b, d) of images (b, c, h, w), by the encoder that was trained with the network."""
         model = self.model()
         return np.concatenate(
-            [_array(model.encode(_tensor(images[at]))) for at in row_blocks(len(images), _ROWS)]
+            [_array(model.encode(from_array(images[at]))) for at in row_blocks(len(images), _ROWS)]
         )
 
     def decode(self, codes: Array | None, noise: Array | None) -> Float32:
         """Images (b, c, h, w) of codes (b, d) and noise (b, c, h, w); codes alone take noise of the seed."""
         if noise is not None:
-            return _array(self.model().decode(_codes(codes), _tensor(noise)))
+            return _array(self.model().decode(_codes(codes), from_array(noise)))
         assert codes is not None, "codes or noise"
         steps, seed = self.settings["steps"], self.settings["seed"]
         return _array(
-            self.model().sample(len(codes), _tensor(codes), steps=steps, solver="dpmpp_2m", seed=seed)
+            self.model().sample(len(codes), from_array(codes), steps=steps, solver="dpmpp_2m", seed=seed)
         )
 
     def encode_noise(self, images: Array, codes: Array | None) -> Float32:
         """The noise (b, c, h, w) of images under codes."""
-        return _array(self.model().encode_noise(_tensor(images), _codes(codes)))
+        return _array(self.model().encode_noise(from_array(images), _codes(codes)))
 
     def noise_arcs(self, start: Array, end: Array, steps: int) -> Float32:
         """Noise (b, steps, c, h, w) on arcs from one noise (b, c, h, w) to another."""
-        a, b = _tensor(start), _tensor(end)
+        a, b = from_array(start), from_array(end)
         return _array(
             torch.stack([pixel.slerp(a, b, share) for share in np.linspace(0, 1, steps).tolist()], 1)
         )
@@ -93,8 +94,8 @@ class DiffusionFit:
         """Images (b, c, h, w) noised to a time and denoised under codes."""
         model, shape = self.model(), self.image_shape
         noise = pixel.noise_of(seed, range(len(images)), shape)
-        noisy, _ = model.add_noise(_tensor(images), diffusion_time, noise.to(model.pixel_mean))
-        return _array(model.denoise_with_latent(noisy, _tensor(codes), diffusion_time))
+        noisy, _ = model.add_noise(from_array(images), diffusion_time, noise.to(model.pixel_mean))
+        return _array(model.denoise_with_latent(noisy, from_array(codes), diffusion_time))
 
     def sample(self, n: int, steps: int, seed: int, solver: str = "dpmpp_2m") -> Float32:
         """Images (n, c, h, w) without condition."""
@@ -102,7 +103,7 @@ class DiffusionFit:
 
     def condition_used(self, images: Array, codes: Array, seed: int) -> float:
         """Loss under shifted codes over loss under their own."""
-        return self.model().condition_used(_tensor(images), _tensor(codes), seed)
+        return self.model().condition_used(from_array(images), from_array(codes), seed)
 
 
 def fit_diffusion(
@@ -184,11 +185,7 @@ def _network(settings_used: dict[str, Any], shape: tuple[int, ...]) -> Diffusion
 
 
 def _codes(codes: Array | None) -> Tensor | None:
-    return None if codes is None else _tensor(codes)
-
-
-def _tensor(array: Array) -> Tensor:
-    return torch.from_numpy(np.array(array, np.float32))
+    return None if codes is None else from_array(codes)
 
 
 def _array(tensor: Tensor) -> Float32:

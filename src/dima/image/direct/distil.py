@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from dima import check, training
 from dima.blocks import row_blocks
 from dima.errors import SettingError, ShapeError
+from dima.image import checked, pixel
 from dima.image import device as devices
-from dima.image import pixel
 from dima.image.diffusion_fit import DiffusionFit
 from dima.image.direct.decoder import DirectDiffusion
 from dima.image.direct.methods import LOSSES, METHODS, SEEN
@@ -73,7 +73,9 @@ class DirectFit:
     def decode(self, noise: Array, steps: int) -> Float32:
         """Images (b, c, h, w) of noise (b, c, h, w) in one pass, or in two."""
         model = self.model()
-        blocks = [_tensor(noise[rows]).to(model.pixel_mean) for rows in row_blocks(len(noise), _ROWS)]
+        blocks = [
+            checked.from_array(noise[rows]).to(model.pixel_mean) for rows in row_blocks(len(noise), _ROWS)
+        ]
         made = [model(block, steps=steps).cpu().numpy() for block in blocks]
         return np.concatenate(made) if made else np.empty((0, *self.image_shape), np.float32)
 
@@ -147,7 +149,7 @@ def _lessons(
     check.pixels("DirectModel", "pixels", float(images.min()), float(images.max()))
     if len(images) < 2:
         raise ShapeError("DirectModel: images must be at least 2; got 1. Pass those the teacher learnt from.")
-    return (_tensor(images),)
+    return (checked.from_array(images),)
 
 
 def _apart(
@@ -209,7 +211,3 @@ def _check_loss(loss: str, shape: tuple[int, int, int]) -> None:
     if loss == "features" and shape != SEEN:
         rule, fix = f"of images {SEEN}, which its classifiers see", "Choose mse."
         raise SettingError(f"DirectModel: loss 'features' must be {rule}; got images {shape}. {fix}")
-
-
-def _tensor(array: Array) -> Tensor:
-    return torch.from_numpy(np.array(array, np.float32))

@@ -6,7 +6,6 @@ A network of one level knows noise alone: an image is inverted first, generated 
 that are compared are of one domain.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,8 +39,7 @@ def noise_behind(network: DirectDiffusion, images: Array) -> Tensor:
         torch.Size([2, 1, 28, 28])
     """
     shape = network.image_shape
-    given = torch.from_numpy(np.array(images, np.float32))
-    known = checked.images("DirectDiffusion", given, shape).to(network.pixel_mean)
+    known = checked.images("DirectDiffusion", checked.from_array(images), shape).to(network.pixel_mean)
     unet = Denoiser(network.encoder.unet, network.path, 0, shape)
     return unet.walk_back(network.standard(known), None, _STEPS)
 
