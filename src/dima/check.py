@@ -172,6 +172,7 @@ def points(estimator: Any, X: Any, *, reset: bool, min_rows: int = 1) -> Array:
 
     owner = type(estimator).__name__
     if getattr(X, "ndim", 2) == 1:
+        # In scikit-learn's words, which its checks of estimators look for.
         fix = "Reshape your data: X[None] for one row, X[:, None] for one column."
         raise ShapeError(f"{owner}: Expected 2D array, got 1D array instead. {fix}")
     X = plain(owner, "X", X) if isinstance(X, list | tuple) else X

@@ -18,6 +18,7 @@ from dima.typing import Array, Arrays
 __all__ = [
     "STANDING",
     "fitted_autoencoder",
+    "kind_of",
     "make_autoencoder",
     "make_part",
     "needing_torch",
@@ -89,7 +90,7 @@ def make_part(owner: str, name: str, kind: Any, given: Any, seed: int) -> Any:
     """A fresh estimator of a kind from what was handed in: one of its own, settings, or None.
 
     Raises:
-        SettingError: it is neither, or a setting is unknown or out of range.
+        SettingError: it is none of these, or a setting is unknown or out of range.
     """
     if isinstance(given, kind):
         return clone(given)
@@ -101,13 +102,18 @@ def make_part(owner: str, name: str, kind: Any, given: Any, seed: int) -> Any:
     return kind(**settings.check(place, kind, own))
 
 
+def kind_of(part: Any, role: Mapping[str, Callable[[], Any]]) -> str | None:
+    """The name that a registry has for what is exactly of that class; None where it has none."""
+    return next((name for name, home in role.items() if type(part) is home()), None)
+
+
 def part_arrays(part: Any, role: Mapping[str, Callable[[], Any]]) -> tuple[dict[str, Any], Arrays]:
     """A fitted part as plain values, its kind among them, and arrays.
 
     Raises:
         ArtifactError: it is of no registered kind.
     """
-    kind = next((name for name, home in role.items() if type(part) is home()), None)
+    kind = kind_of(part, role)
     if kind is None:
         got, fix = type(part).__name__, f"Register it: one of {', '.join(role)} can be saved."
         raise ArtifactError(f"save: a part must be of a registered kind; got {got}. {fix}")

@@ -106,7 +106,7 @@ def download(repo_id: str, token: str | None) -> Any:
 
 
 def _artifact(model: Any) -> Artifact:
-    kind = next((name for name, home in KINDS.items() if type(model) is home()), None)
+    kind = parts.kind_of(model, KINDS)
     if kind is None:
         got = type(model).__name__
         raise ArtifactError(f"save: the model must be of one of {', '.join(KINDS)}; got {got}.")
