@@ -29,6 +29,9 @@ from dima.model.pixel_autoencoder import (
     Steps,
     TimeWidth,
     Widths,
+    holding,
+    shown_to,
+    trained_facts,
 )
 from dima.model.stages import measured
 from dima.settings import OneOf
@@ -136,10 +139,7 @@ class DiffusionCoder(PixelAutoencoder):
             latents = check.array(owner, "latents", latents, (len(images), "d"))
             used["latent_dim"] = latents.shape[1]
 
-        def show(fit: DiffusionFit, epoch: int) -> None:
-            if watch is not None:
-                watch(self._holding(fit), epoch)
-
+        show = shown_to(watch, self._holding)
         with measured("denoiser"):
             self.fit_ = fit_diffusion(used, images, latents, checkpoint, show)
         return self
@@ -225,10 +225,7 @@ class DiffusionCoder(PixelAutoencoder):
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted coder."""
         fit: DiffusionFit = check.fitted(self)
-        shape, mode = "x".join(map(str, fit.image_shape)), fit.settings["mode"]
-        steps, loss = fit.losses[-1].tolist() if len(fit.losses) else (0, float("nan"))
-        own = {"autoencoder": f"diffusion ({mode})", "image_shape": shape}
-        return own | {"denoiser_training_steps": int(steps), "denoiser_loss": loss}
+        return {"autoencoder": f"diffusion ({fit.settings['mode']})"} | trained_facts(fit, "denoiser")
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays that `from_arrays` makes an equal coder of."""
@@ -262,6 +259,6 @@ class DiffusionCoder(PixelAutoencoder):
 
     def _holding(self, fit: DiffusionFit) -> Self:
         """A coder with these settings and that fitted state."""
-        held = super()._holding(fit)
+        held = holding(self, fit)
         held.autoencoder_ = self.autoencoder_
         return held

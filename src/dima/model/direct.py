@@ -27,7 +27,17 @@ from dima.image.direct.pairs import (
 )
 from dima.image.hooks import Hook
 from dima.image.hooks.leverage import leverage, with_donors
-from dima.model.pixel_autoencoder import BatchSize, Device, EmaDecay, Epochs, Precision, Seed
+from dima.model.pixel_autoencoder import (
+    BatchSize,
+    Device,
+    EmaDecay,
+    Epochs,
+    Precision,
+    Seed,
+    holding,
+    shown_to,
+    trained_facts,
+)
 from dima.model.pixel_diffusion import PixelDiffusion
 from dima.noise import sampling
 from dima.settings import OneOf
@@ -124,10 +134,7 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         found = open_pairs(pairs) if isinstance(pairs, str | Path) else pairs
         self.n_features_in_ = teacher.n_features_in_
 
-        def show(fit: DirectFit, epoch: int) -> None:
-            if watch is not None:
-                watch(self._holding(fit), epoch)
-
+        show = shown_to(watch, lambda fit: holding(self, fit))
         self.fit_ = fit_direct(used, taught, found, checkpoint, show)
         return self
 
@@ -232,19 +239,11 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model."""
         fit: DirectFit = check.fitted(self)
-        steps, loss = fit.losses[-1].tolist() if len(fit.losses) else (0, float("nan"))
-        own = {"decoder_training_steps": int(steps), "decoder_loss": loss, "map_r2": fit.r2}
-        return {"image_shape": "x".join(map(str, fit.image_shape))} | own
+        return trained_facts(fit, "decoder") | {"map_r2": fit.r2}
 
     def _images(self, images: ArrayLike) -> Float32:
         shape = check.fitted(self).image_shape
         return check.array(type(self).__name__, "images", images, ("b", *shape))
-
-    def _holding(self, fit: DirectFit) -> Self:
-        held = type(self)(**self.get_params(deep=False))
-        held.fit_ = fit
-        check.remember(held, self.n_features_in_, None)
-        return held
 
 
 def pairs_of(  # noqa: PLR0913 what pairs depend on

@@ -18,6 +18,8 @@ from dima.model.pixel_autoencoder import (
     PixelAutoencoder,
     Precision,
     Seed,
+    holding,
+    shown_to,
 )
 from dima.model.stages import measured
 from dima.settings import OneOf
@@ -99,10 +101,7 @@ class ImageAutoencoder(PixelAutoencoder):
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         images = self._training_images(X)
 
-        def show(fit: AutoencoderFit, epoch: int) -> None:
-            if watch is not None:
-                watch(self._holding(fit), epoch)
-
+        show = shown_to(watch, lambda fit: holding(self, fit))
         with measured("autoencoder"):
             self.fit_ = fit_autoencoder(settings_used, images, checkpoint, show)
         return self

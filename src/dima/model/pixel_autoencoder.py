@@ -3,7 +3,8 @@
 import dataclasses
 import logging
 import math
-from typing import Annotated, Any, Self
+from collections.abc import Callable
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 from msgspec import Meta
@@ -35,9 +36,13 @@ __all__ = [
     "Steps",
     "TimeWidth",
     "Widths",
+    "holding",
+    "shown_to",
+    "trained_facts",
 ]
 
 Shape = tuple[int, int, int]
+E = TypeVar("E", bound=Any)  # an estimator of images
 
 _log = logging.getLogger("dima")
 
@@ -134,12 +139,30 @@ class PixelAutoencoder(FittedEstimator, Autoencoder):
         )
         return _in_range(self, rows).reshape(-1, *shape)
 
-    def _holding(self, fit: Any) -> Self:
-        """One with these settings and that fitted state."""
-        held = type(self)(**self.get_params(deep=False))
-        held.fit_ = fit
-        check.remember(held, self.n_features_in_, None)
-        return held
+
+def holding(estimator: E, fit: Any) -> E:
+    """An estimator like the one in training, with that fitted state."""
+    held = type(estimator)(**estimator.get_params(deep=False))
+    held.fit_ = fit
+    check.remember(held, estimator.n_features_in_, None)
+    return held
+
+
+def shown_to(watch: Callable[[E, int], None] | None, hold: Callable[[Any], E]) -> Callable[[Any, int], None]:
+    """What shows a watch every fitted state and its epoch, the state held by a model; nothing without one."""
+
+    def show(fit: Any, epoch: int) -> None:
+        if watch is not None:
+            watch(hold(fit), epoch)
+
+    return show
+
+
+def trained_facts(fit: Any, network: str) -> dict[str, Any]:
+    """What there is to know of a training: the shape of its images, steps and last loss of that network."""
+    steps, loss = fit.losses[-1].tolist() if len(fit.losses) else (0, float("nan"))
+    shape = "x".join(map(str, fit.image_shape))
+    return {"image_shape": shape, f"{network}_training_steps": int(steps), f"{network}_loss": loss}
 
 
 def _shape(owner: str, X: ArrayLike) -> Shape:

@@ -32,6 +32,9 @@ from dima.model.pixel_autoencoder import (
     Steps,
     TimeWidth,
     Widths,
+    holding,
+    shown_to,
+    trained_facts,
 )
 from dima.model.stages import measured
 from dima.noise import sampling
@@ -102,10 +105,7 @@ class PixelDiffusion(PixelAutoencoder):
         used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         images = self._training_images(X)
 
-        def show(fit: DiffusionFit, epoch: int) -> None:
-            if watch is not None:
-                watch(self._holding(fit), epoch)
-
+        show = shown_to(watch, lambda fit: holding(self, fit))
         with measured("denoiser"):
             self.fit_ = fit_diffusion(used, images, None, checkpoint, show)
         return self
@@ -204,7 +204,4 @@ class PixelDiffusion(PixelAutoencoder):
 
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model."""
-        fit: DiffusionFit = check.fitted(self)
-        steps, loss = fit.losses[-1].tolist() if len(fit.losses) else (0, float("nan"))
-        own = {"denoiser_training_steps": int(steps), "denoiser_loss": loss}
-        return {"image_shape": "x".join(map(str, fit.image_shape))} | own
+        return trained_facts(check.fitted(self), "denoiser")
