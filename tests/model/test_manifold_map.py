@@ -1,13 +1,9 @@
 """The autoencoder of two estimators is the two estimators, and PCA of what they leave."""
 
-import contextlib
-import threading
-
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.decomposition import PCA
-from threadpoolctl import threadpool_limits
 
 from close import assert_close
 from dima.data.manifolds import s_curve, swiss_roll
@@ -16,11 +12,9 @@ from dima.manifold.coordinates import COORDINATES
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.metrics.reconstruction import error_over_variance
-from dima.model import manifold_map
 from dima.model.manifold_map import ManifoldMap
 from dima.model.stages import collected
-from dima.model.tuning import Trial, Tuned, tune
-from dima.threads import side_by_side
+from dima.model.tuning import Tuned
 
 
 def test_it_encodes_and_decodes_by_its_parts(rows):
@@ -127,47 +121,6 @@ def test_a_map_that_is_not_used_is_the_one_asked_for(monkeypatch, rows):
     monkeypatch.setattr(ManifoldMap, "_tuned", lambda self, X: Tuned(Failing(3, k=7), 2, ()))
     with pytest.raises(NumericsError):
         ManifoldMap(DMAP(3), GPLM(), 2).fit(rows)  # two are asked for
-
-
-def test_folds_side_by_side_have_nothing_in_common(monkeypatch):
-    curved, both_fitted, asked = swiss_roll(1200)[0], threading.Barrier(2, timeout=60), []
-
-    class Waiting(GPLM):
-        def fit(self, *given, **named):
-            super().fit(*given, **named)
-            if len(asked) == 2:  # a decoder of both folds would be that of the second now
-                both_fitted.wait()
-            return self
-
-    @contextlib.contextmanager
-    def watched(work, items):
-        with side_by_side(work, items) as results:
-            found = list(results)
-            asked[-1].extend(found)
-            yield iter(found)
-
-    monkeypatch.setattr(manifold_map, "side_by_side", watched)
-    tuned = tune(DMAP(2), ("coordinates",), curved)
-    for n_threads in (1, 2):
-        asked.append([])
-        with threadpool_limits(n_threads):
-            assert ManifoldMap(DMAP(2), Waiting(60))._holds(tuned, curved, len(curved))
-    assert len(asked[0]) == 2
-    assert_close(asked[1], asked[0], rtol=1e-6)
-
-
-def test_a_map_of_as_many_neighbours_or_points_as_rows_is_looked_into_with_fewer():
-    curved = swiss_roll(300)[0]
-    tuned = tune(DMAP(2, k=300, coordinates="chart", eps_mul=0.01), (), curved)
-    for gplm in (GPLM(), GPLM(300)):
-        assert ManifoldMap(DMAP(2, k=300), gplm)._holds(tuned, curved, 300)
-
-
-def test_a_map_of_rows_that_are_equal_without_an_outlier_does_not_hold():
-    few = np.ones((30, 3))
-    few[5] = 3.0
-    tuned = Tuned(DMAP(1), 1, (Trial("chart", 2, 1.0, 1, 0.5),))
-    assert not ManifoldMap(DMAP(1), GPLM())._holds(tuned, few, len(few))
 
 
 @pytest.mark.parametrize("choice", [name for name in COORDINATES if name != "first"])

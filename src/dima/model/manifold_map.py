@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from dima.errors import DataError, NumericsError, SettingError, kept_messages
+from dima.errors import DataError, NumericsError
 from dima.fitted import below, from_arrays, to_arrays, under
 from dima.manifold import interval
 from dima.manifold.dmap import DMAP
 from dima.manifold.gplm import GPLM
 from dima.model.autoencoder import Autoencoder
-from dima.model.principal import FOLDS, Principal, predicted_alone, predicted_error, principal, rests, varying
-from dima.model.refit import of_fewer
-from dima.model.stages import collected, measured
-from dima.model.tuning import WORTH, Trial, Tuned, fit_quietly, sample, table_of, tune
-from dima.threads import side_by_side
+from dima.model.principal import Principal, predicted_alone, predicted_error, principal, rests, varying
+from dima.model.stages import measured
+from dima.model.tuning import Trial, Tuned, fit_quietly, sample, table_of, tune
+from dima.model.unseen import does_better
 from dima.typing import Array, Arrays, Float64
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ManifoldMap"]
 
-_MANY, _FEW_FOLDS, _POINTS = 1000, 2, 256  # rows of which so few folds, and inducing points, tell enough
 _DOUBTFUL = 0.6  # of the error of principal components, above which a predicted gain is looked into
 
 
@@ -109,39 +107,10 @@ class ManifoldMap(Autoencoder):
         tuned = tune(self.dmap, self.free, X, self.d_diffusion)
         if not self._is_chosen(tuned.d_diffusion, X) or tuned.ratio <= _DOUBTFUL:
             return tuned
-        is_held = self._holds(tuned, sample(X, self.dmap.seed), len(X))
-        return tuned if is_held else Tuned(clone(self.dmap), 0, tuned.trials)
-
-    def _holds(self, tuned: Tuned, few: Array, n: int) -> bool:
-        """Whether the map is better than principal components on rows, some of n, that had no part in it.
-
-        A row that is left out of averages has had its part in the eigenvectors.
-        """
-        d, split = self.dmap.d, tuned.d_diffusion
-        n_tried = len(few) if self.free else n
-        best = min(tuned.trials, key=lambda trial: trial.error)
-        share = (1 - 1 / FOLDS) * len(few) / n_tried
-        dmap, gplm = clone(tuned.dmap).set_params(k=best.k), clone(self.gplm)
-        if gplm.m is None and len(few) > _MANY:
-            gplm.set_params(m=_POINTS)
-
-        def errors(part: int) -> tuple[float, float]:
-            fold = np.arange(len(few)) % FOLDS
-            others, held = few[fold != part], few[fold == part]
-            try:
-                both = ManifoldMap(*of_fewer(dmap, gplm, others, share), split)
-                with kept_messages(), collected():
-                    left = held - both.fit(others).decode(both.encode(held))
-            except (DataError, NumericsError, SettingError):  # too few rows for such a map, or all equal
-                return np.inf, 0.0
-            center = others.mean(axis=0, dtype=np.float64)
-            alone = principal(others - center, d).rest(held - center)
-            return float((left**2).sum()), float((alone**2).sum())
-
-        parts = range(FOLDS if len(few) < _MANY else _FEW_FOLDS)
-        with side_by_side(errors, parts) as found:
-            error, without = np.sum(list(found), axis=0)
-        return bool(error < WORTH * without)
+        few = sample(X, self.dmap.seed)
+        n_tried = len(few) if self.free else len(X)
+        holds = does_better(ManifoldMap, tuned, self.gplm, few, n_tried)
+        return tuned if holds else Tuned(clone(self.dmap), 0, tuned.trials)
 
     def encode(self, X: Array) -> Float64:
         """Coordinates (b, d): diffusion coordinates, then principal ones of the rest."""
