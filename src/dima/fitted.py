@@ -4,6 +4,7 @@ Fields that are arrays become arrays, a dictionary of arrays or another such dat
 under "field/...", everything else is kept as a plain value.
 """
 
+import copy
 import dataclasses
 import functools
 import inspect
@@ -62,6 +63,17 @@ class FittedEstimator:
         """Keep every argument of the constructor under its name; the signature is their only list."""
         for name in settings.declared(type(self)):
             setattr(self, name, arguments[name])
+
+    def _shown_to(self, watch: Callable[[Self, int], None] | None) -> Callable[[Any, int], None]:
+        """What shows a watch this estimator around each state of its training, and the number of that."""
+
+        def show(fit: Any, number: int) -> None:
+            if watch is not None:
+                shown = copy.copy(self)
+                shown.fit_ = fit
+                watch(shown, number)
+
+        return show
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "fit_")

@@ -1,5 +1,6 @@
 """The border to JAX: NumPy arrays in, `jax.Array` out, for callers above that may not know JAX."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import jax
@@ -11,7 +12,7 @@ from dima.errors import ArtifactError, BackendError
 from dima.settings import OneOf
 from dima.typing import Array, Arrays
 
-__all__ = ["DEVICES", "Device", "device", "from_named", "named", "to_jax"]
+__all__ = ["DEVICES", "Device", "device", "from_named", "named", "opened", "to_jax"]
 
 T = TypeVar("T")  # a tree of arrays
 
@@ -40,6 +41,12 @@ def device(name: str, owner: str = "DDPM") -> jax.Device:
 def to_jax(values: Array, name: str) -> Any:
     """The array as float32 on the device of that name."""
     return jax.device_put(jnp.asarray(np.asarray(values), jnp.float32), device(name))
+
+
+def opened(network: Mapping[str, Any]) -> dict[str, jax.Array]:
+    """The arrays of a saved network, by name; on the CPU, unless they are moved."""
+    with jax.default_device(device("auto")):
+        return {name: jnp.asarray(array) for name, array in network.items()}
 
 
 def named(tree: Any) -> Arrays:

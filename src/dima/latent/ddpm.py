@@ -5,14 +5,12 @@
 Sources: Ho, Jain and Abbeel 2020; v: Salimans and Ho 2022.
 """
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator
@@ -52,8 +50,8 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         t_embed_dim: denoiser.EmbeddingWidth = 64,
         n_iter: objective.Steps | None = None,
         batch_size: Annotated[int, Meta(ge=1, description="points in a training step")] = 256,
-        learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 1e-3,
-        ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
+        learning_rate: objective.LearningRate = 1e-3,
+        ema_decay: objective.EmaDecay = 0.999,
         eps_root: objective.EpsRoot = objective.Plan.eps_root,
         beta_max: schedules.BetaMax | None = None,
         eps: schedules.Floor | None = None,
@@ -102,13 +100,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
         path_of(settings_used)  # a setting that the schedule does not have is refused before the points
         Z = check.points(self, Z, reset=True, min_rows=2)
 
-        def show(fit: DDPMFit) -> None:
-            if watch is not None:
-                shown = copy.copy(self)
-                shown.fit_ = fit
-                watch(shown, len(fit.losses))
-
-        self.fit_ = fit_ddpm(settings_used, Z, condition, checkpoint, show)
+        self.fit_ = fit_ddpm(settings_used, Z, condition, checkpoint, self._shown_to(watch))
         return self
 
     def sample(  # noqa: PLR0913 the signature declares the settings
@@ -279,9 +271,7 @@ class DDPM(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # untyped bas
     def from_arrays(cls, saved: dict[str, Any], arrays: Arrays) -> Self:
         """The model that `to_arrays` described."""
         self = super().from_arrays(saved, arrays)
-        with jax.default_device(border.device("auto")):  # a loaded prior stays on the CPU unless moved
-            network = {name: jnp.asarray(value) for name, value in self.fit_.network.items()}
-        self.fit_ = dataclasses.replace(self.fit_, network=network)
+        self.fit_ = dataclasses.replace(self.fit_, network=border.opened(self.fit_.network))
         return self
 
     losses_ = Fitted[Float64](

@@ -193,7 +193,7 @@ def fit_ddpm(
     Z: Array,
     condition: ArrayLike | None = None,
     folder: str | Path | None = None,
-    watch: Callable[[DDPMFit], None] = lambda fit: None,
+    watch: Callable[[DDPMFit, int], None] = lambda fit, number: None,
 ) -> DDPMFit:
     """Train on checked points `Z` (n, d), in a run folder if one is given; `watch` sees it grow."""
     settings_used = settings_used | {"n_iter": _n_iter(settings_used["n_iter"], len(Z))}
@@ -212,7 +212,9 @@ def fit_ddpm(
     with jax.default_device(border.device(settings_used["device"])):
         engine = engine_of(settings_used, path, standard, known)
         run = _run(settings_used, data, folder)
-        run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
+        run = dataclasses.replace(
+            run, watch=lambda now: watch(fit_of(now.state, now.table), len(now.history))
+        )
         trained = training.train(engine, run)
     return fit_of(trained.state, trained.history)
 

@@ -1,13 +1,10 @@
 """`DirectPrior`: a diffusion model of vectors distilled to one evaluation of a network."""
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from msgspec import Meta
 from sklearn.base import BaseEstimator
@@ -15,7 +12,7 @@ from sklearn.base import BaseEstimator
 from dima import check, settings
 from dima.errors import SettingError
 from dima.fitted import Fitted, FittedEstimator
-from dima.latent import border, denoiser
+from dima.latent import border, denoiser, objective
 from dima.latent.ddpm import DDPM
 from dima.latent.direct_fit import DirectFit, fit_direct, steps_of, table_of
 from dima.noise import sampling
@@ -55,16 +52,14 @@ class DirectPrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         n_pairs: Annotated[int, Meta(ge=1, lt=2**30, description="pairs that are learnt from")] = 200_000,
         n_iter: Annotated[int, Meta(ge=0, description="training steps")] = 5000,
         batch_size: Annotated[int, Meta(ge=1, description="pairs in a training step")] = 512,
-        learning_rate: Annotated[float, Meta(gt=0, description="peak step size of Adam")] = 2e-3,
-        ema_decay: Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")] = 0.999,
+        learning_rate: objective.LearningRate = 2e-3,
+        ema_decay: objective.EmaDecay = 0.999,
         middle: Annotated[
             int,
             Meta(ge=1, description="level of the teacher from which a second step starts; chosen if None"),
         ]
         | None = None,
-        verbose_every: Annotated[
-            int, Meta(ge=0, description="log the loss about every so many steps; 0 never")
-        ] = 0,
+        verbose_every: objective.VerboseEvery = 0,
         patience: Annotated[
             int, Meta(ge=1, description="stop when held-out pairs have not improved for so many checks")
         ]
@@ -99,14 +94,8 @@ class DirectPrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         _refuse_teacher(teacher)
         _refuse_settings(settings_used, teacher)
 
-        def show(fit: DirectFit) -> None:
-            if watch is not None:
-                shown = copy.copy(self)
-                shown.fit_ = fit
-                watch(shown, len(fit.losses))
-
         check.remember(self, teacher.n_features_in_, check.feature_names(teacher))
-        self.fit_ = fit_direct(settings_used, teacher.fit_, checkpoint, show)
+        self.fit_ = fit_direct(settings_used, teacher.fit_, checkpoint, self._shown_to(watch))
         return self
 
     def sample(
@@ -170,13 +159,8 @@ class DirectPrior(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         """The prior that `to_arrays` described."""
         self = super().from_arrays(saved, arrays)
         fit = self.fit_
-        with jax.default_device(border.device("auto")):  # a loaded prior stays on the CPU unless moved
-            network, taught = (
-                {name: jnp.asarray(value) for name, value in each.items()}
-                for each in (fit.network, fit.teacher.network)
-            )
-        teacher = dataclasses.replace(fit.teacher, network=taught)
-        self.fit_ = dataclasses.replace(fit, network=network, teacher=teacher)
+        teacher = dataclasses.replace(fit.teacher, network=border.opened(fit.teacher.network))
+        self.fit_ = dataclasses.replace(fit, network=border.opened(fit.network), teacher=teacher)
         return self
 
     @property

@@ -86,7 +86,7 @@ def fit_direct(
     settings_used: dict[str, Any],
     teacher: DDPMFit,
     folder: str | Path | None = None,
-    watch: Callable[[DirectFit], None] = lambda fit: None,
+    watch: Callable[[DirectFit, int], None] = lambda fit, number: None,
 ) -> DirectFit:
     """Distil a teacher, in a run folder if one is given; `watch` sees it grow, with r2 and middle at 0."""
 
@@ -104,7 +104,9 @@ def fit_direct(
         top = _row(sampling.table(path_of(teacher.settings), solver="ddim", steps=1))
         engine = Engine(plan, network, Pairs(pairs.start[:n], pairs.end[:n]), held_out, top, key)
         run = _run(settings_used, teacher, folder)
-        run = dataclasses.replace(run, watch=lambda now: watch(fit_of(now.state, now.table)))
+        run = dataclasses.replace(
+            run, watch=lambda now: watch(fit_of(now.state, now.table), len(now.history))
+        )
         trained = training.train(engine, run)
         fit = fit_of(trained.state, trained.history)
         r2 = explained(engine.answer(fit.network, held_out.start), held_out.end)

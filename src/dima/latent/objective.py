@@ -22,8 +22,9 @@ from dima.settings import OneOf
 
 # fmt: off
 __all__ = [
-    "CHUNK", "LEVELS", "Draws", "Dropout", "EpsRoot", "Examples", "Levels", "Patience", "Plan", "RecordEvery",
-    "Steps", "Target", "VerboseEvery", "Weight", "draws_of", "held_out_loss", "point_losses", "step_loss",
+    "CHUNK", "LEVELS", "Draws", "Dropout", "EmaDecay", "EpsRoot", "Examples", "LearningRate", "Levels",
+    "Patience", "Plan", "RecordEvery", "Steps", "Target", "VerboseEvery", "Weight", "draws_of", "held_out_loss",
+    "point_losses", "step_loss",
 ]
 # fmt: on
 
@@ -61,6 +62,8 @@ EpsRoot = Annotated[
 Steps = Annotated[
     int, Meta(ge=0, description="training steps; two for each point, 300 to 30,000, if not given")
 ]
+LearningRate = Annotated[float, Meta(gt=0, description="peak step size of Adam")]
+EmaDecay = Annotated[float, Meta(ge=0, lt=1, description="decay of the parameter average")]
 VerboseEvery = Annotated[int, Meta(ge=0, description="log the loss about every so many steps; 0 never")]
 RecordEvery = Annotated[
     int, Meta(ge=1, description="training steps between records of the loss; chosen if not given")

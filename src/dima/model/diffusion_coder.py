@@ -29,8 +29,6 @@ from dima.model.pixel_autoencoder import (
     Steps,
     TimeWidth,
     Widths,
-    holding,
-    shown_to,
     trained_facts,
 )
 from dima.model.stages import measured
@@ -139,9 +137,8 @@ class DiffusionCoder(PixelAutoencoder):
             latents = check.array(owner, "latents", latents, (len(images), "d"))
             used["latent_dim"] = latents.shape[1]
 
-        show = shown_to(watch, self._holding)
         with measured("denoiser"):
-            self.fit_ = fit_diffusion(used, images, latents, checkpoint, show)
+            self.fit_ = fit_diffusion(used, images, latents, checkpoint, self._shown_to(watch))
         return self
 
     def encode(self, X: ArrayLike) -> Float32:
@@ -256,9 +253,3 @@ class DiffusionCoder(PixelAutoencoder):
         usual = ImageAutoencoder("conv", epochs=used["ae_epochs"], **own)
         given = usual if self.autoencoder is None else self.autoencoder
         return parts.fitted_autoencoder(type(self).__name__, given, images, folder)
-
-    def _holding(self, fit: DiffusionFit) -> Self:
-        """A coder with these settings and that fitted state."""
-        held = holding(self, fit)
-        held.autoencoder_ = self.autoencoder_
-        return held

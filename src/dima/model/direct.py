@@ -34,8 +34,6 @@ from dima.model.pixel_autoencoder import (
     Epochs,
     Precision,
     Seed,
-    holding,
-    shown_to,
     trained_facts,
 )
 from dima.model.pixel_diffusion import PixelDiffusion
@@ -134,8 +132,7 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
         found = open_pairs(pairs) if isinstance(pairs, str | Path) else pairs
         self.n_features_in_ = teacher.n_features_in_
 
-        show = shown_to(watch, lambda fit: holding(self, fit))
-        self.fit_ = fit_direct(used, taught, found, checkpoint, show)
+        self.fit_ = fit_direct(used, taught, found, checkpoint, self._shown_to(watch))
         return self
 
     def decode(self, noise: ArrayLike, steps: Passes = 1) -> Float32:

@@ -18,8 +18,6 @@ from dima.model.pixel_autoencoder import (
     PixelAutoencoder,
     Precision,
     Seed,
-    holding,
-    shown_to,
 )
 from dima.model.stages import measured
 from dima.settings import OneOf
@@ -101,9 +99,8 @@ class ImageAutoencoder(PixelAutoencoder):
         settings_used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         images = self._training_images(X)
 
-        show = shown_to(watch, lambda fit: holding(self, fit))
         with measured("autoencoder"):
-            self.fit_ = fit_autoencoder(settings_used, images, checkpoint, show)
+            self.fit_ = fit_autoencoder(settings_used, images, checkpoint, self._shown_to(watch))
         return self
 
     def encode(self, X: ArrayLike) -> Float32:

@@ -3,8 +3,7 @@
 import dataclasses
 import logging
 import math
-from collections.abc import Callable
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import numpy as np
 from msgspec import Meta
@@ -36,13 +35,10 @@ __all__ = [
     "Steps",
     "TimeWidth",
     "Widths",
-    "holding",
-    "shown_to",
     "trained_facts",
 ]
 
 Shape = tuple[int, int, int]
-E = TypeVar("E", bound=Any)  # an estimator of images
 
 _log = logging.getLogger("dima")
 
@@ -138,24 +134,6 @@ class PixelAutoencoder(FittedEstimator, Autoencoder):
             self, rows.reshape(len(rows), math.prod(shape)) if rows.ndim == 4 else rows, reset=False
         )
         return _in_range(self, rows).reshape(-1, *shape)
-
-
-def holding(estimator: E, fit: Any) -> E:
-    """An estimator like the one in training, with that fitted state."""
-    held = type(estimator)(**estimator.get_params(deep=False))
-    held.fit_ = fit
-    check.remember(held, estimator.n_features_in_, None)
-    return held
-
-
-def shown_to(watch: Callable[[E, int], None] | None, hold: Callable[[Any], E]) -> Callable[[Any, int], None]:
-    """What shows a watch every fitted state and its epoch, the state held by a model; nothing without one."""
-
-    def show(fit: Any, epoch: int) -> None:
-        if watch is not None:
-            watch(hold(fit), epoch)
-
-    return show
 
 
 def trained_facts(fit: Any, network: str) -> dict[str, Any]:

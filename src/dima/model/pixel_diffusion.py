@@ -32,8 +32,6 @@ from dima.model.pixel_autoencoder import (
     Steps,
     TimeWidth,
     Widths,
-    holding,
-    shown_to,
     trained_facts,
 )
 from dima.model.stages import measured
@@ -105,9 +103,8 @@ class PixelDiffusion(PixelAutoencoder):
         used = settings.check(type(self).__name__, type(self), self.get_params(deep=False))
         images = self._training_images(X)
 
-        show = shown_to(watch, lambda fit: holding(self, fit))
         with measured("denoiser"):
-            self.fit_ = fit_diffusion(used, images, None, checkpoint, show)
+            self.fit_ = fit_diffusion(used, images, None, checkpoint, self._shown_to(watch))
         return self
 
     def encode(self, X: ArrayLike) -> Float32:
