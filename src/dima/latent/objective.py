@@ -23,8 +23,8 @@ from dima.settings import OneOf
 # fmt: off
 __all__ = [
     "CHUNK", "LEVELS", "Draws", "Dropout", "EmaDecay", "EpsRoot", "Examples", "LearningRate", "Levels",
-    "Patience", "Plan", "RecordEvery", "Steps", "Target", "VerboseEvery", "Weight", "draws_of", "held_out_loss",
-    "point_losses", "step_loss",
+    "Patience", "Plan", "RecordEvery", "Steps", "Target", "VerboseEvery", "Weight", "draws_of",
+    "held_out_loss", "point_losses", "step_loss",
 ]
 # fmt: on
 
