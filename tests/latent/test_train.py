@@ -173,7 +173,7 @@ def walked(plan, gradients):
         return state, (state.parameters["w"], state.ema["w"])
 
     start = {"w": jnp.zeros(gradients.shape[1])}
-    state = train.State(jnp.zeros((), jnp.int32), start, start, train.optimiser(plan).init(start))
+    state = train.begun(plan, start)
     return map(np.asarray, jax.lax.scan(step, state, jnp.asarray(gradients, jnp.float32))[1])
 
 

@@ -178,8 +178,7 @@ class Engine:
 
     def start(self) -> train.State:
         """The state before the first step."""
-        moments = train.optimiser(self.plan).init(self.network)
-        return train.State(jnp.zeros((), jnp.int32), self.network, self.network, moments)
+        return train.begun(self.plan, self.network)
 
     def steps(self, state: train.State) -> Iterator[tuple[train.State, StepRecord]]:
         """Train on from a state, yielding at every record."""

@@ -22,7 +22,7 @@ from dima.latent.objective import CHUNK, Draws, Examples, Plan, draws_of, held_o
 from dima.progress import StepRecord
 from dima.typing import Arrays
 
-__all__ = ["Engine", "State", "advance", "optimiser", "run_steps", "split", "updated"]
+__all__ = ["Engine", "State", "advance", "begun", "run_steps", "split", "updated"]
 
 _WARM_UP = 100  # steps in which the learning rate rises
 
@@ -64,8 +64,7 @@ class Engine:
 
     def start(self) -> State:
         """The state before the first step."""
-        moments = optimiser(self.plan).init(self.network)
-        return State(jnp.zeros((), jnp.int32), self.network, self.network, moments)
+        return begun(self.plan, self.network)
 
     def steps(self, state: State) -> Iterator[tuple[State, StepRecord]]:
         """Train on from a state, yielding at every record."""
@@ -114,11 +113,16 @@ def _affordable(plan: Plan, d: int) -> int:
     return rows_within(4 * plan.batch_size * (d + 1))
 
 
-def optimiser(plan: Plan) -> optax.GradientTransformation:
+def _optimiser(plan: Plan) -> optax.GradientTransformation:
     """Adam after clipping, its step size rising first and then falling to nothing."""
     warm_up = min(_WARM_UP, plan.n_iter // 10)
     rate = optax.warmup_cosine_decay_schedule(0.0, plan.learning_rate, warm_up, max(plan.n_iter, 1))
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate, eps_root=plan.eps_root))
+
+
+def begun(plan: Plan, network: Parameters) -> State:
+    """The state before the first step, around a network as it is."""
+    return State(jnp.zeros((), jnp.int32), network, network, _optimiser(plan).init(network))
 
 
 @functools.partial(jax.jit, static_argnames=("plan", "length"))
@@ -140,7 +144,7 @@ def advance(plan: Plan, state: State, examples: Examples, draws: Draws) -> tuple
 
 def updated(plan: Plan, state: State, gradient: Parameters) -> State:
     """The state after a step along a gradient."""
-    updates, moments = optimiser(plan).update(gradient, state.optimiser)
+    updates, moments = _optimiser(plan).update(gradient, state.optimiser)
     parameters = optax.apply_updates(state.parameters, updates)
     # The average forgets the start as fast as it can afford (k-diffusion's inverse power 2/3).
     decay = jnp.minimum(plan.ema_decay, 1 - (2.0 + state.step) ** (-2 / 3))

@@ -16,7 +16,7 @@ from dima.noise.table import SolverTable, walk
 from dima.noise.unipc import unipc_2, unipc_3
 from dima.typing import ArrayLike
 
-__all__ = ["SOLVERS", "SolverTable", "build", "ddim", "ddpm", "walk"]
+__all__ = ["SOLVERS", "SolverTable", "build", "walk"]
 
 _ALL: list[Callable[..., SolverTable]] = [
     *[ddim, ddpm, ddpm_large, churned, repaint],
