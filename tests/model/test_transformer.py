@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from sklearn.decomposition import NMF, PCA, FastICA, IncrementalPCA, KernelPCA, TruncatedSVD
+from sklearn.decomposition import NMF, PCA, FastICA, IncrementalPCA, KernelPCA, SparsePCA, TruncatedSVD
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, PowerTransformer, RobustScaler, StandardScaler
 
 import dima
 from close import assert_close
-from dima.errors import ArtifactError
+from dima.errors import ArtifactError, NumericsError
 from dima.model.latent_model import LatentModel
 from dima.model.transformer import TransformerAutoencoder
 
@@ -65,3 +65,17 @@ def test_a_file_replaces_no_method(X, name):
 def test_a_file_names_no_other_class():
     with pytest.raises(ArtifactError, match=r"the transformer must be one of .* got 'Popen'"):
         TransformerAutoencoder.from_arrays({"transformer": "Popen", "fitted": {}}, {})
+
+
+def test_one_row_is_a_row_where_the_transformer_makes_a_vector_of_it(X):
+    model = LatentModel(SparsePCA(2, random_state=0, max_iter=20), prior=None).fit(X)
+    assert_close(model.transform(X[:1]), model.transform(X)[:1], atol=1e-12)
+
+
+def test_latents_without_finite_rows_are_refused():
+    X = np.random.default_rng(0).lognormal(size=(200, 2)) + 1.0
+    model = LatentModel(PowerTransformer("box-cox"), prior=None).fit(X)
+    Z = model.transform(X[:3])
+    Z[1] = 50.0  # above what any row has: the power of a negative number
+    with pytest.raises(NumericsError, match=r"PowerTransformer must decode .* finite rows; got 1 of 3"):
+        model.inverse_transform(Z)

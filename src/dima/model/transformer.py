@@ -6,7 +6,7 @@ import numpy as np
 from sklearn import decomposition, preprocessing
 from sklearn.base import clone
 
-from dima.errors import ArtifactError, DataError
+from dima.errors import ArtifactError, DataError, NumericsError
 from dima.model.autoencoder import Autoencoder
 from dima.model.stages import measured
 from dima.typing import Array, Arrays, Float64
@@ -52,7 +52,7 @@ class TransformerAutoencoder(Autoencoder):
                 self.transformer_ = clone(self.transformer).fit(X)
             self.decode(self.encode(X[:1]))
         except (ValueError, TypeError, IndexError, AttributeError) as fault:
-            reason = str(fault).partition("\n")[0].rstrip(".")
+            reason = str(fault).partition("\n")[0].rstrip(".:")
             fix = "Choose another transformer, or other settings of it."
             raise DataError(
                 f"LatentModel: {name} must encode and decode these rows; got: {reason}. {fix}"
@@ -61,11 +61,22 @@ class TransformerAutoencoder(Autoencoder):
 
     def encode(self, X: Array) -> Float64:
         """What the transformer makes of rows `X` (b, D)."""
-        return np.asarray(self.transformer_.transform(X), np.float64)
+        # Some make a vector of a single row.
+        return np.asarray(self.transformer_.transform(X), np.float64).reshape(len(X), -1)
 
     def decode(self, codes: Array) -> Float64:
-        """What the transformer makes of `codes` (b, d) backwards."""
-        return np.asarray(self.transformer_.inverse_transform(codes), np.float64)
+        """What the transformer makes of `codes` (b, d) backwards.
+
+        Raises:
+            NumericsError: the transformer makes no finite numbers of them.
+        """
+        X = np.asarray(self.transformer_.inverse_transform(codes), np.float64)
+        n_lost = np.count_nonzero(~np.isfinite(X).all(axis=1))
+        if n_lost:
+            name, got = type(self.transformer_).__name__, f"{n_lost} of {len(X)} that are not"
+            fix = "Train the prior longer, or take a transformer that inverts every latent."
+            raise NumericsError(f"LatentModel: {name} must decode latents to finite rows; got {got}. {fix}")
+        return X
 
     def to_arrays(self) -> tuple[dict[str, Any], Arrays]:
         """The settings and fitted numbers of the transformer.
