@@ -1,5 +1,7 @@
 import numpy as np
+from sklearn.decomposition import PCA
 
+from dima.model.latent_model import LatentModel
 from dima.model.stages import collected, measured
 
 
@@ -23,3 +25,10 @@ def test_each_collector_has_its_own():
     with measured("unheard"):  # nobody collects: nothing happens
         pass
     assert len(outer) == 1
+
+
+def test_a_fit_leaves_the_peak_memory_of_the_process_as_it_is():
+    with collected() as stages, measured("large"):
+        np.ones(2**26).sum()  # 512 MB, given back before the fit
+    model = LatentModel(PCA(1), prior=None).fit(np.random.default_rng(0).standard_normal((20, 2)))
+    assert model.stages_[-1].peak_mb > stages[0].peak_mb - 10  # the kernel counts pages by the handful
