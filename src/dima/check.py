@@ -222,7 +222,8 @@ def feature_names(estimator: Any, otherwise: Sequence[str] | None = None) -> lis
         return None
     if len(names) != estimator.n_features_in_:
         owner, width = type(estimator).__name__, estimator.n_features_in_
-        raise ShapeError(f"{owner}: names must be {width}, one for each column; got {len(names)}.")
+        rule, fix = f"{width}, one for each column", "Pass as many."
+        raise ShapeError(f"{owner}: names must be {rule}; got {len(names)}. {fix}")
     return [str(name) for name in names]
 
 

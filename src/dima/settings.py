@@ -101,7 +101,8 @@ def accept(owner: str, declaration: Declaration, values: Mapping[str, Any]) -> d
         if name not in known:
             raise SettingError(_unknown(owner, spelling, list(known)))
         if name in accepted:
-            raise SettingError(f"{owner}: {name} must be given once; got {spelling!r} and another spelling.")
+            got, fix = f"{spelling!r} and another spelling", "Leave one out."
+            raise SettingError(f"{owner}: {name} must be given once; got {got}. {fix}")
         accepted[name] = value
     return accepted
 

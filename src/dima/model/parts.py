@@ -95,8 +95,8 @@ def make_part(owner: str, name: str, kind: Any, given: Any, seed: int) -> Any:
     if isinstance(given, kind):
         return clone(given)
     if given is not None and not isinstance(given, Mapping):
-        rule = f"a {kind.__name__}, its settings or None"
-        raise SettingError(f"{owner}: {name} must be {rule}; got {type(given).__name__}.")
+        rule, fix = f"a {kind.__name__}, its settings or None", "Pass settings as a dictionary."
+        raise SettingError(f"{owner}: {name} must be {rule}; got {type(given).__name__}. {fix}")
     place = f"{owner}.{name}"
     own = {"seed": seed} | settings.accept(place, kind, given or {})
     return kind(**settings.check(place, kind, own))

@@ -48,7 +48,8 @@ def steps_of(path: Path, steps: int | Sequence[int], spacing: str = "trailing") 
     is_list = rising.ndim == 1 and rising.size and rising.dtype.kind in "iu"
     if not is_list or (np.diff([0, *rising, T + 1]) <= 0).any():
         rule = f"a rising list of whole numbers in 1..T = {T}"
-        raise SettingError(f"noise: the grid must be {rule}; got {rising.size} entries.")
+        got, fix = f"{rising.size} entries", "Sort them, each once."
+        raise SettingError(f"noise: the grid must be {rule}; got {got}. {fix}")
     return np.append(rising[::-1], 0)
 
 
@@ -66,7 +67,7 @@ def levels(path: Path, steps: int | Sequence[int], spacing: str = "trailing") ->
 
 def _karras(path: Path, steps: int) -> tuple[Float64, Float64]:
     if steps < 1:
-        raise SettingError(f"noise: steps must be at least 1; got {steps}.")
+        raise SettingError(f"noise: steps must be at least 1; got {steps}. Raise steps.")
     rho, bound = 7.0, np.exp(-path.log_snr)
     ends = bound[-1] ** (1 / rho), bound[1] ** (1 / rho)
     ratio = np.append(np.linspace(*ends, steps) ** rho, 0.0)

@@ -83,7 +83,7 @@ def evaluate(model: Any, X: Any, *, train: Any = None, n_samples: int = 500, see
     """
     fit = check.fitted(model)
     if n_samples < FEWEST:
-        raise SettingError(f"evaluate: n_samples must be at least {FEWEST}; got {n_samples}.")
+        raise SettingError(f"evaluate: n_samples must be at least {FEWEST}; got {n_samples}. Raise it.")
     held_out = _numbers(model, "X", X)
     known = fit.autoencoder.training_rows() if train is None else _numbers(model, "train", train)
     figures = reconstruction_figures(model, held_out, known)
