@@ -25,12 +25,20 @@ def test_the_tighter_of_machine_and_container_counts(machine):
     assert memory.available_bytes() == 0
 
 
+def test_there_is_as_much_as_the_tighter_of_machine_and_container(machine):
+    assert memory.total_bytes() == 4 * 2**30
+    (machine / "memory.max").write_text("max\n")
+    assert memory.total_bytes() == 16 * 2**30
+
+
 def test_where_linux_does_not_say_the_system_is_asked(machine, monkeypatch):
     (machine / "memory.max").unlink()
     (machine / "meminfo").write_text("MemTotal:  16777216 kB\n")
-    pages = {"SC_AVPHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    pages = {"SC_AVPHYS_PAGES": 1000, "SC_PHYS_PAGES": 2000, "SC_PAGE_SIZE": 4096}
     monkeypatch.setattr(os, "sysconf", pages.__getitem__)
     assert memory.available_bytes() == 4_096_000
+    (machine / "meminfo").unlink()
+    assert memory.total_bytes() == 8_192_000
     monkeypatch.delattr(os, "sysconf")
     assert memory.available_bytes() is None
 

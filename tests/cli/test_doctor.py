@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from dima import memory
 from dima.cli import doctor
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
@@ -76,28 +77,12 @@ def test_a_broken_framework_is_told_and_survived(dima, monkeypatch, probe, told)
     assert ran.json["devices"]["jax"].startswith(told)
 
 
-@pytest.mark.parametrize(
-    ("files", "memory"),
-    [
-        ({}, {"total": None, "free": None}),
-        (
-            {"/proc/meminfo": ["MemTotal: 100 kB", "MemAvailable: 60 kB"]},
-            {"total": 102400, "free": 61440},
-        ),
-        (
-            {
-                "/proc/meminfo": ["MemTotal: 100 kB", "MemAvailable: 60 kB"],
-                "/sys/fs/cgroup/memory.max": ["51200"],
-                "/sys/fs/cgroup/memory.current": ["1200"],
-            },
-            {"total": 51200, "free": 50000},
-        ),
-    ],
-)
-def test_memory_within_what_a_container_allows(dima, monkeypatch, files, memory):
-    monkeypatch.setattr(doctor, "_lines", lambda path: files.get(path, []))
-    assert dima("doctor", "--json").json["memory"] == memory
-    assert ("free" in dima("doctor").out) == bool(files)
+@pytest.mark.parametrize("told", [(None, None), (51200, 50000)])
+def test_memory_is_that_of_the_ground(dima, monkeypatch, told):
+    for name, value in zip(("total_bytes", "available_bytes"), told, strict=True):
+        monkeypatch.setattr(memory, name, lambda value=value: value)
+    assert dima("doctor", "--json").json["memory"] == dict(zip(("total", "free"), told, strict=True))
+    assert ("free" in dima("doctor").out) == (told[1] is not None)
 
 
 def test_probes_are_python(monkeypatch):

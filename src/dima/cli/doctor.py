@@ -6,10 +6,9 @@ import os
 import platform
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from dima import __version__
+from dima import __version__, memory
 from dima.cli import output
 from dima.cli.flags import EVERYWHERE, Common
 
@@ -58,7 +57,7 @@ def doctor(*, common: Common = EVERYWHERE) -> None:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory": _memory(),
+        "memory": {"total": memory.total_bytes(), "free": memory.available_bytes()},
         "packages": {name: _version(name) for name in BASE},
         "extras": {name: _extra(name) for name in EXTRAS},
         "devices": devices,
@@ -101,24 +100,6 @@ def _asked(framework: str) -> str:
     return " ".join(done.stdout.split())
 
 
-def _memory() -> dict[str, int | None]:
-    """Bytes of memory in all and free, within what a container allows; None where it is not told."""
-    parted = (line.split(":", 1) for line in _lines("/proc/meminfo"))
-    memory = {name: int(text.split()[0]) * 1024 for name, text in parted}  # it counts in KiB
-    total, free = memory.get("MemTotal"), memory.get("MemAvailable")
-    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    if total and free and limit and used and limit[0].isdigit():
-        total, free = min(total, int(limit[0])), min(free, int(limit[0]) - int(used[0]))
-    return {"total": total, "free": free}
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return []
-
-
 def _problems() -> list[str]:
     """What keeps dima from working, each with the command that mends it."""
     missing = [name for name in BASE if not _version(name)]
@@ -130,8 +111,8 @@ def _problems() -> list[str]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    memory = found["memory"]
-    free = "" if memory["free"] is None else f", {memory['free'] / 2**30:.1f} GiB of memory free"
+    n_free = found["memory"]["free"]
+    free = "" if n_free is None else f", {n_free / 2**30:.1f} GiB of memory free"
     output.pairs(
         {
             "dima": found["dima"],
