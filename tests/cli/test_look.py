@@ -9,9 +9,11 @@ import sys
 import numpy as np
 import pytest
 
+from dima.data.read import table
 from dima.metrics import rows as honesty
 from dima.model import persist
 from dima.model.evaluate import evaluate
+from dima.model.report import Subject, build
 
 
 def test_evaluate_is_the_library_s(dima, desk):
@@ -44,6 +46,27 @@ def test_evaluate_for_people(dima, desk):
     assert ran.out.startswith("40 rows, d = 2\n\nfigure ")
     assert "PCA at d = 2: " in ran.out
     assert "sliced W2 of 30 samples" in ran.out
+
+
+def test_a_page_is_written_of_a_saved_model(dima, desk, goods):
+    rows = (
+        np.load(desk / "new.npy", allow_pickle=False),
+        table(str(goods / "new.csv"), keep_words=True, missing=True),
+    )
+    for model, data, X in (
+        (desk / "model", desk / "new.npy", rows[0]),
+        (goods / "m", goods / "new.csv", rows[1]),
+    ):
+        ran = dima("evaluate", model, data, "--report", desk / "page.html")
+        assert (ran.code, ran.out.splitlines()[-1]) == (0, f"Report: {desk / 'page.html'}")
+        opened = persist.load(model)
+        labels = np.array(X.split_off("kind")[1]) if model == goods / "m" else None
+        subject = Subject(f"{model.name} on {data.name}", X, labels)
+        wanted = build(opened, evaluate(opened, X), subject)
+        assert (desk / "page.html").read_text(encoding="utf-8") == wanted
+    wrong = dima("evaluate", desk / "model", desk / "new.npy", "--report", desk / "page.pdf")
+    assert wrong.code == 2
+    assert ".html" in wrong.err
 
 
 @pytest.fixture

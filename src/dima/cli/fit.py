@@ -39,7 +39,6 @@ _PRIOR = Parameter(
     choices=("auto", *FROM_POINTS),
 )
 _DROP = Parameter(help="column to leave out, whatever it holds; once for each", negative="")
-_PAGE = Parameter(name="--report", help="page (.html) with pictures and held-out figures")
 _SHARE = Parameter(
     help="share of the rows kept from the fit, with --report",
     validator=Number(gt=0, lt=1),
@@ -63,7 +62,7 @@ def fit(  # noqa: PLR0913 each argument is a flag
     label: Annotated[str | None, Parameter(help="column that holds the class of each row")] = None,
     prior: Annotated[str, _PRIOR] = "auto",
     no_prior: Annotated[bool, flags.switch("fit no prior: nothing to sample from")] = False,
-    page: Annotated[Path | None, _PAGE] = None,
+    page: flags.Page = None,
     hold_out: Annotated[float | None, _SHARE] = None,
     drop: Annotated[list[str] | None, _DROP] = None,
     drop_text: flags.DropText = False,

@@ -21,6 +21,7 @@ __all__ = [
     "Model",
     "Output",
     "Overwrite",
+    "Page",
     "Settings",
     "Verb",
     "Whole",
@@ -80,6 +81,9 @@ Output = Annotated[
 ]
 DropText = Annotated[bool, switch("leave out columns that are not numbers")]
 Overwrite = Annotated[bool, switch("replace an older model at the target")]
+Page = Annotated[
+    Path | None, Parameter(name="--report", help="page (.html) with pictures and held-out figures")
+]
 _SEED = Parameter(
     help="seed of everything drawn at random", validator=Number(gte=0, lt=2**31), show_default="0"
 )

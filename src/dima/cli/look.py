@@ -5,17 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from dima.cli import flags, inputs, output
+from dima.cli import flags, inputs, output, targets
 from dima.cli.flags import EVERYWHERE, Common
+from dima.data.table import Table
+from dima.figures.report import save_report
 from dima.files import surviving
 from dima.model import persist
+from dima.model.evaluate import Evaluation
 from dima.model.evaluate import evaluate as measure
 from dima.model.evaluate.rows import RowFigure
 from dima.model.evaluate.tables import is_table
 from dima.model.latent_model import LatentModel
+from dima.model.report import Subject, build
 from dima.model.report.summary import (
     ROW_HEADERS,
     column_headers,
@@ -27,6 +32,7 @@ from dima.model.report.summary import (
 )
 from dima.store.contents import MANIFEST
 from dima.store.manifest import read_manifest
+from dima.typing import Array
 
 __all__ = ["evaluate", "info"]
 
@@ -37,13 +43,14 @@ _HOW_TO_READ = "Best: classifier tests .5, copy ratios 1 (copies 0), the rest as
 _SAMPLES = Parameter(help="samples compared with the data", validator=Number(gte=10), show_default="500")
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 each argument is a flag
     model: flags.Model,
     data: flags.Data,
     /,
     *,
     train: Annotated[str | None, _TRAIN] = None,
     n_samples: Annotated[flags.Whole, _SAMPLES] = None,
+    page: flags.Page = None,
     drop_text: flags.DropText = False,
     common: Common = EVERYWHERE,
 ) -> None:
@@ -55,16 +62,29 @@ def evaluate(
 
     Examples:
         dima evaluate model held_out.npy
-        dima evaluate wine held_out.csv --train train.csv
+        dima evaluate wine held_out.csv --train train.csv --report wine.html
     """
+    if page is not None:
+        targets.file(page, kinds=(".html",))
     opened = inputs.whole(model, "evaluate")
     chosen: dict[str, Any] = {} if n_samples is None else {"n_samples": n_samples}
     if train is not None:
         chosen["train"] = inputs.rows(opened, train, drop_text, common)
-    measured = measure(opened, inputs.rows(opened, data, drop_text, common), **chosen, **common.seeded())
+    held_out = inputs.rows(opened, data, drop_text, common)
+    measured = measure(opened, held_out, **chosen, **common.seeded())
+    if page is not None:
+        title, seed = f"{model.name} on {Path(data).name}", common.seed or 0
+        subject = Subject(title, held_out, _labels(opened, held_out), train=chosen.get("train"), seed=seed)
+        save_report(page, build(opened, measured, subject))
     if common.as_json:
         output.json(dataclasses.asdict(measured))
         return
+    _tell(measured, opened, common)
+    if page is not None and not common.quiet:
+        output.lines("", f"Report: {page}")
+
+
+def _tell(measured: Evaluation, opened: LatentModel, common: Common) -> None:
     output.lines(f"{measured.n_held_out} rows, d = {measured.d}", "")
     output.table(("figure", "value", "beside it"), summary(measured))
     if measured.rows is not None:
@@ -80,6 +100,14 @@ def evaluate(
         output.note(told)
     if is_table(opened) and opened.prior_ is not None and not common.quiet:
         _note_what_is_missing(opened, measured.rows)
+
+
+def _labels(opened: LatentModel, held_out: Array | Table) -> Array | None:
+    """The classes (b,) of rows, where the model has learnt any and the table holds them."""
+    label = opened.fit_.rows.label
+    if label is None or not isinstance(held_out, Table) or label[0] not in held_out.shown_names:
+        return None
+    return np.array(held_out.split_off(label[0])[1])
 
 
 def _note_what_is_missing(opened: LatentModel, figures: Sequence[RowFigure] | None) -> None:

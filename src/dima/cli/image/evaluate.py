@@ -1,7 +1,6 @@
 """`dima image evaluate`: how good a model of images is, every figure beside its floor."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -24,7 +23,6 @@ __all__ = ["evaluate"]
 _N = Parameter(
     name=["--n", "-n"], help="images drawn and compared", converter=whole, validator=Number(gte=10)
 )
-_PAGE = Parameter(name="--report", help="page (.html) with pictures and figures")
 _JUDGES = {"mnist": "mnist", "fashion-mnist": "fashion-mnist", "fashion-mnist-1000": "fashion-mnist"}
 _BY = Parameter(
     help="networks that judge: those of the data if not given, of mnist where the data have none",
@@ -40,7 +38,7 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     judges: Annotated[str | None, _BY] = None,
     only_digit: OnlyDigit = None,
     n: Annotated[int, _N] = 10_000,
-    page: Annotated[Path | None, _PAGE] = None,
+    page: flags.Page = None,
     guidance: Guidance = 1.0,
     chosen: flags.Settings = None,
     cache_dir: CacheDir = None,
