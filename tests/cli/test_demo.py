@@ -36,6 +36,13 @@ def test_figures_as_json_and_nothing_else(tmp_path, capsys):
     assert [stage["name"] for stage in told["stages"]][:3] == ["tuning", "encoder", "decoder"]
 
 
+def test_the_model_keeps_the_stages_of_its_fit_alone(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(demo.report, "build", lambda model, *_: shown.append(model) or "page")
+    assert run(["demo", "-o", str(tmp_path / "demo"), "-q"]) == 0
+    assert [stage.name for stage in shown[0].stages_] == ["tuning", "encoder", "decoder", "prior"]
+
+
 def test_a_target_that_is_a_file_is_refused(tmp_path, capsys):
     (tmp_path / "taken").write_text("mine")
     assert run(["demo", "-o", str(tmp_path / "taken")]) == 2

@@ -39,6 +39,19 @@ def test_pictures_of_an_earlier_run_are_replaced_only_when_told(tmp_path, dima):
     assert (target / "samples.npy").read_bytes() != older["samples.npy"]
 
 
+def test_a_run_whose_last_file_cannot_be_written_leaves_the_earlier_one(tmp_path, dima, monkeypatch):
+    target = tmp_path / "t"
+    assert dima("toy", "rings", *QUICK, "-o", target).code == 0
+    older = {path.name: path.read_bytes() for path in target.iterdir()}
+
+    def full(handle, samples):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dima.model.toy.write_npy", full)
+    assert dima("toy", "spiral", *QUICK, "-o", target, "--overwrite").code == 2
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == older
+
+
 def test_own_points_and_json(tmp_path, capsys, rng):
     np.save(tmp_path / "points.npy", 100 + 5 * rng.standard_normal((3000, 2)))
     target = str(tmp_path / "t")
