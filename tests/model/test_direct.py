@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from close import assert_close
 from dima.data.images import load as load_images
 from dima.errors import ArtifactError, DataError, NotFittedError, SettingError, ShapeError
 from dima.image import pixel
+from dima.image.contrast import raised
 from dima.image.direct.pairs import NOISE_ROW, network_identity
 from dima.image.hooks.leverage import leverage
 from dima.image.train import Engine
@@ -57,6 +59,23 @@ def test_it_explains_held_out_images_better_than_one_step_of_the_teacher(fitted,
     r2, r2_once = (1 - np.square(wanted - x).sum() / spread for x in (found, once))
     assert fitted.r2_ == pytest.approx(r2, abs=1e-6)
     assert r2 > max(0.2, r2_once + 0.05)
+
+
+def test_contrast_makes_images_as_grey_as_the_teacher_s(fitted, teacher, pairs, tmp_path):
+    def grey(images):
+        return float((1 - np.square(images.astype(np.float64))).mean())
+
+    plain, noise = DirectModel(**QUICK, contrast=False).fit(teacher, pairs), pairs.noise(slice(500)).numpy()
+    assert plain.fit_.contrast == (1.0, 1.0)
+    real = grey(pairs.images()[:500])
+    for steps, factor in enumerate(fitted.fit_.contrast, start=1):
+        soft, crisp = plain.decode(noise, steps), fitted.decode(noise, steps)
+        np.testing.assert_allclose(crisp, raised(torch.from_numpy(soft), factor).numpy(), atol=1e-6)
+        assert factor > 1
+        assert grey(soft) > 1.02 * real
+        assert_close(grey(crisp), real, rtol=1e-3)
+    opened = load(save(fitted, tmp_path / "crisp"))
+    assert opened.fit_.contrast == fitted.fit_.contrast
 
 
 def test_of_ancestral_pairs_nothing_is_learnt(teacher, folder):
@@ -164,7 +183,7 @@ def test_reflow_trains_the_whole_teacher_and_one_pass_of_it_is_the_model(teacher
     level = network.encoder.log_snr.expand(3)
     v = network.encoder.unet(noise, level)
     alpha, sigma = network.level
-    wanted = network.pixels(alpha * noise - sigma * v)
+    wanted = raised(network.pixels(alpha * noise - sigma * v), network.contrast[0])
     np.testing.assert_allclose(straight.decode(noise.numpy()), wanted.detach().numpy(), atol=1e-4)
     assert straight.get_params()["bottleneck_blocks"] is None
     with pytest.raises(SettingError, match=r"bottleneck_blocks must be 0 for reflow; got 3\. Leave it out"):
@@ -185,7 +204,8 @@ def test_leverage_is_that_of_the_noise_and_of_donors_of_the_seed(fitted):
 
 def test_consistency_learns_from_images_alone_what_one_step_of_the_teacher_cannot(teacher, tmp_path):
     how = {"method": "consistency", "loss": "pseudo-huber", "epochs": 10, "batch_size": 32, "ema_decay": 0.95}
-    model = DirectModel(**how, learning_rate=4e-3).fit(teacher, IMAGES)
+    # Contrast is after the learning, and of so blurred a map takes from the share that is explained.
+    model = DirectModel(**how, learning_rate=4e-3, contrast=False).fit(teacher, IMAGES)
     noise = pixel.noise_of(0, range(13), (1, 14, 14), NOISE_ROW)  # as many as images are held out
     wanted, once = (teacher.fit_.model().decode(None, noise, steps=steps).numpy() for steps in (50, 1))
     spread = np.square(wanted - IMAGES[:115].mean(axis=0)).sum()

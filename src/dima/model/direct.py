@@ -94,6 +94,9 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
             int, Meta(ge=1, description="stop when held-out pairs are no better for so many records")
         ]
         | None = None,
+        contrast: Annotated[
+            bool, Meta(description="raise the contrast until images are no greyer than the teacher's")
+        ] = True,
         force: Annotated[bool, Meta(description="learn from ancestral pairs too: the mean image")] = False,
         precision: Precision = "float32",
         device: Device = "auto",
@@ -236,7 +239,7 @@ class DirectModel(FittedEstimator, BaseEstimator):  # type: ignore[misc]  # unty
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted model."""
         fit: DirectFit = check.fitted(self)
-        return trained_facts(fit, "decoder") | {"map_r2": fit.r2}
+        return trained_facts(fit, "decoder") | {"map_r2": fit.r2, "contrast": fit.contrast[0]}
 
     def _images(self, images: ArrayLike) -> Float32:
         shape = check.fitted(self).image_shape

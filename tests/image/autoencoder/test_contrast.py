@@ -1,38 +1,10 @@
-"""Contrast: the factor of logits whose answer is known, and what a fitted autoencoder keeps of it."""
+"""Contrast: what a fitted autoencoder keeps of it."""
 
 import numpy as np
 import pytest
-import torch
 
 from close import assert_close
-from dima.image.autoencoder.contrast import contrast_of
 from image.autoencoder.test_fit import IMAGES, fitted
-
-LOGITS = torch.from_numpy(np.random.default_rng(0).normal(0, 3, (50, 1, 8, 8))).float()
-
-
-def grey(logits):
-    return float((logits.double().sigmoid() * (-logits.double()).sigmoid()).mean())
-
-
-@pytest.mark.parametrize("factor", [1.3, 4.0])
-def test_at_the_factor_half_of_the_surplus_is_left(factor):
-    found = contrast_of(LOGITS, (factor * LOGITS).sigmoid())
-    assert 1 < found < factor
-    assert_close(grey(found * LOGITS), (grey(LOGITS) + grey(factor * LOGITS)) / 2, rtol=1e-5)
-
-
-def test_images_that_are_no_greyer_are_left_alone():
-    assert contrast_of(LOGITS, (0.5 * LOGITS).sigmoid()) == 1.0
-
-
-def test_of_black_and_white_images_half_of_the_grey_is_left():
-    found = contrast_of(LOGITS, (LOGITS > 0).float())
-    assert_close(grey(found * LOGITS), grey(LOGITS) / 2, rtol=1e-5)
-
-
-def test_logits_of_next_to_nothing_end_the_search():
-    assert_close(contrast_of(1e-3 * LOGITS, (LOGITS > 0).float()), 8.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("model", ["mlp", "conv"])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from dima.errors import DataError, SettingError
 from dima.image import checked, pixel
+from dima.image.contrast import raised
 from dima.image.denoiser import Denoiser, under
 from dima.image.hooks.tape import Hook, Tape, hooked, leave
 from dima.image.layers import PixelUnits, ResidualBlock
@@ -119,6 +120,7 @@ class DirectDiffusion(PixelUnits):
     Attributes:
         path: levels the teacher was trained on.
         middle: level (alpha, sigma) of the second pass, at which the teacher looks once more.
+        contrast: factors of the logits of pixels that are made in one pass, and in two.
 
     Example:
         >>> from dima.image import DiffusionModel
@@ -138,7 +140,7 @@ class DirectDiffusion(PixelUnits):
         super().__init__()
         self.pixel_mean, self.pixel_spread = teacher.pixel_mean.clone(), teacher.pixel_spread.clone()
         self.image_shape = teacher.image_shape
-        self.path, self.middle = teacher.path, _MIDDLE
+        self.path, self.middle, self.contrast = teacher.path, _MIDDLE, (1.0, 1.0)
         path = self.path
         self.level = float(path.alpha[-1]), float(path.sigma[-1])
         self.encoder = DirectEncoder(teacher.unet, float(path.log_snr[-1]), teacher.image_shape)
@@ -171,7 +173,8 @@ class DirectDiffusion(PixelUnits):
         if not len(noise):
             return noise  # layers cannot do with no rows
         clean = self.standard_images(noise)
-        return self.pixels(clean if steps == 1 else self._again(clean, noise))
+        images = self.pixels(clean if steps == 1 else self._again(clean, noise))
+        return raised(images, self.contrast[steps - 1])
 
     def standard_images(self, noise: Tensor) -> Tensor:
         """Images in units of their pixels' spread, not clipped."""

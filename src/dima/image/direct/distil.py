@@ -15,6 +15,7 @@ from dima.blocks import row_blocks
 from dima.errors import SettingError, ShapeError
 from dima.image import checked, pixel
 from dima.image import device as devices
+from dima.image.contrast import contrast_of
 from dima.image.diffusion_fit import DiffusionFit
 from dima.image.direct.decoder import DirectDiffusion
 from dima.image.direct.methods import LOSSES, METHODS, SEEN
@@ -31,7 +32,8 @@ _log = logging.getLogger("dima")
 _RECORDS = 10  # an epoch
 _ROWS = 512  # images made at a time
 _JUDGED = 2000  # held-out pairs of which the explained share is told
-_MADE = 500  # of these, where the teacher has to make them
+_MADE = 500  # of these, where the teacher has to make them; and of pairs that are learnt from, for contrast
+_EDGE = 1e-6  # of pixels in [0, 1], whose logits are infinite at either end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,7 @@ class DirectFit:
         losses: (records, 2) training steps done and mean loss since the record before.
         r2: share of the variance of held-out images that follows from their noise, at most 1.
         teacher_identity: what tells the teacher's network from others; None in older saves.
+        contrast: factors of the logits of pixels that are made in one pass, and in two.
     """
 
     settings: dict[str, Any]
@@ -55,10 +58,12 @@ class DirectFit:
     losses: Float64
     r2: float
     teacher_identity: str | None = None
+    contrast: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        """Read the shape back as it was, JSON knows no tuples."""
+        """Read shape and factors back as they were, JSON knows no tuples."""
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
+        object.__setattr__(self, "contrast", tuple(self.contrast))
 
     def model(self) -> DirectDiffusion:
         """The network, on its device."""
@@ -66,6 +71,7 @@ class DirectFit:
             blank = DiffusionFit(self.teacher, self.image_shape, {}, self.losses).blank()
             made = DirectDiffusion(blank, _blocks(self.settings))
         from_named(made, self.network)
+        made.contrast = self.contrast
         place = devices.place(self.settings["device"])
         return made.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch says nothing
 
@@ -112,11 +118,14 @@ def fit_direct(
     noise_apart, images_apart = _apart(settings_used, teacher, [part[kept:][:_JUDGED] for part in data])
     mean, identity_of_teacher = images[:kept].mean(0).flatten().numpy(), network_identity(teacher.network)
     engine = _engine(settings_used, teacher, tuple(part.to(place) for part in data), kept)
+    shown = [part[:_MADE].numpy() for part in data] if method.is_of_pairs else [noise_apart, images_apart]
 
     def fit_of(state: State, history: Float64) -> DirectFit:
         network = named(method.direct(state.average))
         own = settings_used, teacher.settings, teacher.image_shape, network, history
         fit = DirectFit(*own, r2=0.0, teacher_identity=identity_of_teacher)
+        if settings_used["contrast"]:
+            fit = dataclasses.replace(fit, contrast=_contrast(fit, *shown))
         wanted, found = (x.reshape(len(x), -1) for x in (images_apart, fit.decode(noise_apart, 1)))
         lost = error_over_variance(wanted, found, mean)
         return dataclasses.replace(fit, r2=1 - lost)
@@ -150,6 +159,16 @@ def _lessons(
     if len(images) < 2:
         raise ShapeError("DirectModel: images must be at least 2; got 1. Pass those the teacher learnt from.")
     return (checked.from_array(images),)
+
+
+def _contrast(fit: DirectFit, noise: Float32, images: Float32) -> tuple[float, float]:
+    """The factors at which what one pass, and two, make of noise is as grey as the teacher's images."""
+    real = torch.from_numpy((images + 1) / 2)
+    of_one, of_two = (
+        contrast_of(torch.logit(torch.from_numpy((fit.decode(noise, steps) + 1) / 2), _EDGE), real)
+        for steps in (1, 2)
+    )
+    return of_one, of_two
 
 
 def _apart(
