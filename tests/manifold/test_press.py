@@ -101,6 +101,17 @@ def test_what_is_fixed_is_not_searched(fixed):
     assert tried == (1 if len(fixed) == 2 else 8 if "ridge" in fixed else 10)
 
 
+@pytest.mark.parametrize("scale", [2.0, 0.05])
+def test_beside_the_best_bandwidth_of_the_grid_half_and_twice_as_much_are_tried(scale):
+    Z_ix, R_iX, mu_X = smooth(200)
+    curve = press.choose(Z_ix, R_iX, mu_X, Z_ix[:60], dataclasses.replace(SEARCH, scale=scale)).curve
+    grid, beside = curve[:60], curve[60:]
+    assert_close(np.unique(grid[:, 0]), scale * 2.0 ** np.arange(-4, 7, 2))
+    best = grid[press._cost(grid).argmin(), 0]
+    assert best != scale
+    assert_close(np.unique(beside[:, 0]), [best / 2, 2 * best])
+
+
 @pytest.mark.parametrize("D", [3, 65, 100, 300])
 def test_few_columns_stand_for_all(D, rng):
     Y = cloud(90, 5) @ cloud(5, D, seed=1)
