@@ -12,6 +12,7 @@ from dima.data.images import load as load_images
 from dima.errors import ArtifactError, DataError, NotFittedError, SettingError, ShapeError
 from dima.image import pixel
 from dima.image.contrast import raised
+from dima.image.direct import distil
 from dima.image.direct.pairs import NOISE_ROW, network_identity
 from dima.image.hooks.leverage import leverage
 from dima.image.train import Engine
@@ -76,6 +77,15 @@ def test_contrast_makes_images_as_grey_as_the_teacher_s(fitted, teacher, pairs, 
         assert_close(grey(crisp), real, rtol=1e-3)
     opened = load(save(fitted, tmp_path / "crisp"))
     assert opened.fit_.contrast == fitted.fit_.contrast
+
+
+def test_contrast_is_told_of_pairs_that_are_learnt_from(teacher, folder, monkeypatch):
+    few, seen = pairs_of(teacher, 64, folder / "few", steps=4), []
+    monkeypatch.setattr(distil, "_contrast", lambda fit, *shown: seen.append(shown) or (1.0, 1.0))
+    DirectModel(epochs=1, batch_size=32).fit(teacher, few)
+    noise, images = seen[0]
+    np.testing.assert_array_equal(images, few.images()[:58])  # the other six are held out
+    np.testing.assert_array_equal(noise, few.noise(slice(58)).numpy())
 
 
 def test_of_ancestral_pairs_nothing_is_learnt(teacher, folder):

@@ -32,7 +32,8 @@ _log = logging.getLogger("dima")
 _RECORDS = 10  # an epoch
 _ROWS = 512  # images made at a time
 _JUDGED = 2000  # held-out pairs of which the explained share is told
-_MADE = 500  # of these, where the teacher has to make them; and of pairs that are learnt from, for contrast
+_MADE = 500  # of these, where the teacher has to make them
+_SHOWN = 500  # pairs that are learnt from of which the contrast is told
 _EDGE = 1e-6  # of pixels in [0, 1], whose logits are infinite at either end
 
 
@@ -118,7 +119,8 @@ def fit_direct(
     noise_apart, images_apart = _apart(settings_used, teacher, [part[kept:][:_JUDGED] for part in data])
     mean, identity_of_teacher = images[:kept].mean(0).flatten().numpy(), network_identity(teacher.network)
     engine = _engine(settings_used, teacher, tuple(part.to(place) for part in data), kept)
-    shown = [part[:_MADE].numpy() for part in data] if method.is_of_pairs else [noise_apart, images_apart]
+    learnt = [part[: min(kept, _SHOWN)].numpy() for part in data]
+    shown = learnt if method.is_of_pairs else [noise_apart, images_apart]
 
     def fit_of(state: State, history: Float64) -> DirectFit:
         network = named(method.direct(state.average))
