@@ -11,7 +11,6 @@ from cyclopts.validators import Number
 
 from dima.cli import flags, inputs, output, targets
 from dima.cli.flags import EVERYWHERE, Common
-from dima.data.table import Table
 from dima.figures.report import save_report
 from dima.files import surviving
 from dima.model import persist
@@ -32,7 +31,6 @@ from dima.model.report.summary import (
 )
 from dima.store.contents import MANIFEST
 from dima.store.manifest import read_manifest
-from dima.typing import Array
 
 __all__ = ["evaluate", "info"]
 
@@ -73,8 +71,14 @@ def evaluate(  # noqa: PLR0913 each argument is a flag
     held_out = inputs.rows(opened, data, drop_text, common)
     measured = measure(opened, held_out, **chosen, **common.seeded())
     if page is not None:
-        title, seed = f"{model.name} on {Path(data).name}", common.seed or 0
-        subject = Subject(title, held_out, _labels(opened, held_out), train=chosen.get("train"), seed=seed)
+        labels = opened.fit_.rows.labels_of(held_out)
+        subject = Subject(
+            f"{model.name} on {Path(data).name}",
+            held_out,
+            None if labels is None else np.array(labels),
+            train=chosen.get("train"),
+            seed=common.seed or 0,
+        )
         save_report(page, build(opened, measured, subject))
     if common.as_json:
         output.json(dataclasses.asdict(measured))
@@ -100,14 +104,6 @@ def _tell(measured: Evaluation, opened: LatentModel, common: Common) -> None:
         output.note(told)
     if is_table(opened) and opened.prior_ is not None and not common.quiet:
         _note_what_is_missing(opened, measured.rows)
-
-
-def _labels(opened: LatentModel, held_out: Array | Table) -> Array | None:
-    """The classes (b,) of rows, where the model has learnt any and the table holds them."""
-    label = opened.fit_.rows.label
-    if label is None or not isinstance(held_out, Table) or label[0] not in held_out.shown_names:
-        return None
-    return np.array(held_out.split_off(label[0])[1])
 
 
 def _note_what_is_missing(opened: LatentModel, figures: Sequence[RowFigure] | None) -> None:

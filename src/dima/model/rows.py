@@ -84,6 +84,13 @@ class Rows:
         is_there = table.names is not None or table.values.shape[1] > len(self.columns.types)
         return table.without(self.label[0]) if is_there else table  # labels may be missing
 
+    def labels_of(self, X: Any) -> list[Any] | None:
+        """The labels of rows; None where none were learnt, or the rows have no column of that name."""
+        table = as_table(X)
+        if self.label is None or table is None or self.label[0] not in (table.names or []):
+            return None
+        return table.split_off(self.label[0])[1]
+
     def written(self, model: Any, treated: Array) -> Any:
         """Numbers (b, W) as rows in the form that was asked for, or that rows came in.
 

@@ -8,7 +8,7 @@ from dima import check
 from dima.metrics.reconstruction import error_over_variance
 from dima.model.evaluate.rows import RowFigure, row_figures
 from dima.model.evaluate.samples import draws
-from dima.model.rows import as_table
+from dima.model.rows import Rows
 from dima.typing import Array
 
 __all__ = ["MOST", "column_r2", "is_table", "plain_rows", "table_figures"]
@@ -84,10 +84,9 @@ def plain_rows(model: Any, X: Any) -> Array:
 
 def _class_ix(model: Any, X: Any) -> Array | None:
     """Index (b,) of the classes of rows; None where the model or the rows have no column of labels."""
-    rows, table = check.fitted(model).rows, as_table(X)
-    if rows.label is None or table is None or rows.label[0] not in (table.names or []):
+    rows: Rows = check.fitted(model).rows
+    if (labels := rows.labels_of(X)) is None:
         return None
-    cells = table.split_off(rows.label[0])[1]
-    name = f"column {rows.label[0]!r}"
-    class_ix: Array = rows.class_ix("evaluate", cells, len(cells), name)
+    assert rows.label is not None, "labels are of a column"
+    class_ix: Array = rows.class_ix("evaluate", labels, len(labels), f"column {rows.label[0]!r}")
     return class_ix
