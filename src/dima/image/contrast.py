@@ -22,10 +22,9 @@ def contrast_of(logits: Tensor, pixels: Tensor, share: float = 1.0) -> float:
     It is what they are greyer than pixels (n, ...) in [0, 1].
     """
     real, made = _grey(pixels), _grey(logits.sigmoid())
-    wanted = made - share * (made - real)
-    low, high = 1.0, _MOST
     if made <= real:
-        return low
+        return 1.0
+    wanted, low, high = made - share * (made - real), 1.0, _MOST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         is_grey = _grey((middle * logits).sigmoid()) > wanted

@@ -152,9 +152,7 @@ def choose(Z_ix: Float64, R_iX: Array, mu_X: Float64, Z_mx: Float64, search: Sea
         costs = np.column_stack([solved.errors(ridges), np.divide(swings, _BESIDE)]) / total
         return np.column_stack([np.full(len(ridges), width), ridges, costs])
 
-    widths = (
-        [search.scale * factor for factor in _FACTORS] if search.bandwidth is None else [search.bandwidth]
-    )
+    widths = list(search.scale * _FACTORS) if search.bandwidth is None else [search.bandwidth]
     with side_by_side(tried, widths) as found:
         curve = np.vstack(list(found))
     if search.bandwidth is None:

@@ -18,6 +18,7 @@ from dima.model.pixel_autoencoder import (
     PixelAutoencoder,
     Precision,
     Seed,
+    trained_facts,
 )
 from dima.model.stages import measured
 from dima.settings import OneOf
@@ -127,10 +128,7 @@ class ImageAutoencoder(PixelAutoencoder):
     def facts(self) -> dict[str, Any]:
         """What there is to know of the fitted autoencoder."""
         fit: AutoencoderFit = check.fitted(self)
-        shape = "x".join(map(str, fit.image_shape))
-        used = {"autoencoder": fit.settings["model"], "image_shape": shape}
-        if not len(fit.losses):
-            return used  # it was trained elsewhere
-        steps, loss = fit.losses[-1].tolist()
-        trained = {"autoencoder_training_steps": int(steps), "autoencoder_loss": loss}
-        return used | trained | {"autoencoder_contrast": fit.contrast}
+        told = {"autoencoder": fit.settings["model"]} | trained_facts(fit, "autoencoder")
+        if not len(fit.losses):  # it was trained elsewhere
+            return {name: told[name] for name in ("autoencoder", "image_shape")}
+        return told | {"autoencoder_contrast": fit.contrast}

@@ -1,7 +1,6 @@
 """Exact neighbours as blocked matrix products: the reference every other backend is measured by."""
 
 import math
-from collections import deque
 
 import numpy as np
 
@@ -57,7 +56,8 @@ def _fill(points: Array, queries: Array, into: Array, ids: Array, d2: Array, dty
     per_row = len(points) * (np.dtype(dtype).itemsize + 8)
     size = rows_within(per_row, BLOCK_BYTES // threads.allowed())
     with threads.side_by_side(write, list(row_blocks(len(queries), size))) as written:
-        deque(written, maxlen=0)
+        for _ in written:
+            pass
 
 
 def _smallest(block: Array, k: int) -> tuple[Array, Array]:
