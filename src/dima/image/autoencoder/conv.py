@@ -1,18 +1,25 @@
 """The convolutional autoencoder: three convolutions of stride 2 (28-14-7-4), a linear layer, and back.
 
 Upwards, explicit interpolation stands before each convolution: a transposed one would leave a
-checkerboard (Odena, Dumoulin and Olah 2016).
+checkerboard (Odena, Dumoulin and Olah 2016). Where it doubles the size, each of the four pixels that come
+of one is a sum over some of that pixel's neighbours, so that both are one convolution of the small image
+to four times the channels, and the large one is never filled with equal pixels (as sub-pixel convolution,
+Shi et al. 2016, with kernels that are tied).
 """
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 import torch.nn.functional as F  # noqa: N812 the name everybody knows
 from torch import Tensor, nn
 
 __all__ = ["WIDTHS", "Conv"]
 
 WIDTHS = (16, 32, 64)  # channels after each convolution downwards
+# (pixel of the pair, neighbour, tap): which taps over doubled pixels fall on which neighbour.
+_TAPS = (((1, 0, 0), (0, 1, 1), (0, 0, 0)), ((0, 0, 0), (1, 1, 0), (0, 0, 1)))
 
 
 class Conv(nn.Module):
@@ -55,5 +62,15 @@ class Conv(nn.Module):
         """Logits (b, c, h, w) of the pixels of codes (b, d)."""
         images: Tensor = F.relu(self.from_code(codes)).reshape(-1, *self.small)
         for i, (layer, size) in enumerate(zip(self.up, self.sizes, strict=True)):
-            images = layer(F.interpolate(F.relu(images) if i else images, size=size, mode="nearest"))
+            images = _grown(layer, F.relu(images) if i else images, size)
         return images
+
+
+def _grown(layer: Any, images: Tensor, size: tuple[int, ...]) -> Tensor:
+    """A convolution of images that are interpolated to `size` by their nearest pixels."""
+    if tuple(size) != tuple(2 * side for side in images.shape[2:]):
+        grown: Tensor = layer(F.interpolate(images, size=size, mode="nearest"))
+        return grown
+    taps = torch.tensor(_TAPS).to(layer.weight)
+    weight = torch.einsum("pyk,qxl,oikl->opqiyx", taps, taps, layer.weight).flatten(0, 2)
+    return F.pixel_shuffle(F.conv2d(images, weight, layer.bias.repeat_interleave(4), 1, 1), 2)
