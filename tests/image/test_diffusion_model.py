@@ -5,9 +5,13 @@ import pytest
 import torch
 
 from close import assert_close
+from dima import load
 from dima.errors import ArtifactError, DataError, SettingError, ShapeError
+from dima.image.autoencoder.coder import Coder
 from dima.image.diffusion_model import DiffusionModel
+from dima.image.saved import save_network
 from dima.image.simple_autoencoder import SimpleAutoencoder
+from dima.image.train import named
 
 SMALL = {"widths": [8, 16], "block_depth": 1, "latent_dim": 4, "image_shape": (1, 8, 8)}
 
@@ -114,6 +118,16 @@ def test_a_simple_autoencoder_is_read_again_and_as_a_model(tmp_path):
         SimpleAutoencoder().load_checkpoint(tmp_path / "features")
     with pytest.raises(ArtifactError, match="must hold a saved diffusion-coder; got a image-autoencoder"):
         DiffusionModel(**SMALL).load_checkpoint(tmp_path / "features")
+
+
+def test_a_simple_autoencoder_takes_over_the_channels_of_a_checkpoint(tmp_path):
+    coder = Coder("conv", (1, 28, 28), 5, widths=(4, 6, 8)).eval()
+    used = {"model": "conv", "latent_dim": 5}
+    save_network(tmp_path / "small", "image-autoencoder", used, (1, 28, 28), named(coder))
+    x = torch.rand(2, 1, 28, 28)
+    again = SimpleAutoencoder(latent_dim=5).load_checkpoint(tmp_path / "small")
+    assert torch.equal(again.encode(x), coder.encode(x))
+    assert_close(load(tmp_path / "small").encode(x.numpy()), coder.encode(x).detach().numpy(), atol=1e-6)
 
 
 def test_a_checkpoint_of_other_widths_is_refused(model, tmp_path):

@@ -18,8 +18,8 @@ from dima.errors import SettingError, ShapeError
 from dima.image import checked, pixel
 from dima.image.denoiser import Denoiser
 from dima.image.features import FeatureEncoder
-from dima.image.saved import load_network, save_network
-from dima.image.train import named
+from dima.image.saved import network_at, save_network
+from dima.image.train import from_named, named
 from dima.image.unet import LAYOUTS, UNet
 from dima.noise import sampling, solver
 from dima.noise import schedule as schedules
@@ -121,9 +121,8 @@ class DiffusionModel(Denoiser):
             ArtifactError: there is none.
             SettingError: its network is another.
         """
-        load_network(
-            "DiffusionModel", self, path, self._kind, {**self.settings, "image_shape": list(self.image_shape)}
-        )
+        wanted = {**self.settings, "image_shape": list(self.image_shape)}
+        from_named(self, network_at("DiffusionModel", path, self._kind, wanted))
         return self.eval()
 
     @property

@@ -6,19 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from dima import store
 from dima.errors import ArtifactError
 from dima.fitted import below, under
-from dima.image.train import from_named
 from dima.settings import must_match
 from dima.store import Artifact
 from dima.typing import Arrays
 
-__all__ = ["load_network", "open_network", "save_network"]
+__all__ = ["network_at", "open_network", "save_network"]
 
-_FORM = ("image_shape", "pixels", "widths")  # what tells networks of the same settings apart
+_FORM = ("image_shape", "pixels")  # what tells networks of the same settings apart
 _ANYWHERE = {"device": "auto", "precision": "float32", "seed": 0}
 
 
@@ -56,8 +54,8 @@ def open_network(path: str | Path, kind: str) -> tuple[dict[str, Any], Arrays]:
     return saved["fit"], below(arrays, "network")
 
 
-def load_network(owner: str, network: nn.Module, path: str | Path, kind: str, wanted: dict[str, Any]) -> None:
-    """Take over the parameters of the network of that kind at `path`, made of the settings wanted.
+def network_at(owner: str, path: str | Path, kind: str, wanted: dict[str, Any]) -> Arrays:
+    """The parameters of the network of that kind at `path`, which is made of the settings wanted.
 
     Raises:
         ArtifactError: there is none.
@@ -67,4 +65,4 @@ def load_network(owner: str, network: nn.Module, path: str | Path, kind: str, wa
     found = {**plain["settings"], **{name: plain[name] for name in _FORM if plain.get(name) is not None}}
     known = {name: value for name, value in wanted.items() if name in found}
     must_match(owner, path, known, found, "Make one with those.")
-    from_named(network, arrays)
+    return arrays

@@ -6,8 +6,7 @@ from torch import Tensor, nn
 
 from dima.image import checked
 from dima.image.autoencoder.coder import OWN_PIXELS, Coder
-from dima.image.autoencoder.conv import WIDTHS
-from dima.image.saved import load_network, save_network
+from dima.image.saved import network_at, save_network
 from dima.image.train import named
 
 __all__ = ["SimpleAutoencoder"]
@@ -68,6 +67,7 @@ class SimpleAutoencoder(nn.Module):
             SettingError: it is of another size.
         """
         wanted = {"model": "conv", "latent_dim": self.latent_dim, "image_shape": list(self.image_shape)}
-        wanted |= {"pixels": OWN_PIXELS, "widths": list(WIDTHS)}
-        load_network("SimpleAutoencoder", self.coder, path, _KIND, wanted)
+        wanted |= {"pixels": OWN_PIXELS}
+        network = network_at("SimpleAutoencoder", path, _KIND, wanted)
+        self.coder = Coder.of(network, "conv", self.image_shape, self.latent_dim).eval()
         return self

@@ -70,7 +70,7 @@ def _from_bytes(
     fresh = ImageAutoencoder(foreign.model, latent_dim=foreign.latent_dim)
     used = settings.check("convert", ImageAutoencoder, fresh.get_params(deep=False))
     no_losses = np.zeros((0, 2))
-    fit = AutoencoderFit(used, IMAGE_SHAPE, foreign.network, no_losses, foreign.pixels, foreign.widths)
+    fit = AutoencoderFit(used, IMAGE_SHAPE, foreign.network, no_losses, foreign.pixels)
     plain, arrays = fitted.to_arrays(fit)
     n_features = int(np.prod(IMAGE_SHAPE))
     return ImageAutoencoder.from_arrays({"fit": plain, "n_features": n_features, "columns": None}, arrays)

@@ -14,7 +14,6 @@ from dima.model.pixel_autoencoder import (
     Device,
     EmaDecay,
     Epochs,
-    LearningRate,
     PixelAutoencoder,
     Precision,
     Seed,
@@ -52,8 +51,11 @@ class ImageAutoencoder(PixelAutoencoder):
         latent_dim: Annotated[int, Meta(ge=1, description="numbers in a code")] = 16,
         loss: Annotated[str, OneOf(*LOSSES), Meta(description="error of reconstruction")] = "bce",
         epochs: Epochs = 40,
-        batch_size: BatchSize = 256,
-        learning_rate: LearningRate = 2e-3,
+        batch_size: BatchSize = 128,
+        learning_rate: Annotated[
+            float, Meta(gt=0, description="peak step size of AdamW; if not given, mlp .002 and conv .004")
+        ]
+        | None = None,
         code_noise: Annotated[
             float, Meta(ge=0, description="noise on the codes in training, in their standard deviations")
         ] = 0.05,

@@ -34,12 +34,18 @@ def fitted(**changes):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("model", ["mlp", "conv"])
 def test_reconstructions_are_nearer_than_the_mean(model, loss):
-    fit = fitted(model=model, loss=loss, epochs=8)
+    fit = fitted(model=model, loss=loss, epochs=16)
     rebuilt = fit.decode(fit.encode(IMAGES))
     spread = ((IMAGES - IMAGES.mean(axis=0)) ** 2).mean()
     assert rebuilt.shape == IMAGES.shape
     assert ((IMAGES - rebuilt) ** 2).mean() < 0.9 * spread
     assert -1 <= rebuilt.min() < -0.9
+
+
+@pytest.mark.parametrize(("model", "rate"), [("mlp", 0.002), ("conv", 0.004)])
+def test_without_a_learning_rate_each_network_has_its_own(model, rate):
+    chosen, given = (fitted(model=model, learning_rate=each, epochs=1) for each in (None, rate))
+    assert_close(chosen.encode(IMAGES), given.encode(IMAGES), atol=0.0)
 
 
 def test_losses_are_those_of_their_formulas():

@@ -6,16 +6,20 @@ networks of others (`PIXELS`).
 """
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from typing import Any
 
 from torch import Tensor, nn
 
 from dima.image.autoencoder.conv import Conv
 from dima.image.autoencoder.mlp import MLP
+from dima.image.train import from_named
+from dima.typing import Arrays
 
-__all__ = ["NETWORKS", "OWN_PIXELS", "PIXELS", "Coder"]
+__all__ = ["NETWORKS", "OWN_PIXELS", "PIXELS", "RATES", "Coder"]
 
 NETWORKS: dict[str, Callable[..., Any]] = {"mlp": MLP, "conv": Conv}
+RATES = {"mlp": 2e-3, "conv": 4e-3}  # peak step sizes that suit them
 # (images in [-1, 1] to what a network takes, what it gives to images in [-1, 1]). A "signed" one takes
 # pixels in [-1, 1], the others in [0, 1]; those of others may be of any kind, ours are OWN_PIXELS.
 PIXELS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -52,6 +56,25 @@ class Coder(nn.Module):
         self.network = NETWORKS[model](shape, latent_dim, *([] if widths is None else [widths]))
         self.pixels = pixels
         self.norm = nn.BatchNorm1d(latent_dim, affine=False, momentum=_MOMENTUM)
+
+    @classmethod
+    def of(
+        cls,
+        network: Arrays,
+        model: str,
+        shape: tuple[int, int, int],
+        latent_dim: int,
+        pixels: str = OWN_PIXELS,
+    ) -> "Coder":
+        """The coder that has those parameters, by name; they tell the channels of its convolutions.
+
+        Raises:
+            ArtifactError: they are those of another.
+        """
+        kernels = sorted(name for name in network if fnmatch(name, "network.down.*.weight"))
+        coder = cls(model, shape, latent_dim, pixels, [len(network[name]) for name in kernels] or None)
+        from_named(coder, network)
+        return coder
 
     def encode(self, images: Tensor) -> Tensor:
         """Codes (b, d) of images (b, c, h, w) in [-1, 1]."""

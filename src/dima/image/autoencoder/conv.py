@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 the name everybody knows
 from torch import Tensor, nn
 
-__all__ = ["WIDTHS", "Conv"]
+__all__ = ["Conv"]
 
-WIDTHS = (16, 32, 64)  # channels after each convolution downwards
+_WIDTHS = (16, 32, 128)  # channels after each convolution downwards
 # (pixel of the pair, neighbour, tap): which taps over doubled pixels fall on which neighbour.
 _TAPS = (((1, 0, 0), (0, 1, 1), (0, 0, 0)), ((0, 0, 0), (1, 1, 0), (0, 0, 1)))
 
@@ -31,7 +31,7 @@ class Conv(nn.Module):
         widths: channels after each convolution downwards.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int] = _WIDTHS) -> None:
         super().__init__()
         channels, *size = shape
         sizes = [tuple(size)]

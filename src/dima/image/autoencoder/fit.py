@@ -16,11 +16,11 @@ from dima import training
 from dima.blocks import row_blocks
 from dima.errors import ArtifactError
 from dima.image import device as devices
-from dima.image.autoencoder.coder import OWN_PIXELS, PIXELS, Coder
+from dima.image.autoencoder.coder import OWN_PIXELS, PIXELS, RATES, Coder
 from dima.image.autoencoder.contrast import raise_contrast
 from dima.image.autoencoder.sharpen import sharpen
 from dima.image.run import by_epoch, holding_out, run_of
-from dima.image.train import Engine, Plan, State, from_named, named
+from dima.image.train import Engine, Plan, State, named
 from dima.typing import Arrays, Float32, Float64
 
 __all__ = ["LOSSES", "AutoencoderFit", "fit_autoencoder"]
@@ -47,7 +47,6 @@ class AutoencoderFit:
         network: the averaged (EMA) parameters, by name.
         losses: (records, 2) training steps done and mean loss since the record before.
         pixels: the network's convention of pixels, a name of `PIXELS`.
-        widths: channels of its convolutions, where they are not the usual ones.
         contrast: by how much the logits were raised after training.
     """
 
@@ -56,13 +55,11 @@ class AutoencoderFit:
     network: Arrays
     losses: Float64
     pixels: str = OWN_PIXELS
-    widths: tuple[int, ...] | None = None
     contrast: float = 1.0
 
     def __post_init__(self) -> None:
         """Read the shape back as it was, JSON knows no tuples, and refuse an unknown convention."""
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
-        object.__setattr__(self, "widths", self.widths and tuple(self.widths))
         if self.pixels not in PIXELS:
             rule, got = f"one of {', '.join(PIXELS)}", repr(self.pixels)
             raise ArtifactError(f"ImageAutoencoder: pixels must be {rule}; got {got}. Upgrade dima.")
@@ -78,8 +75,8 @@ class AutoencoderFit:
     @torch.no_grad()
     def _mapped(self, work: Callable[[Coder, Tensor], Tensor], values: Float32) -> Float32:
         place = devices.place(self.settings["device"])
-        coder = _coder(self.settings, self.image_shape, self.pixels, self.widths)
-        from_named(coder, self.network).eval().to(place)
+        model, latent_dim = self.settings["model"], self.settings["latent_dim"]
+        coder = Coder.of(self.network, model, self.image_shape, latent_dim, self.pixels).eval().to(place)
         blocks = [
             torch.from_numpy(np.array(values[rows], np.float32)) for rows in row_blocks(len(values), _ROWS)
         ]
@@ -124,13 +121,14 @@ def fit_autoencoder(
 
 def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device) -> Engine:
     shape = images.shape[1:]
-    plan = Plan.of(settings_used, len(images))
+    rate = settings_used["learning_rate"] or RATES[settings_used["model"]]
+    plan = Plan.of(settings_used | {"learning_rate": rate}, len(images))
     noise, error = settings_used["code_noise"], LOSSES[settings_used["loss"]]
 
     def build() -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings_used["seed"])
-            return _coder(settings_used, shape).to(place)
+            return Coder(settings_used["model"], shape, settings_used["latent_dim"]).to(place)
 
     def loss(coder: Any, batch: tuple[Tensor, ...], draws: torch.Generator) -> Tensor:
         (rows,) = batch
@@ -141,10 +139,6 @@ def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device)
 
     data = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(place)
     return holding_out(Engine(plan, build, loss, (data,)), settings_used["patience"])
-
-
-def _coder(settings_used: dict[str, Any], shape: Any, *how: Any) -> Coder:
-    return Coder(settings_used["model"], shape, settings_used["latent_dim"], *how)
 
 
 def _pseudo_huber(error: Tensor) -> Tensor:

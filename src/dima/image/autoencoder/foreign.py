@@ -38,14 +38,12 @@ class Foreign:
         model: a name of `NETWORKS`.
         latent_dim: numbers in a code.
         pixels: a name of `PIXELS`.
-        widths: channels of the convolutions; None for a network without.
         network: the arrays of its `Coder`, whose norm changes no code.
     """
 
     model: str
     latent_dim: int
     pixels: str
-    widths: tuple[int, ...] | None
     network: Arrays
 
 
@@ -64,13 +62,13 @@ def read(
         rule = f"of args.model {' or '.join(map(repr, NETWORKS))}"
         raise refusal(name, rule, _shown(model), "Other networks have no place here.")
     pixels = pixels_of(args, name, output, pixel_range)
-    latent_dim, widths, arrays = _matched(state, name, model)
+    latent_dim, arrays = _matched(state, name, model)
     norm = {
         "norm.running_mean": np.zeros(latent_dim, np.float32),
         "norm.running_var": np.full(latent_dim, 1 - _EPS, np.float32),
         "norm.num_batches_tracked": np.array(0),
     }
-    return Foreign(model, latent_dim, pixels, widths, arrays | norm)
+    return Foreign(model, latent_dim, pixels, arrays | norm)
 
 
 def pixels_of(
@@ -101,8 +99,8 @@ def pixels_of(
     return pixels
 
 
-def _matched(state: Arrays, name: str, model: str) -> tuple[int, tuple[int, ...] | None, Arrays]:
-    """Latent dimension, widths and arrays under our names, each held to the shape it has in our network."""
+def _matched(state: Arrays, name: str, model: str) -> tuple[int, Arrays]:
+    """Latent dimension and arrays under our names, each held to the shape it has in our network."""
     found = _in_order(state)
     rows = [array.shape[0] for array in found.values() if array.ndim > 1][:4]  # of the encoder's layers
     if len(rows) < 4 or 0 in rows:
@@ -122,7 +120,7 @@ def _matched(state: Arrays, name: str, model: str) -> tuple[int, tuple[int, ...]
             fix = "It is not the network that args.model names."
             raise refusal(name, rule, key if array is None else f"{quoted(key)} of shape {shape}", fix)
         arrays[f"network.{our_key}"] = _finite(array, name, key)
-    return rows[3], widths, arrays
+    return rows[3], arrays
 
 
 def _in_order(state: Arrays) -> Arrays:
