@@ -22,8 +22,8 @@ from dima.model.evaluate.images import COLUMNS, both_labels, evaluate_images, sh
 from dima.model.manifold_map import ManifoldMap
 
 AUTOENCODERS = {
-    "mlp": {"model": "mlp", "epochs": 90},
-    "conv": {"model": "conv", "epochs": 44, "precision": "bfloat16"},
+    "mlp": {"model": "mlp", "epochs": 100},
+    "conv": {"model": "conv", "epochs": 42, "precision": "bfloat16"},
 }
 PRIOR = {"n_iter": 32_000, "batch_size": 512, "learning_rate": 2e-3}
 SAMPLING = {"solver": "dpmpp_2m", "steps": 30, "spacing": "karras"}

@@ -10,7 +10,6 @@ from msgspec import Meta
 from dima import check, settings
 from dima.image.autoencoder import LOSSES, NETWORKS, AutoencoderFit, fit_autoencoder
 from dima.model.pixel_autoencoder import (
-    BatchSize,
     Device,
     EmaDecay,
     Epochs,
@@ -51,7 +50,10 @@ class ImageAutoencoder(PixelAutoencoder):
         latent_dim: Annotated[int, Meta(ge=1, description="numbers in a code")] = 16,
         loss: Annotated[str, OneOf(*LOSSES), Meta(description="error of reconstruction")] = "bce",
         epochs: Epochs = 40,
-        batch_size: BatchSize = 128,
+        batch_size: Annotated[
+            int, Meta(ge=2, description="images in a training step; if not given, mlp 256 and conv 128")
+        ]
+        | None = None,
         learning_rate: Annotated[
             float, Meta(gt=0, description="peak step size of AdamW; if not given, mlp .002 and conv .004")
         ]

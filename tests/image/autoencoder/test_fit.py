@@ -42,9 +42,12 @@ def test_reconstructions_are_nearer_than_the_mean(model, loss):
     assert -1 <= rebuilt.min() < -0.9
 
 
-@pytest.mark.parametrize(("model", "rate"), [("mlp", 0.002), ("conv", 0.004)])
-def test_without_a_learning_rate_each_network_has_its_own(model, rate):
-    chosen, given = (fitted(model=model, learning_rate=each, epochs=1) for each in (None, rate))
+@pytest.mark.parametrize(("model", "batch_size", "rate"), [("mlp", 256, 0.002), ("conv", 128, 0.004)])
+def test_what_is_not_given_is_what_suits_the_network(model, batch_size, rate):
+    chosen, given = (
+        fitted(model=model, epochs=1, batch_size=size, learning_rate=each)
+        for size, each in ((None, None), (batch_size, rate))
+    )
     assert_close(chosen.encode(IMAGES), given.encode(IMAGES), atol=0.0)
 
 

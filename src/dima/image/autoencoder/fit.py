@@ -16,7 +16,7 @@ from dima import training
 from dima.blocks import row_blocks
 from dima.errors import ArtifactError
 from dima.image import device as devices
-from dima.image.autoencoder.coder import OWN_PIXELS, PIXELS, RATES, Coder
+from dima.image.autoencoder.coder import OWN_PIXELS, PIXELS, SUITED, Coder
 from dima.image.autoencoder.contrast import raise_contrast
 from dima.image.autoencoder.sharpen import sharpen
 from dima.image.run import by_epoch, holding_out, run_of
@@ -121,8 +121,8 @@ def fit_autoencoder(
 
 def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device) -> Engine:
     shape = images.shape[1:]
-    rate = settings_used["learning_rate"] or RATES[settings_used["model"]]
-    plan = Plan.of(settings_used | {"learning_rate": rate}, len(images))
+    given = {name: value for name, value in settings_used.items() if value is not None}
+    plan = Plan.of(SUITED[settings_used["model"]] | given, len(images))
     noise, error = settings_used["code_noise"], LOSSES[settings_used["loss"]]
 
     def build() -> nn.Module:
