@@ -28,7 +28,7 @@ __all__ = ["VERBS", "app", "docstring", "main", "run"]
 OK, BUG, REFUSED = 0, 1, 2
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + 13  # what a shell reports for these signals
 
-_IMAGE = "Autoencoders of small images, and generation by latent diffusion."
+_IMAGE = "Small images: autoencoders, diffusion models, direct decoders, edits and attribution."
 # verb -> where it lives, in the order of a first day with it. Its help is its docstring.
 VERBS: dict[str, str] = {
     "demo": "dima.cli.demo:demo",

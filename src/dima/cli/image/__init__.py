@@ -1,1 +1,1 @@
-"""Verbs of images: `dima image fit-autoencoder`, `fit-latent`, `sample`, `map` and `evaluate`."""
+"""Verbs of small images, a page each; `VERBS` in `dima.cli` says which is where."""
