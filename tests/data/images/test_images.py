@@ -139,8 +139,17 @@ def test_array_files_that_are_damaged(tmp_path):
             images.load(tmp_path / name)
 
 
+def test_a_label_may_be_a_number_of_numpy():
+    found = images.load("fashion-mnist-1000", "test", only_digit=np.int64(3))
+    assert_close(found.labels, images.load("fashion-mnist-1000", "test", only_digit=3).labels)
+
+
 @pytest.mark.parametrize(
-    ("given", "named"), [({"split": "validation"}, "split"), ({"only_digit": 10}, "only_digit")]
+    ("given", "named"),
+    [
+        ({"split": "validation"}, "split"),
+        *(({"only_digit": wrong}, "only_digit") for wrong in (10, -1, 2.5, "3", True, np.True_)),
+    ],
 )
 def test_settings_that_are_refused(given, named):
     with pytest.raises(SettingError, match=f"{named} must be"):

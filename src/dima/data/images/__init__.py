@@ -7,9 +7,12 @@ to use or to fill it. Nothing is fetched unless a cache folder is given. "fashio
 import dataclasses
 import os
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
+from dima import settings
 from dima.data.images import idx, openml, own
 from dima.data.images.pixels import scaled
 from dima.errors import DataError, SettingError
@@ -55,7 +58,7 @@ class Images:
 def load(
     name: str | Path,
     split: str = "train",
-    only_digit: int | None = None,
+    only_digit: Annotated[int, Meta(ge=0, le=9, description="label of the images to keep")] | None = None,
     cache_dir: str | Path | None = None,
 ) -> Images:
     """Load a set of images.
@@ -81,8 +84,7 @@ def load(
     """
     if split not in own.PARTS:
         raise SettingError(f"images: split must be one of {', '.join(own.PARTS)}; got {split!r}.")
-    if only_digit is not None and (not isinstance(only_digit, int) or not 0 <= only_digit <= 9):
-        raise SettingError(f"images: only_digit must be a whole number from 0 to 9; got {only_digit!r}.")
+    only_digit = settings.check("images", load, {"only_digit": only_digit})["only_digit"]
     found = _find(name, split, cache_dir)
     if only_digit is None:
         return found
