@@ -71,6 +71,18 @@ def test_an_older_one_is_kept_unless_told(dima, tmp_path):
     assert dima(*CALL, *to, "--overwrite").code == 0
 
 
+def test_an_older_one_is_replaced_by_going_on_only_where_there_is_a_run(dima, tmp_path):
+    at = ["--outdir", str(tmp_path)]
+    assert dima(*CALL, *at).code == 0
+    place = tmp_path / "autoencoders" / "mlp-d3"
+    before = (place / "MANIFEST.json").read_bytes()
+    told = dima.refused(*CALL, *at, "--seed", "1", "--auto-resume")
+    assert "must be free; got an older saved model" in told
+    assert (place / "MANIFEST.json").read_bytes() == before
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+    assert dima(*CALL, *at, "--auto-resume").code == 0  # the run that made it
+
+
 def test_images_that_are_nowhere_are_refused(dima, tmp_path):
     ran = dima("image", "fit-autoencoder", "--data", "nowhere", "--outdir", str(tmp_path / "results"))
     assert (ran.code, "nowhere must be a set of images" in ran.err) == (2, True)

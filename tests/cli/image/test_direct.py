@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -75,6 +76,22 @@ def test_a_stop_tells_how_to_go_on_and_loses_nothing(teacher, pairs, dima, tmp_p
     for name in ("model", "best_model"):
         files = [folder / name / "model.safetensors" for folder in (whole, cut)]
         assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_models_of_another_run_are_left_alone_unless_told(teacher, pairs, dima, tmp_path):
+    given = ["--ddpm-ckpt", str(teacher), "--data-path", str(pairs), "--epochs", "1", "--batch-size", "90"]
+    call = ["image", "fit-direct", *given, "-q", "-o", str(tmp_path)]
+    assert dima(*call).code == dima(*call).code == 0  # the second is the first, gone on with
+    assert "got others: seed" in dima.refused(*call, "--seed", "1", "--overwrite")
+    shutil.rmtree(tmp_path / "run")
+    weights = tmp_path / "best_model" / "model.safetensors"
+    before = weights.read_bytes()
+    assert "must hold no older results; got model. Add" in dima.refused(*call, "--seed", "1")
+    shutil.rmtree(tmp_path / "model")
+    assert "must hold no older results; got best_model. Add" in dima.refused(*call, "--seed", "1")
+    assert weights.read_bytes() == before
+    assert dima(*call, "--seed", "1", "--overwrite").code == 0
+    assert weights.read_bytes() != before
 
 
 def test_what_does_not_fit_is_one_sentence(teacher, pairs, outputs, dima, tmp_path):

@@ -51,10 +51,11 @@ def fit_autoencoder(  # noqa: PLR0913 each argument is a flag
     autoencoder = ImageAutoencoder(**settings.check(owner, ImageAutoencoder, chosen or {}), **common.seeded())
     kind = f"{autoencoder.model}-d{autoencoder.latent_dim}"
     to = to or targets.folder(outdir / places.AUTOENCODERS, owner) / kind
-    targets.model(to, overwrite or auto_resume)
+    stem = f"autoencoder-{kind}-seed{autoencoder.seed}"
+    has_run = auto_resume and places.newest_run(outdir, stem) is not None
+    targets.model(to, overwrite or has_run)
     devices.choose(autoencoder.device, owner)
     found = images.load(data, "train", only_digit, places.cache_folder(cache_dir))
-    stem = f"autoencoder-{kind}-seed{autoencoder.seed}"
     tree = Tree(outdir, places.run_to_use(outdir, stem, auto_resume))
     with tree.logged(), places.goes_on("--auto-resume"):
         autoencoder.fit(found.images, checkpoint=tree.training)

@@ -73,6 +73,7 @@ def fit_direct(  # noqa: PLR0913 each argument is a flag
     n_pairs: Annotated[Count | None, _PAIRS] = None,
     to: Annotated[Path, _FOLDER] = Path("direct"),
     chosen: flags.Settings = None,
+    overwrite: flags.Overwrite = False,
     common: Common = EVERYWHERE,
 ) -> None:
     """Distil a diffusion model into one step.
@@ -82,7 +83,7 @@ def fit_direct(  # noqa: PLR0913 each argument is a flag
     frozen encoder, and learns from --data-path, or is trained further on the images of --data; the other
     flags are of that, and refused without. Writes into the folder: model, teacher_and_student.png, run (what
     a run that was killed goes on from) and, for pixels, best_model, ckpt_epoch_XXX and samples_epoch_XXX.png
-    by epoch.
+    by epoch. Models of a folder without a run are replaced with --overwrite alone.
 
     Examples:
         dima image fit-direct --ddpm-ckpt outputs/checkpoints/RUN/latest --output-dir direct
@@ -91,7 +92,7 @@ def fit_direct(  # noqa: PLR0913 each argument is a flag
         dima image fit-direct --ddpm-ckpt teacher --method consistency --data mnist --epochs 10
     """
     checked = settings.check(_OWNER, DirectModel, chosen or {})
-    folder = targets.folder(to, _OWNER)
+    folder = targets.results(to, _OWNER, ("model", "best_model"), overwrite or (to / "run").exists())
     if data_path is not None and data is not None:
         rule, fix = "one of --data-path and --data", "Leave one out."
         raise SettingError(f"{_OWNER}: what is learnt from must be {rule}; got both. {fix}")

@@ -27,6 +27,7 @@ __all__ = [
     "Tree",
     "cache_folder",
     "goes_on",
+    "newest_run",
     "open_autoencoder",
     "open_kind",
     "output_folder",
@@ -126,14 +127,14 @@ def run_name(stem: str) -> str:
 
 def run_to_use(outdir: Path, stem: str, auto_resume: bool) -> str:
     """The name of the newest run of a stem, if one is to go on, else of one that begins now."""
-    older = _newest_run(outdir, stem) if auto_resume else None
+    older = newest_run(outdir, stem) if auto_resume else None
     if auto_resume and older is None:
         _log.info("No run %s-... to go on with in %s: a new one begins.", stem, outdir / "runs")
     return older or run_name(stem)
 
 
-def _newest_run(outdir: Path, stem: str) -> str | None:
-    """By the time in its name."""
+def newest_run(outdir: Path, stem: str) -> str | None:
+    """The name of the newest run of a stem, by the time in it; None if there is none."""
     runs, form = outdir / "runs", re.compile(re.escape(stem) + r"-\d{8}-\d{6}")
     names = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
     return max(filter(form.fullmatch, names), default=None)
