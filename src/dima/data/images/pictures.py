@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from dima.errors import BackendError, DataError
+from dima.errors import BackendError, DataError, DimaError
 from dima.typing import Array
 
 __all__ = ["class_names", "read_folder"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
+_GREY = ("1", "L", "LA", "La")  # pillow's names of them; of 16 bits "I;16", "I;16B" ...
+_WIDE = ("I", "F")  # 32 bits, of which nothing says what is black and what white
+_STEP = 257  # from one of 256 greys to the next, in 16 bits
 
 
 def class_names(folder: Path) -> list[str]:
@@ -39,7 +43,8 @@ def read_folder(
         known: names of all classes, where other folders have further ones.
 
     Raises:
-        DataError: there is no picture, one cannot be read, or they differ in size or channels.
+        DataError: there is no picture, one cannot be read, is transparent or of 32 bits, or they differ in
+            size or channels.
         BackendError: pillow is not installed.
     """
     classes = class_names(folder)
@@ -77,7 +82,29 @@ def _read(path: Path) -> Array:
         raise BackendError(f"images: {path} must be read with pillow; got no pillow. {fix}") from None
     try:
         with Image.open(path) as picture:
-            is_grey = picture.mode in ("1", "L", "LA", "I", "I;16", "F")
-            return np.asarray(picture.convert("L" if is_grey else "RGB"))
+            return _pixels(path, picture)
+    except DimaError:
+        raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
         raise DataError(f"images: {path} must be a readable picture; got {fault}. Save it again.") from None
+
+
+def _pixels(path: Path, picture: Any) -> Array:
+    """(h, w) or (h, w, 3) uint8 of an open picture."""
+    if picture.mode in _WIDE:
+        got, fix = "32 bits", "Save it with 8 bits, or all of them as an .npy file of numbers in [-1, 1]."
+        raise DataError(f"images: {path} must have 8 or 16 bits a channel; got {got}. {fix}")
+    if picture.has_transparency_data and _is_see_through(picture):
+        fix = "Lay it on a background and save it without transparency."
+        raise DataError(f"images: {path} must be opaque; got transparent pixels. {fix}")
+    picture.info.pop("transparency", None)  # of no pixel; pillow would warn of it
+    if picture.mode.startswith("I;16"):
+        return ((np.asarray(picture).astype(np.uint32) + _STEP // 2) // _STEP).astype(np.uint8)
+    return np.asarray(picture.convert("L" if picture.mode in _GREY else "RGB"))
+
+
+def _is_see_through(picture: Any) -> bool:
+    """Whether a pixel of a picture with transparency is not opaque."""
+    if picture.mode.startswith("I;16"):  # one grey that is clear, which pillow forgets when it converts
+        return bool((np.asarray(picture) == picture.info["transparency"]).any())
+    return bool(picture.convert("RGBA").getchannel("A").getextrema()[0] < 255)
