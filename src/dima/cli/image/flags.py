@@ -33,7 +33,10 @@ OnlyDigit = Annotated[
 ]
 CacheDir = Annotated[
     Path | None,
-    Parameter(help="where downloads are kept; $SCRATCH or $SLURM_TMPDIR, else here, below hf_cache"),
+    Parameter(
+        help="where downloads are kept; if not given, a folder hf_cache that is there already, "
+        "in $SCRATCH or $SLURM_TMPDIR, else here; without one nothing is downloaded"
+    ),
 ]
 AeCkpt = Annotated[
     Path | None, Parameter(help="a saved autoencoder, or a .pt of others; the newest found if not given")
