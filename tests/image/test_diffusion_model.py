@@ -5,13 +5,9 @@ import pytest
 import torch
 
 from close import assert_close
-from dima import load
-from dima.errors import ArtifactError, DataError, SettingError, ShapeError
-from dima.image.autoencoder.coder import Coder
+from dima.errors import DataError, SettingError, ShapeError
 from dima.image.diffusion_model import DiffusionModel
-from dima.image.saved import save_network
 from dima.image.simple_autoencoder import SimpleAutoencoder
-from dima.image.train import named
 
 SMALL = {"widths": [8, 16], "block_depth": 1, "latent_dim": 4, "image_shape": (1, 8, 8)}
 
@@ -103,31 +99,6 @@ def test_a_checkpoint_makes_an_equal_model(model, tmp_path):
     x, z = images_of(2), latents_of(2)
     assert torch.equal(again.encode(x), model.encode(x))
     assert torch.equal(again.sample(2, z, steps=2), model.sample(2, z, steps=2))
-
-
-def test_a_simple_autoencoder_is_read_again_and_as_a_model(tmp_path):
-    torch.manual_seed(0)
-    own = SimpleAutoencoder(latent_dim=5)
-    assert own.encode(torch.zeros(1, 1, 28, 28).double()).shape == (1, 5)
-    own.save_checkpoint(tmp_path / "features")
-    x = torch.rand(2, 1, 28, 28)
-    again = SimpleAutoencoder(latent_dim=5).load_checkpoint(tmp_path / "features")
-    assert torch.equal(again.encode(x), own.encode(x))
-    assert torch.equal(again.decode(own.encode(x)), own.decode(own.encode(x)))
-    with pytest.raises(SettingError, match=r"must be of latent_dim 256; got latent_dim 5"):
-        SimpleAutoencoder().load_checkpoint(tmp_path / "features")
-    with pytest.raises(ArtifactError, match="must hold a saved diffusion-coder; got a image-autoencoder"):
-        DiffusionModel(**SMALL).load_checkpoint(tmp_path / "features")
-
-
-def test_a_simple_autoencoder_takes_over_the_channels_of_a_checkpoint(tmp_path):
-    coder = Coder("conv", (1, 28, 28), 5, widths=(4, 6, 8)).eval()
-    used = {"model": "conv", "latent_dim": 5}
-    save_network(tmp_path / "small", "image-autoencoder", used, (1, 28, 28), named(coder))
-    x = torch.rand(2, 1, 28, 28)
-    again = SimpleAutoencoder(latent_dim=5).load_checkpoint(tmp_path / "small")
-    assert torch.equal(again.encode(x), coder.encode(x))
-    assert_close(load(tmp_path / "small").encode(x.numpy()), coder.encode(x).detach().numpy(), atol=1e-6)
 
 
 def test_a_checkpoint_of_other_widths_is_refused(model, tmp_path):

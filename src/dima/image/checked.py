@@ -36,25 +36,35 @@ def shaped(owner: str, name: str, given: object, shape: tuple[int, ...]) -> Tens
         DataTypeError: they are no tensor.
         ShapeError: they are of another shape.
     """
-    if not isinstance(given, Tensor):
-        fix = "Pass torch.from_numpy(values)."
-        raise DataTypeError(f"{owner}: {name} must be a tensor; got {type(given).__name__}. {fix}")
+    given = _tensor(owner, name, given)
     if given.ndim != 4 or given.shape[1:] != shape:
         rule = f"of shape (b, {', '.join(map(str, shape))})"
         raise ShapeError(f"{owner}: {name} must be {rule}; got {tuple(given.shape)}.")
     return given
 
 
-def latents(owner: str, given: Tensor, n: int, width: int) -> Tensor:
-    """Latents, one an image, of a width.
+def latents(owner: str, given: object, n: int | None, width: int) -> Tensor:
+    """Latents of a width, as many as that or, with None, as there are.
 
     Raises:
+        DataTypeError: they are no tensor.
         ShapeError: they are of another shape.
         DataError: one is NaN or infinite.
     """
-    if tuple(given.shape) != (n, width):
-        fix = "Pass those of the encoder it was trained with."
-        raise ShapeError(f"{owner}: latents must be of shape {(n, width)}; got {tuple(given.shape)}. {fix}")
+    given = _tensor(owner, "latents", given)
+    if given.ndim != 2 or given.shape[1] != width or n not in (None, len(given)):
+        rule, fix = (
+            f"of shape ({'b' if n is None else n}, {width})",
+            "Pass those of the encoder it was trained with.",
+        )
+        raise ShapeError(f"{owner}: latents must be {rule}; got {tuple(given.shape)}. {fix}")
     if not given.isfinite().all():
         raise DataError(f"{owner}: latents must be finite; got NaN or infinity. Encode the images again.")
     return given
+
+
+def _tensor(owner: str, name: str, given: object) -> Tensor:
+    if isinstance(given, Tensor):
+        return given
+    fix = "Pass torch.from_numpy(values)."
+    raise DataTypeError(f"{owner}: {name} must be a tensor; got {type(given).__name__}. {fix}")

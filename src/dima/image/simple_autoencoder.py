@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from dima.errors import SettingError
 from dima.image import checked
 from dima.image.autoencoder.coder import OWN_PIXELS, Coder
 from dima.image.saved import network_at, save_network
@@ -30,9 +31,17 @@ class SimpleAutoencoder(nn.Module):
 
     def __init__(self, latent_dim: int = 256, image_shape: tuple[int, int, int] = (1, 28, 28)) -> None:
         super().__init__()
+        if latent_dim < 1:
+            fix = "Pass how many numbers a feature vector has."
+            raise SettingError(f"SimpleAutoencoder: latent_dim must be positive; got {latent_dim}. {fix}")
         self.latent_dim, self.image_shape = latent_dim, image_shape
         self.coder = Coder("conv", image_shape, latent_dim)
         self.eval()
+
+    @property
+    def _like(self) -> Tensor:
+        """A tensor on its device, of its precision."""
+        return next(self.coder.parameters())
 
     def encode(self, images: Tensor) -> Tensor:
         """Feature vectors (b, latent_dim) of images (b, c, h, w) in [-1, 1].
@@ -42,7 +51,7 @@ class SimpleAutoencoder(nn.Module):
             DataError: a pixel lies outside [-1, 1].
         """
         given = checked.images("SimpleAutoencoder.encode", images, self.image_shape)
-        return self.coder.encode(given.to(self.coder.norm.running_mean))
+        return self.coder.encode(given.to(self._like))
 
     def decode(self, latent: Tensor) -> Tensor:
         """Images (b, c, h, w) in [-1, 1] of feature vectors (b, latent_dim).
@@ -51,8 +60,8 @@ class SimpleAutoencoder(nn.Module):
             ShapeError: vectors of another width.
         """
         owner = "SimpleAutoencoder.decode"
-        given = checked.latents(owner, latent, len(latent), self.latent_dim)
-        return self.coder.decode(given.to(self.coder.norm.running_mean))
+        given = checked.latents(owner, latent, None, self.latent_dim)
+        return self.coder.decode(given.to(self._like))
 
     def save_checkpoint(self, path: str | Path) -> Path:
         """Write it as a folder that `load_checkpoint` and `dima.load` open."""
@@ -60,7 +69,7 @@ class SimpleAutoencoder(nn.Module):
         return save_network(path, _KIND, used, self.image_shape, named(self.coder))
 
     def load_checkpoint(self, path: str | Path) -> "SimpleAutoencoder":
-        """Take over the parameters of a saved convolutional autoencoder.
+        """Take over the parameters of a saved convolutional autoencoder, and its channels.
 
         Raises:
             ArtifactError: there is none.
@@ -69,5 +78,10 @@ class SimpleAutoencoder(nn.Module):
         wanted = {"model": "conv", "latent_dim": self.latent_dim, "image_shape": list(self.image_shape)}
         wanted |= {"pixels": OWN_PIXELS}
         network = network_at("SimpleAutoencoder", path, _KIND, wanted)
-        self.coder = Coder.of(network, "conv", self.image_shape, self.latent_dim).eval()
+        coder = Coder.of(network, "conv", self.image_shape, self.latent_dim).to(self._like).eval()
+        shapes, own = ([p.shape for p in each.parameters()] for each in (coder, self.coder))
+        if shapes == own:  # where an optimiser may hold them
+            self.coder.load_state_dict(coder.state_dict())
+        else:
+            self.coder = coder
         return self

@@ -227,8 +227,8 @@ def named(network: nn.Module) -> Arrays:
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
-def from_named(network: nn.Module, arrays: Arrays) -> nn.Module:
-    """The network with the arrays of `named` in it.
+def from_named(network: nn.Module, arrays: Arrays, *, assign: bool = False) -> nn.Module:
+    """The network with the arrays of `named` in it, in the place of its own tensors if they are assigned.
 
     Raises:
         ArtifactError: an array is missing, one too many, or of another shape.
@@ -237,5 +237,6 @@ def from_named(network: nn.Module, arrays: Arrays) -> nn.Module:
     if {name: array.shape for name, array in arrays.items()} != shapes:
         fix = "Start anew, or save the model again."
         raise ArtifactError(f"network: the arrays must be those of this network; got others. {fix}")
-    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    network.load_state_dict(tensors, assign=assign)
     return network

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dima.image.autoencoder.conv import Conv
@@ -76,8 +77,10 @@ class Coder(nn.Module):
             ArtifactError: they are those of another.
         """
         kernels = sorted(name for name in network if fnmatch(name, "network.down.*.weight"))
-        coder = cls(model, shape, latent_dim, pixels, [len(network[name]) for name in kernels] or None)
-        from_named(coder, network)
+        widths = [len(network[name]) for name in kernels] if model == "conv" else None
+        with torch.device("meta"):  # no parameters are drawn that are replaced
+            coder = cls(model, shape, latent_dim, pixels, widths or None)
+        from_named(coder, network, assign=True)
         return coder
 
     def encode(self, images: Tensor) -> Tensor:
