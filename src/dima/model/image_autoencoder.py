@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta
 
 from dima import check, settings
-from dima.image.autoencoder import LOSSES, NETWORKS, AutoencoderFit, fit_autoencoder
+from dima.image.autoencoder import LOSSES, NETWORKS, SUITED, AutoencoderFit, fit_autoencoder
 from dima.model.pixel_autoencoder import (
     Device,
     EmaDecay,
@@ -23,6 +23,10 @@ from dima.settings import OneOf
 from dima.typing import ArrayLike, Float32
 
 __all__ = ["ImageAutoencoder"]
+
+
+def _suited(name: str) -> str:
+    return ", ".join(f"{value:g} for {model}" for model, own in SUITED.items() for value in [own[name]])
 
 
 class ImageAutoencoder(PixelAutoencoder):
@@ -51,11 +55,12 @@ class ImageAutoencoder(PixelAutoencoder):
         loss: Annotated[str, OneOf(*LOSSES), Meta(description="error of reconstruction")] = "bce",
         epochs: Epochs = 40,
         batch_size: Annotated[
-            int, Meta(ge=2, description="images in a training step; if not given, mlp 256 and conv 128")
+            int, Meta(ge=2, description=f"images in a training step; if not given, {_suited('batch_size')}")
         ]
         | None = None,
         learning_rate: Annotated[
-            float, Meta(gt=0, description="peak step size of AdamW; if not given, mlp .002 and conv .004")
+            float,
+            Meta(gt=0, description=f"peak step size of AdamW; if not given, {_suited('learning_rate')}"),
         ]
         | None = None,
         code_noise: Annotated[

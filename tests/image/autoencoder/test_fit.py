@@ -1,12 +1,16 @@
 """Training an autoencoder: what the noise, the norm, the losses and the run folder do."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from close import assert_close
 from dima.data.images import load
+from dima.errors import SettingError
 from dima.image.autoencoder import LOSSES, fit_autoencoder
+from dima.image.autoencoder.sharpen import sharpen
 
 IMAGES = load("fashion-mnist-1000").images[:256]
 SETTINGS = {
@@ -31,6 +35,17 @@ def fitted(**changes):
     return fit_autoencoder(SETTINGS | changes, IMAGES)
 
 
+class StoppedError(Exception):
+    pass
+
+
+def _cut_short(coder, images, seed, run):
+    def stop(now):
+        raise StoppedError
+
+    return sharpen(coder, images, seed, dataclasses.replace(run, watch=stop))
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("model", ["mlp", "conv"])
 def test_reconstructions_are_nearer_than_the_mean(model, loss):
@@ -43,12 +58,39 @@ def test_reconstructions_are_nearer_than_the_mean(model, loss):
 
 
 @pytest.mark.parametrize(("model", "batch_size", "rate"), [("mlp", 256, 0.002), ("conv", 128, 0.004)])
-def test_what_is_not_given_is_what_suits_the_network(model, batch_size, rate):
-    chosen, given = (
-        fitted(model=model, epochs=1, batch_size=size, learning_rate=each)
+def test_what_is_not_given_is_what_suits_the_network_and_the_same_run(model, batch_size, rate, tmp_path):
+    images = load("fashion-mnist-1000").images[:300]  # more than a batch
+    open_, given = (
+        SETTINGS | {"model": model, "epochs": 1, "batch_size": size, "learning_rate": each}
         for size, each in ((None, None), (batch_size, rate))
     )
-    assert_close(chosen.encode(IMAGES), given.encode(IMAGES), atol=0.0)
+    chosen = fit_autoencoder(open_, images, tmp_path / "run")
+    np.testing.assert_array_equal(chosen.encode(images), fit_autoencoder(given, images).encode(images))
+    fit_autoencoder(given, images, tmp_path / "run")  # is not refused
+    with pytest.raises(SettingError, match="learning_rate"):
+        fit_autoencoder(given | {"learning_rate": 0.003}, images, tmp_path / "run")
+
+
+def test_encoding_leaves_the_global_draws_alone():
+    fit = fitted(epochs=1)
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    fit.encode(IMAGES[:2])
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_sharpening_stops_and_goes_on_to_the_same_bits_under_patience(tmp_path, monkeypatch):
+    asked = SETTINGS | {"sharpen": True, "epochs": 1, "patience": 1}
+    whole = fit_autoencoder(asked, IMAGES)
+    with monkeypatch.context() as cut:
+        cut.setattr("dima.image.autoencoder.fit.sharpen", _cut_short)
+        with pytest.raises(StoppedError):
+            fit_autoencoder(asked, IMAGES, tmp_path / "run")
+    assert (tmp_path / "run" / "sharpen").is_dir()
+    again = fit_autoencoder(asked, IMAGES, tmp_path / "run")
+    for name, array in whole.network.items():
+        np.testing.assert_array_equal(array, again.network[name])
 
 
 def test_losses_are_those_of_their_formulas():
@@ -99,9 +141,6 @@ def test_equal_seeds_give_equal_bits_and_leave_the_global_ones_alone():
 
 
 def test_a_run_that_stops_at_an_epoch_goes_on_to_the_same_bits(tmp_path):
-    class StoppedError(Exception):
-        pass
-
     def stop(fit, epoch):
         if epoch == 2:
             raise StoppedError

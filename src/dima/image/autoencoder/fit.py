@@ -94,12 +94,15 @@ def fit_autoencoder(
 ) -> AutoencoderFit:
     """Train on checked images (n, c, h, w) in [-1, 1], in a run folder if one is given.
 
-    `watch` is shown the network after every epoch, with the number of the epoch.
+    What the settings leave open is what suits the network. `watch` is shown the network after every
+    epoch, with the number of the epoch.
     """
+    given = {name: value for name, value in settings_used.items() if value is not None}
+    whole = settings_used | SUITED[settings_used["model"]] | given
     place, message = devices.choose(settings_used["device"], "ImageAutoencoder")
     _log.info(message)
     shape = images.shape[1:]
-    engine = _engine(settings_used, images, place)
+    engine = _engine(whole, images, place)
 
     def fit_of(state: State, history: Float64) -> AutoencoderFit:
         return AutoencoderFit(settings_used, shape, named(state.average), history)
@@ -107,13 +110,13 @@ def fit_autoencoder(
     def show(state: State, history: Float64, epoch: int) -> None:
         watch(fit_of(state, history), epoch)
 
-    run = run_of("ImageAutoencoder", settings_used, {"images": images}, folder)
+    run = run_of("ImageAutoencoder", whole, {"images": images}, folder)
     run = dataclasses.replace(run, watch=by_epoch(engine, show))
     trained = training.train(engine, run)
     coder, data = trained.state.average, engine.data[0]
     if settings_used["sharpen"]:
         folder = None if folder is None else Path(folder) / "sharpen"
-        run = run_of("ImageAutoencoder", settings_used, {"images": images}, folder)
+        run = run_of("ImageAutoencoder", whole, {"images": images}, folder)
         coder = sharpen(coder, data, settings_used["seed"], run)
     contrast = raise_contrast(coder, data) if settings_used["contrast"] else 1.0
     return AutoencoderFit(settings_used, shape, named(coder), trained.history, contrast=contrast)
@@ -121,8 +124,7 @@ def fit_autoencoder(
 
 def _engine(settings_used: dict[str, Any], images: Float32, place: torch.device) -> Engine:
     shape = images.shape[1:]
-    given = {name: value for name, value in settings_used.items() if value is not None}
-    plan = Plan.of(SUITED[settings_used["model"]] | given, len(images))
+    plan = Plan.of(settings_used, len(images))
     noise, error = settings_used["code_noise"], LOSSES[settings_used["loss"]]
 
     def build() -> nn.Module:
