@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from close import assert_close
+from dima.image.autoencoder import contrast
 from image.autoencoder.test_fit import IMAGES, fitted
 
 
@@ -19,6 +20,14 @@ def test_decoded_training_images_are_greyer_by_half_of_what_they_were(model):
     assert soft > 1.02 * real
     assert_close(crisp, (soft + real) / 2, rtol=1e-4)
     assert plain.contrast == 1.0 < raised.contrast
+
+
+def test_of_images_too_large_for_memory_a_few_are_compared(monkeypatch):
+    compared = []
+    monkeypatch.setattr(contrast, "rows_within", lambda bytes_per_row: 10**6 // bytes_per_row)
+    monkeypatch.setattr(contrast, "contrast_of", lambda logits, *_: compared.append(len(logits)) or 1.0)
+    fitted(epochs=1, contrast=True)
+    assert 10 < compared[0] <= 10**6 / (8 * 4 * 784)
 
 
 def test_the_logits_are_raised_by_that_factor_and_nothing_else_is():

@@ -6,15 +6,15 @@ What it adds to the squared error grows as the square of what is taken, what it 
 import torch
 from torch import Tensor
 
-from dima.blocks import row_blocks
+from dima.blocks import row_blocks, rows_within
 from dima.image.autoencoder.coder import Coder
 from dima.image.contrast import contrast_of
 
 __all__ = ["raise_contrast"]
 
 _SHARE = 0.5  # of the surplus
-_ROWS = 1024  # images decoded at a time
 _SHOWN = 8192  # training images that are compared at most
+_COPIES = 8  # of an image in float32 while logits are compared
 
 
 @torch.no_grad()
@@ -26,8 +26,9 @@ def raise_contrast(coder: Coder, images: Tensor) -> float:
         images: (n, c, h, w) training images in [-1, 1].
     """
     coder.eval()
-    shown = images[:: -(-len(images) // _SHOWN)]
-    decoded = [coder.network.decode(coder.encode(shown[rows])) for rows in row_blocks(len(shown), _ROWS)]
+    most = min(_SHOWN, rows_within(_COPIES * 4 * images[0].numel()))
+    shown = images[:: -(-len(images) // most)]
+    decoded = [coder.network.decode(coder.encode(shown[rows])) for rows in row_blocks(len(shown), 1024)]
     factor = contrast_of(torch.cat(decoded), (shown + 1) / 2, _SHARE)
     for parameter in coder.network.last.parameters():
         parameter.mul_(factor)

@@ -9,7 +9,6 @@ Shi et al. 2016, with kernels that are tied).
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 the name everybody knows
@@ -44,7 +43,7 @@ class Conv(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(i, o, 3, 2, 1) for i, o in itertools.pairwise(through))
         self.to_code = nn.Linear(flat, latent_dim)
         self.from_code = nn.Linear(latent_dim, flat)
-        self.up = nn.ModuleList(nn.Conv2d(i, o, 3, 1, 1) for i, o in itertools.pairwise(through[::-1]))
+        self.up = nn.ModuleList(_Growing(i, o, 3, 1, 1) for i, o in itertools.pairwise(through[::-1]))
 
     @property
     def last(self) -> nn.Module:
@@ -62,15 +61,20 @@ class Conv(nn.Module):
         """Logits (b, c, h, w) of the pixels of codes (b, d)."""
         images: Tensor = F.relu(self.from_code(codes)).reshape(-1, *self.small)
         for i, (layer, size) in enumerate(zip(self.up, self.sizes, strict=True)):
-            images = _grown(layer, F.relu(images) if i else images, size)
+            images = layer(F.relu(images) if i else images, size)
         return images
 
 
-def _grown(layer: Any, images: Tensor, size: tuple[int, ...]) -> Tensor:
-    """A convolution of images that are interpolated to `size` by their nearest pixels."""
-    if tuple(size) != tuple(2 * side for side in images.shape[2:]):
-        grown: Tensor = layer(F.interpolate(images, size=size, mode="nearest"))
-        return grown
-    taps = torch.tensor(_TAPS).to(layer.weight)
-    weight = torch.einsum("pyk,qxl,oikl->opqiyx", taps, taps, layer.weight).flatten(0, 2)
-    return F.pixel_shuffle(F.conv2d(images, weight, layer.bias.repeat_interleave(4), 1, 1), 2)
+class _Growing(nn.Conv2d):
+    """A convolution of images that are interpolated by their nearest pixels."""
+
+    def forward(  # type: ignore[override]  # the size comes beside the images
+        self, images: Tensor, size: tuple[int, ...]
+    ) -> Tensor:
+        """Images of that size."""
+        if size != tuple(2 * side for side in images.shape[2:]):
+            return super().forward(F.interpolate(images, size=size, mode="nearest"))
+        taps = torch.tensor(_TAPS).to(self.weight)
+        weight = torch.einsum("pyk,qxl,oikl->opqiyx", taps, taps, self.weight).flatten(0, 2)
+        bias = None if self.bias is None else self.bias.repeat_interleave(4)
+        return F.pixel_shuffle(F.conv2d(images, weight, bias, 1, 1), 2)
