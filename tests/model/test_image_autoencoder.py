@@ -84,8 +84,17 @@ def test_what_it_cannot_be_fitted_to_is_refused():
         ImageAutoencoder().fit(127 * IMAGES)
     with pytest.raises(SettingError, match="model must be one of 'mlp', 'conv'"):
         ImageAutoencoder("vae").fit(IMAGES)
+    with pytest.raises(DataError, match="images must hold at least one number"):
+        ImageAutoencoder().fit(np.zeros((5, 1, 0, 28)))
+    with pytest.raises(ShapeError, match="got a list of unlike parts"):
+        ImageAutoencoder().fit([[1, 2], [3]])
     with pytest.raises(SettingError, match="epochs"):
         ImageAutoencoder(epochs=0).fit(IMAGES)
+
+
+def test_two_images_are_enough_with_patience_too():
+    fitted = ImageAutoencoder(latent_dim=2, epochs=1, patience=1).fit(IMAGES[:2])
+    assert np.isfinite(fitted.encode(IMAGES[:2])).all()
 
 
 def test_before_fit_it_says_so(fitted):

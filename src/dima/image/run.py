@@ -19,13 +19,13 @@ _NOT_OF_THE_RUN = {"device"}
 
 
 def holding_out(engine: Engine, patience: int | None) -> Engine:
-    """The engine with a twentieth of its rows apart, if there is patience; a single row serves as both."""
+    """The engine with a twentieth of its rows apart, if there is patience; of two, one serves as both."""
     if patience is None:
         return engine
     n = len(engine.data[0])
     order = torch.randperm(n, generator=generator(engine.plan.seed, 0, "held out"))
     apart = order[: max(1, n // _HELD_OUT)]
-    kept = order[len(apart) :] if n > 1 else order
+    kept = order[len(apart) :] if n > 2 else order
     data, held_out = (tuple(tensor[rows] for tensor in engine.data) for rows in (kept, apart))
     return dataclasses.replace(engine, data=data, held_out=held_out)
 

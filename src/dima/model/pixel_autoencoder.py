@@ -113,8 +113,9 @@ class PixelAutoencoder(FittedEstimator, Autoencoder):
             ShapeError: they are neither images nor rows of square ones.
             DataError: a pixel lies outside [-1, 1].
         """
-        shape = _shape(type(self).__name__, X)
-        rows = np.reshape(np.asarray(X), (-1, math.prod(shape)))
+        images = check.plain(type(self).__name__, "images", X)
+        shape = _shape(type(self).__name__, images)
+        rows = images.reshape(-1, math.prod(shape))
         rows = check.points(self, rows, reset=True, min_rows=2)
         return _in_range(self, rows).reshape(-1, *shape)
 
@@ -126,7 +127,7 @@ class PixelAutoencoder(FittedEstimator, Autoencoder):
             DataError: a pixel lies outside [-1, 1].
         """
         shape = check.fitted(self).image_shape
-        rows = np.asarray(X)
+        rows = check.plain(type(self).__name__, "images", X)
         if rows.ndim == 4 and rows.shape[1:] != shape:
             rule, fix = f"of shape {shape}", "Bring them to that size and number of channels."
             raise ShapeError(f"{type(self).__name__}: images must be {rule}; got {rows.shape[1:]}. {fix}")
@@ -143,14 +144,16 @@ def trained_facts(fit: Any, network: str) -> dict[str, Any]:
     return {"image_shape": shape, f"{network}_training_steps": int(steps), f"{network}_loss": loss}
 
 
-def _shape(owner: str, X: ArrayLike) -> Shape:
+def _shape(owner: str, images: Array) -> Shape:
     """(c, h, w) of images (n, c, h, w), or of the square grey images that rows (n, h h) stand for.
 
     Raises:
         ShapeError: they are neither.
+        DataError: they have no pixels.
     """
-    shape = np.shape(X)
+    shape = images.shape
     if len(shape) == 4:
+        check.form(owner, "images", shape, images.dtype, ("n", "c", "h", "w"))
         return shape[1], shape[2], shape[3]
     side = math.isqrt(shape[1]) if len(shape) == 2 else 0
     if side == 0 or side * side != shape[1]:
