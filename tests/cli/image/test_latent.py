@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from cli.image.conftest import QUICK
 from dima import load
 from dima.data.images import load as load_images
+from dima.image import device
 from dima.model import persist
 from dima.model.image_autoencoder import ImageAutoencoder
 from dima.model.latent_diffusion import LatentDiffusion
@@ -98,6 +99,8 @@ def test_an_autoencoder_that_cannot_be_moved_is_not_asked_to(dima, tmp_path, ext
     ran = dima(*call, *extra, "--outdir", str(tmp_path / "results"))
     if got is None:
         assert ran.code == 0, ran.err
+        call.append("--auto-resume")
+        assert dima(*call, "--amp", "--outdir", str(tmp_path / "results")).code == 2
     else:
         assert f"a TransformerAutoencoder, which runs on the CPU in full precision; got {got}." in ran.err
 
@@ -119,6 +122,23 @@ def test_the_autoencoder_encodes_where_and_as_asked(outputs, dima, tmp_path, mon
     call = ["image", "fit-latent", "--epochs", "1", *ae, *QUICKER, "--outdir", str(tmp_path)]
     assert dima(*call, *extra).code == 0
     assert seen == [asked]
+
+
+def test_a_run_that_goes_on_encodes_in_the_precision_it_began_with(outputs, dima, tmp_path, monkeypatch):
+    ae = ["--ae-ckpt", str(outputs / "autoencoders" / "mlp-d3")]
+    call = ["image", "fit-latent", "--epochs", "1", *ae, *QUICKER, "--outdir", str(tmp_path), "--amp"]
+    monkeypatch.setattr(device, "bf16_is_faster", lambda work, place: True)
+    assert dima(*call).code == 0
+    latest = next((tmp_path / "checkpoints").iterdir()) / "latest"
+    before = (latest / "model.safetensors").read_bytes()
+    monkeypatch.setattr(device, "bf16_is_faster", lambda work, place: False)  # the machine is busy now
+    again = dima(*call, "--auto-resume")
+    assert again.code == 0, again.err
+    assert (latest / "model.safetensors").read_bytes() == before
+    assert load(latest).fit_.autoencoder.precision == "bfloat16"
+    assert dima(*call, "--auto-resume", "--lr", "0.1").code == 0
+    (other,) = (tmp_path / "checkpoints").glob("*-lr0.1-*")
+    assert load(other / "latest").fit_.autoencoder.precision == "float32"  # a new run measures
 
 
 def test_training_stops_when_the_held_out_rows_are_no_better(outputs, dima, tmp_path):

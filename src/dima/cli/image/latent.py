@@ -15,7 +15,8 @@ from dima.cli.image.flags import AeCkpt, AutoResume, CacheDir, Data, Device, Onl
 from dima.cli.image.pictures import save_grid
 from dima.cli.image.places import Tree
 from dima.data import images
-from dima.errors import SettingError
+from dima.errors import ArtifactError, SettingError
+from dima.files import surviving
 from dima.model import persist
 from dima.model.latent_diffusion import LatentDiffusion
 
@@ -94,9 +95,8 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
     found = images.load(data, "train", only_digit, places.cache_folder(cache_dir)).images
     model = LatentDiffusion(autoencoder, prior=training.prior(len(found)), seed=seed)
     model.shape_of(found)  # refused before anything is written
-    _place(autoencoder, device, amp)
-    run = places.run_to_use(outdir, training.stem(only_digit, seed), auto_resume)
-    tree = Tree(outdir, run)
+    tree = Tree(outdir, places.run_to_use(outdir, training.stem(only_digit, seed), auto_resume))
+    _place(autoencoder, device, _precision(tree) if amp else None)
     targets.folder(tree.checkpoints, "dima image fit-latent")
 
     def after_epoch(so_far: LatentDiffusion, epoch: int) -> None:
@@ -114,17 +114,30 @@ def fit_latent(  # noqa: PLR0913 each argument is a flag
     _tell(model, tree, ae_path, data, common)
 
 
-def _place(autoencoder: Any, device: str | None, amp: bool) -> None:
+def _precision(tree: Tree) -> str:
+    """That in which a run has encoded so far, so its codes stay; "auto", to be measured, in a new one."""
+    latest = tree.checkpoints / "latest"  # written before any checkpoint
+    if not surviving(latest, "dima image fit-latent", ArtifactError).exists():
+        return "auto"
+    return getattr(persist.load(latest).fit_.autoencoder, "precision", "auto")
+
+
+def _place(autoencoder: Any, device: str | None, precision: str | None) -> None:
     """Put an autoencoder where it is to encode; one that cannot be moved stays on the CPU.
+
+    Args:
+        autoencoder: fitted.
+        device: as asked.
+        precision: as asked; None for full.
 
     Raises:
         SettingError: it cannot be moved, and is asked to.
     """
     if hasattr(autoencoder, "to_device"):
-        autoencoder.to_device(device or "auto", "auto" if amp else "float32")
+        autoencoder.to_device(device or "auto", precision or "float32")
         return
     asked = [f"--device {device}"] if device not in (None, "auto", "cpu") else []
-    asked += ["--amp"] if amp else []
+    asked += ["--amp"] if precision else []
     if asked:
         rule = f"left out with a {type(autoencoder).__name__}, which runs on the CPU in full precision"
         raise SettingError(
