@@ -97,7 +97,12 @@ def test_a_stop_loses_nothing_of_what_is_shown(tmp_path, caplog):
     assert "regression: stopped after step 10; the checkpoint in" in caplog.text
     assert "a run in that folder goes on from it." in caplog.text
     assert "--" not in caplog.text  # flags belong to the verbs
+    assert "goes on after step" not in caplog.text
+    caplog.clear()
     train(problem(), dataclasses.replace(run(tmp_path), watch=show))
+    assert caplog.messages == ["regression: goes on after step 10 of 40."]
+    train(problem(), run(tmp_path))  # has ended
+    assert len(caplog.messages) == 1
     assert seen == [5, 10, 15, 20, 25, 30, 35, 40]
 
 

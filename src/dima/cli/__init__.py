@@ -29,6 +29,7 @@ OK, BUG, REFUSED = 0, 1, 2
 INTERRUPTED, PIPE_CLOSED = 128 + signal.SIGINT, 128 + 13  # what a shell reports for these signals
 
 _IMAGE = "Small images: autoencoders, diffusion models, direct decoders, edits and attribution."
+_EPILOGUE = "Start with: {}\nEach verb:  {} VERB --help"
 # verb -> where it lives, in the order of a first day with it. Its help is its docstring.
 VERBS: dict[str, str] = {
     "demo": "dima.cli.demo:demo",
@@ -155,7 +156,7 @@ class _ToStderr(logging.Handler):
 app = App(
     name="dima",
     help="Learn the manifold that data lie on; encode, decode, generate and refine on it.",
-    help_epilogue="Start with: dima demo\nEach verb:  dima VERB --help",
+    help_epilogue=_EPILOGUE.format("dima demo", "dima"),
     help_format="plaintext",
     version=__version__,
     result_action="return_value",
@@ -167,8 +168,15 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-_families = {"": app, "image": App(name="image", help=_IMAGE, sort_key=len(VERBS), help_format="plaintext")}
-app.command(_families["image"])
+_image = App(
+    name="image",
+    help=_IMAGE,
+    help_epilogue=_EPILOGUE.format("dima demo images", "dima image"),
+    sort_key=len(VERBS),
+    help_format="plaintext",
+)
+app.command(_image)
+_families = {"": app, "image": _image}
 for _rank, (_spelling, _home) in enumerate(VERBS.items()):
     _family, _, _name = _spelling.rpartition(" ")
     _help, _, _examples = docstring(_home).partition("\n\nExamples:\n")

@@ -140,7 +140,10 @@ def _begin(engine: Engine[S], run: Run, found: Checkpoint | None = None) -> Trai
         return TrainingState(engine.start(), {}, [], Patience(run.patience))
     patience = dataclasses.replace(found.patience, limit=run.patience)
     history = [(step, loss) for step, loss in found.history.tolist()]
-    return TrainingState(engine.restore(found.state), found.best, history, patience)
+    begun = TrainingState(engine.restore(found.state), found.best, history, patience)
+    if begun.step < engine.n_steps:
+        _log.info("%s: goes on after step %d of %d.", run.label, begun.step, engine.n_steps)
+    return begun
 
 
 def _run(

@@ -138,7 +138,9 @@ def _parts(found: Any, name: str) -> tuple[dict[str, Any], Arrays]:
     state = next((top[key] for key in _STATES if isinstance(top.get(key), dict)), None)
     if state is None:
         got = f"the keys {quoted(', '.join(map(str, top)))}"
-        raise refusal(name, f"a dictionary with a state dict under {', '.join(_STATES)}", got, "Rename it.")
+        raise refusal(
+            name, f"a dictionary with a state dict under {', '.join(_STATES)}", got, "Save it under one."
+        )
     _refuse_strange(state, name)
     arrays = {str(i): tensor.detach().float().numpy() for i, tensor in enumerate(state.values())}
     asked = {key: _plain(args[key]) for key in _ARGS if args.get(key) is not None}
