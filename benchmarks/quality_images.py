@@ -26,7 +26,8 @@ AUTOENCODERS = {
     "conv": {"model": "conv", "epochs": 42, "precision": "bfloat16"},
 }
 PRIOR = {"n_iter": 32_000, "batch_size": 512, "learning_rate": 2e-3}
-SAMPLING = {"solver": "dpmpp_2m", "steps": 30, "spacing": "karras"}
+# Of 30, 20 and 15 steps the last are nearest to training images that neither part has learnt from.
+SAMPLING = {"solver": "dpmpp_2m", "steps": 15, "spacing": "karras"}
 N = 10_000
 MAP_ROWS = 20_000  # training rows of the diffusion map
 
