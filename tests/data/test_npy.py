@@ -103,7 +103,9 @@ def test_no_bytes_break_the_reader_of_headers(content):
     whole = bytearray(npy_bytes(X))
     whole[6 : 6 + len(content)] = content
     with pytest.raises(DimaError):
-        npy._read_header("x.npy", io.BytesIO(bytes(whole[:150]) if content else b""), 150)
+        npy._read_header(
+            "table", "x.npy", io.BytesIO(bytes(whole[:150]) if content else b""), 150, ("n", "D")
+        )
 
 
 def test_npz_by_key_and_alone(tmp_path):

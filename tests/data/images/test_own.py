@@ -1,12 +1,17 @@
 """Sets of your own: which images are for testing, and in which order they come."""
 
+import contextlib
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from close import assert_close
-from dima.data import images
-from dima.errors import DataError
+from dima.data import images, npy
+from dima.errors import DataError, DimaError
+from faults import failing
 
 
 def numbered(n):
@@ -18,11 +23,26 @@ def numbers(found):
     return np.round((found.images[:, 0, 0, 0] + 1) * 127.5).astype(int)
 
 
+def store(place, values):
+    """Images in an array file of either kind."""
+    if place.suffix == ".npy":
+        np.save(place, values)
+    else:
+        np.savez(place, images=values)
+
+
 def write(place, *values):
     """Pictures of one grey each."""
     place.mkdir(parents=True)
     for value in values:
         Image.fromarray(np.full((4, 4), value, np.uint8)).save(place / f"{value:03d}.png")
+
+
+def damage(place, where, flip):
+    """Change bits of one byte of a file."""
+    whole = bytearray(place.read_bytes())
+    whole[where % len(whole)] ^= flip
+    place.write_bytes(whole)
 
 
 @pytest.mark.parametrize("n", [5, 23, 200])
@@ -102,3 +122,49 @@ def test_labels_that_are_no_classes_are_refused(tmp_path, label):
     np.savez(tmp_path / "a.npz", images=numbered(20), labels=labels)
     with pytest.raises(DataError, match=r"labels of .*a\.npz must be"):
         images.load(tmp_path / "a.npz")
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255), st.sampled_from([np.savez, np.savez_compressed]))
+def test_an_archive_with_any_byte_changed_is_right_or_refused(tmp_path_factory, where, flip, write_archive):
+    place = tmp_path_factory.mktemp("npz") / "a.npz"
+    write_archive(place, images=numbered(9))
+    damage(place, where, flip)
+    try:
+        found = images.load_given(place)
+    except DimaError:
+        return
+    assert_close(numbers(found), np.arange(9))
+
+
+@pytest.mark.parametrize("where", range(128))
+def test_a_header_with_any_byte_changed_is_read_or_refused(tmp_path, where):
+    for flip in (1, 8, 128):
+        np.save(tmp_path / "a.npy", numbered(9))
+        damage(tmp_path / "a.npy", where, flip)
+        with contextlib.suppress(DimaError):
+            images.load_given(tmp_path / "a.npy")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(npy, "_UNPACKED_BYTES", 2**16)
+    monkeypatch.setattr(npy, "_UNPACKED_RATIO", 10)
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((2**11, 8, 8), np.uint8))
+    with pytest.raises(DataError, match=r"images: .*a\.npz must unpack to a reasonable size"):
+        images.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("kind", ["a.npy", "a.npz"])
+def test_an_array_file_that_cannot_be_opened_is_refused(tmp_path, kind):
+    store(tmp_path / kind, numbered(5))
+    with failing("open", 0, forever=True), pytest.raises(DataError, match=r"must be a readable array file"):
+        images.load(tmp_path / kind)
+
+
+@pytest.mark.parametrize("kind", ["a.npy", "a.npz"])
+def test_images_of_a_file_are_the_callers_own(tmp_path, kind):
+    stored = np.full((5, 3, 3), 0.5, np.float32)
+    store(tmp_path / kind, stored)
+    found = images.load_given(tmp_path / kind).images
+    assert type(found) is np.ndarray
+    found += 0.25
+    assert_close(images.load_given(tmp_path / kind).images, stored[:, None])

@@ -1,15 +1,16 @@
 """Sets of images of your own: a folder of pictures, or an array file; and which of them are for testing."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from dima import check
+from dima.data import npy
 from dima.data.images import pictures
 from dima.data.images.pixels import scaled
 from dima.data.split import train_test
-from dima.errors import DataError, DimaError
+from dima.errors import DataError
+from dima.files import one_sentence
 from dima.typing import Array, Float32
 
 __all__ = ["ARRAYS", "PARTS", "Own", "has_parts", "part", "read"]
@@ -66,17 +67,10 @@ def has_parts(path: Path) -> bool:
 
 
 def _arrays(path: Path) -> tuple[Float32, Array | None]:
-    try:
-        stored = np.load(path, allow_pickle=False)
-        if isinstance(stored, np.ndarray):
-            return scaled(str(path), stored), None
-        with stored:
-            arrays = {key: stored[key] for key in stored.files if key in ("images", "labels")}
-    except DimaError:
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as fault:
-        message = f"images: {path} must be a readable array file; got a damaged one ({fault})."
-        raise DataError(f"{message} Save it again.") from None
+    if path.suffix.lower() == ".npy":
+        with one_sentence(path, "images", DataError, "a readable array file"):
+            return scaled(str(path), npy.mapped("images", path)), None
+    arrays = npy.unpacked("images", path, ("images", "labels"))
     if "images" not in arrays:
         raise DataError(
             f"images: {path} must hold an array called images; got none. Save it under that name."

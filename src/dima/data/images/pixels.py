@@ -35,4 +35,4 @@ def scaled(name: str, pixels: Array) -> Float32:
     if low >= 0 and high == 1:
         fix = "Pass bytes, or 2 x - 1, if 0 is black."
         warn_user(f"images: {name} must be in [-1, 1]; got 0 to 1, so that 0 is taken for grey. {fix}")
-    return np.ascontiguousarray(checked, np.float32)
+    return np.array(checked, np.float32, order="C")  # a copy: an array of a file is read-only
