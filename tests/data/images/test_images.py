@@ -1,12 +1,16 @@
 """Sets of images from every place they may stand, and one sentence where they do not."""
 
+import sys
+import types
+from importlib.machinery import ModuleSpec
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from close import assert_close
 from dima.data import images
-from dima.data.images import openml
+from dima.data.images import published
 from dima.errors import DataError, DataTypeError, SettingError, ShapeError
 
 
@@ -39,8 +43,20 @@ def test_a_set_that_is_nowhere(monkeypatch, tmp_path):
         images.load("cifar")
 
 
-def test_a_cache_folder_is_filled_by_scikit_learn(monkeypatch, tmp_path, rng):
+def installed(monkeypatch, load_dataset):
+    """As if there were a package `datasets` with that function."""
+    module = types.ModuleType("datasets")
+    module.__spec__, module.load_dataset = ModuleSpec("datasets", None), load_dataset
+    monkeypatch.setitem(sys.modules, "datasets", module)
+
+
+def unreachable(*_, **__):
+    raise OSError("no route")
+
+
+def test_a_cache_folder_is_filled_by_scikit_learn_where_the_hub_is_not_reached(monkeypatch, tmp_path, rng):
     asked = {}
+    installed(monkeypatch, unreachable)
 
     class Bunch:
         data = rng.integers(0, 256, (70_000, 784), dtype=np.uint8)
@@ -57,13 +73,26 @@ def test_a_cache_folder_is_filled_by_scikit_learn(monkeypatch, tmp_path, rng):
     assert found.labels[:3].tolist() == [0, 1, 2]
 
 
-def test_no_network_is_one_sentence(monkeypatch, tmp_path):
-    def unreachable(*_, **__):
-        raise OSError("no route")
+def test_datasets_of_hugging_face_are_asked_first_where_they_are_installed(monkeypatch, tmp_path, rng):
+    pixels, asked = rng.integers(0, 256, (3, 28, 28)).astype(np.uint8), []
 
+    def load_dataset(path, split, cache_dir):
+        asked.append((path, split, cache_dir))
+        return {"image": [Image.fromarray(image) for image in pixels], "label": [7, 0, 2]}
+
+    monkeypatch.delenv("DIMA_DATA", raising=False)
+    installed(monkeypatch, load_dataset)
+    found = images.load("fashion-mnist", "test", cache_dir=tmp_path)
+    assert asked == [("zalando-datasets/fashion_mnist", "test", str(tmp_path))]
+    assert_close(found.images[:, 0], pixels / 127.5 - 1, atol=1e-6)
+    assert found.labels.tolist() == [7, 0, 2]
+
+
+def test_no_network_is_one_sentence(monkeypatch, tmp_path):
+    installed(monkeypatch, unreachable)
     monkeypatch.setattr("sklearn.datasets.fetch_openml", unreachable)
     with pytest.raises(DataError, match="mnist must be found or downloaded; got no route"):
-        openml.fetch("mnist", "train", tmp_path)
+        published.fetch("mnist", "train", tmp_path)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

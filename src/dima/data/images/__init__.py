@@ -1,7 +1,8 @@
 """Sets of images as float32 (n, c, h, w) in [-1, 1]: known sets by name, folders of pictures, arrays.
 
-`load("mnist")` looks in $DIMA_DATA, then, where a cache folder is given, asks scikit-learn's `fetch_openml`
-to use or to fill it. Nothing is fetched unless a cache folder is given. "fashion-mnist-1000" comes with dima.
+`load("mnist")` looks in $DIMA_DATA, then, where a cache folder is given, asks Hugging Face `datasets`, where
+it is installed, and scikit-learn's `fetch_openml` to use or to fill it. Nothing is fetched unless a cache
+folder is given. "fashion-mnist-1000" comes with dima.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ import numpy as np
 from msgspec import Meta
 
 from dima import settings
-from dima.data.images import idx, openml, own
+from dima.data.images import idx, own, published
 from dima.data.images.pixels import scaled
 from dima.errors import DataError, SettingError
 from dima.typing import Array, Float32
@@ -133,7 +134,7 @@ def _known(name: str, split: str, cache_dir: str | Path | None) -> Images:
     home = os.environ.get("DIMA_DATA")
     found = idx.find(name, split, Path(home)) if home else None
     if found is None and cache_dir is not None:
-        found = openml.fetch(name, split, Path(cache_dir))
+        found = published.fetch(name, split, Path(cache_dir))
     if found is None:
         where = f"none in DIMA_DATA={home}" if home else "DIMA_DATA not set"
         fix = (
