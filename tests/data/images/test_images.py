@@ -121,7 +121,7 @@ def test_pictures_that_cannot_be_used(tmp_path):
     with pytest.raises(DataError, match=r"b\.png must have the shape of the first picture"):
         images.load(tmp_path)
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
-    with pytest.raises(DataError, match=r"b\.png must be a readable picture"):
+    with pytest.raises(DataError, match=r"b\.png must be a readable picture; got no known format\. Save it"):
         images.load(tmp_path)
 
 

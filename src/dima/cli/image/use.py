@@ -37,11 +37,14 @@ def open_model(ckpt: Path) -> LatentDiffusion:
     return places.open_kind("--ckpt", ckpt, LatentDiffusion, "dima image fit-latent")
 
 
+_OTHER = Parameter(help="a saved autoencoder, or a .pt of others; the model's own if not given")
+
+
 @flags.takes(chosen=flags.of(sampling.table, name="*"))
 def sample(  # noqa: PLR0913 each argument is a flag
     *,
     ckpt: Ckpt,
-    ae_ckpt: AeCkpt = None,
+    ae_ckpt: Annotated[Path | None, _OTHER] = None,
     num_images: Annotated[Count, Parameter(help="images to draw")] = 64,
     to: Picture = Path("generated.png"),
     guidance: Guidance = 1.0,

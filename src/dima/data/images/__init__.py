@@ -90,7 +90,8 @@ def load(
     if only_digit is None:
         return found
     if found.labels is None:
-        raise SettingError(f"images: only_digit must be left out without labels; got {only_digit}.")
+        fix = "Name a folder of folders by label, or an .npz with labels."
+        raise SettingError(f"images: only_digit must be left out without labels; got {only_digit}. {fix}")
     kept = found.labels == only_digit
     if not kept.any():
         raise DataError(f"images: {name} must hold images of label {only_digit}; got none.")

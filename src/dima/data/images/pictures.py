@@ -86,7 +86,9 @@ def _read(path: Path) -> Array:
     except DimaError:
         raise
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
-        raise DataError(f"images: {path} must be a readable picture; got {fault}. Save it again.") from None
+        got = "no known format" if isinstance(fault, UnidentifiedImageError) else fault
+        fix = "Save it again, or take it out of the folder."
+        raise DataError(f"images: {path} must be a readable picture; got {got}. {fix}") from None
 
 
 def _pixels(path: Path, picture: Any) -> Array:
