@@ -23,7 +23,7 @@ from dima.model.manifold_map import ManifoldMap
 
 AUTOENCODERS = {
     "mlp": {"model": "mlp", "epochs": 100},
-    "conv": {"model": "conv", "epochs": 42, "precision": "bfloat16"},
+    "conv": {"model": "conv", "epochs": 40, "precision": "bfloat16"},
 }
 PRIOR = {"n_iter": 32_000, "batch_size": 512, "learning_rate": 2e-3}
 # Of 30, 20 and 15 steps the last are nearest to training images that neither part has learnt from.
