@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 
 from dima import check
 from dima.data.table import Reading, Table, refuse_blank, type_of, unfit
-from dima.errors import DataError, DataTypeError, DimaError
+from dima.errors import DataTypeError, DimaError
 from dima.typing import Array
 
 __all__ = ["mapped", "read_npy", "read_npz", "unpacked", "write_npy", "write_numbers"]
@@ -111,13 +111,13 @@ def _opened(owner: str, path: Path) -> Iterator[tuple[zipfile.ZipFile, _Members]
             unpacked, stored = sum(info.file_size for info in members.values()), path.stat().st_size
             if unpacked > max(_UNPACKED_BYTES, _UNPACKED_RATIO * stored):
                 got = f"{unpacked} bytes packed into {stored}"
-                raise _unfit(owner, path, "unpack to a reasonable size", got, "Save the array as .npy.")
+                raise unfit(path, "unpack to a reasonable size", got, "Save the array as .npy.", owner)
             yield archive, members
     except DimaError:
         raise
     except _ZIP_FAULTS as fault:
         got = f"a damaged one ({fault})"
-        raise _unfit(owner, path, "be a readable array file", got, "Save it again.") from fault
+        raise unfit(path, "be a readable array file", got, "Save it again.", owner) from fault
 
 
 def _chosen(path: Path, members: _Members, key: str | None) -> str:
@@ -157,7 +157,7 @@ def _read_header(
         shape, is_fortran, dtype = _HEADERS[npy.read_magic(handle)](handle)
     except Exception as fault:  # a hostile literal makes Python's parser fail in many ways
         got = "another kind of file or a damaged header"
-        raise _unfit(owner, file, "be an array in the .npy format", got, "Write it with np.save.") from fault
+        raise unfit(file, "be an array in the .npy format", got, "Write it with np.save.", owner) from fault
     if dtype.hasobject:
         got, fix = f"dtype {dtype}, which pickle alone would read", "Save numbers."
         raise DataTypeError(f"{owner}: {file} must be a readable array file; got {got}. {fix}")
@@ -165,10 +165,5 @@ def _read_header(
     n_bytes, found = math.prod(shape) * dtype.itemsize, size - handle.tell()
     if min(shape, default=0) < 0 or n_bytes != found:
         rule = f"be as long as its header says (shape {shape}, {n_bytes} bytes)"
-        raise _unfit(owner, file, rule, f"{found} bytes", "It is damaged: write it again.")
+        raise unfit(file, rule, f"{found} bytes", "It is damaged: write it again.", owner)
     return shape, "F" if is_fortran else "C", dtype
-
-
-def _unfit(owner: str, file: Path | str, rule: str, got: str, fix: str) -> DataError:
-    """The error for a file of arrays that cannot be used."""
-    return DataError(f"{owner}: {file} must {rule}; got {got}. {fix}")

@@ -173,9 +173,9 @@ class Reading:
     blank: bool = False
 
 
-def unfit(file: Path | str, rule: str, got: str, fix: str) -> DataError:
-    """The error for a file that cannot be used as a table."""
-    return DataError(f"table: {file} must {rule}; got {got}. {fix}")
+def unfit(file: Path | str, rule: str, got: str, fix: str, owner: str = "table") -> DataError:
+    """The error for a file that its owner, a table if not named, cannot use."""
+    return DataError(f"{owner}: {file} must {rule}; got {got}. {fix}")
 
 
 def shown_names(names: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ __all__ = ["ImageAutoencoder"]
 
 
 def _suited(name: str) -> str:
-    return ", ".join(f"{value:g} for {model}" for model, own in SUITED.items() for value in [own[name]])
+    return ", ".join(f"{own[name]:g} for {model}" for model, own in SUITED.items())
 
 
 class ImageAutoencoder(PixelAutoencoder):

@@ -29,7 +29,7 @@ def fetch(name: str, split: str, cache_dir: Path) -> tuple[Array, Array]:
 
 
 def _by_datasets(name: str, split: str, cache_dir: Path) -> tuple[Array, Array] | None:
-    """The same, None where the hub neither has been kept nor is reached."""
+    """The same; None where the set is neither in the folder nor within reach."""
     # It takes a second to import, and only a cache folder needs it.
     from datasets import load_dataset  # type: ignore[import-not-found,unused-ignore]  # not required
 

@@ -14,6 +14,7 @@ __all__ = ["raise_contrast"]
 
 _SHARE = 0.5  # of the surplus
 _SHOWN = 8192  # training images that are compared at most
+_ROWS = 1024  # images decoded at a time
 _COPIES = 8  # of an image in float32 while logits are compared
 
 
@@ -28,7 +29,7 @@ def raise_contrast(coder: Coder, images: Tensor) -> float:
     coder.eval()
     most = min(_SHOWN, rows_within(_COPIES * 4 * images[0].numel()))
     shown = images[:: -(-len(images) // most)]
-    decoded = [coder.network.decode(coder.encode(shown[rows])) for rows in row_blocks(len(shown), 1024)]
+    decoded = [coder.network.decode(coder.encode(shown[rows])) for rows in row_blocks(len(shown), _ROWS)]
     factor = contrast_of(torch.cat(decoded), (shown + 1) / 2, _SHARE)
     for parameter in coder.network.last.parameters():
         parameter.mul_(factor)

@@ -111,13 +111,11 @@ def fit_autoencoder(
         watch(fit_of(state, history), epoch)
 
     run = run_of("ImageAutoencoder", whole, {"images": images}, folder)
-    run = dataclasses.replace(run, watch=by_epoch(engine, show))
-    trained = training.train(engine, run)
+    trained = training.train(engine, dataclasses.replace(run, watch=by_epoch(engine, show)))
     coder, data = trained.state.average, engine.data[0]
     if settings_used["sharpen"]:
         folder = None if folder is None else Path(folder) / "sharpen"
-        run = run_of("ImageAutoencoder", whole, {"images": images}, folder)
-        coder = sharpen(coder, data, settings_used["seed"], run)
+        coder = sharpen(coder, data, settings_used["seed"], dataclasses.replace(run, folder=folder))
     contrast = raise_contrast(coder, data) if settings_used["contrast"] else 1.0
     return AutoencoderFit(settings_used, shape, named(coder), trained.history, contrast=contrast)
 
